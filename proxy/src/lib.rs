@@ -1,0 +1,1 @@
+//! The cache in front of a DynamoDB-API store, and the server binary.

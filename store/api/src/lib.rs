@@ -1,0 +1,1 @@
+//! The DynamoDB contract: types, expressions, limits and errors. Pure: no I/O, no clock, no tokio.

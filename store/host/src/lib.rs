@@ -1,0 +1,1 @@
+//! What any process of ours needs around it: telemetry, settings, shutdown, admin port.

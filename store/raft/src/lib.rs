@@ -1,0 +1,1 @@
+//! Election and a replicated, synced log for any state machine.

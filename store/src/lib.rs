@@ -1,0 +1,1 @@
+//! The durable store with DynamoDB semantics, as a library.

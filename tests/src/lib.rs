@@ -1,0 +1,1 @@
+//! Contract, client and fault suites over any implementation of the contract.
