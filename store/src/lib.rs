@@ -1,1 +1,3 @@
 //! The durable store with DynamoDB semantics, as a library.
+
+pub mod db;

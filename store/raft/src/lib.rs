@@ -1,1 +1,3 @@
 //! Election and a replicated, synced log for any state machine.
+
+pub mod log;

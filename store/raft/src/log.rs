@@ -1,0 +1,3 @@
+//! The replicated log on disk.
+
+pub mod disk;
