@@ -1,0 +1,30 @@
+"""What Forebay's admin port counted, for flows that assert where an answer came from."""
+
+import os
+import urllib.request
+
+
+def counter(name):
+    """Sum of a counter over its labels; None where the endpoint is no Forebay."""
+    admin = os.environ["FOREBAY_ADMIN"]
+    if admin == "none":
+        return None
+    text = urllib.request.urlopen(admin + "/metrics", timeout=5).read().decode()
+    rows = [line for line in text.splitlines() if line.startswith((name + " ", name + "{"))]
+    assert rows, f"{name} is not among the metrics"
+    return sum(float(line.rsplit(" ", 1)[1]) for line in rows)
+
+
+class grows:
+    """Asserts that a counter grew by at least `by` inside the block."""
+
+    def __init__(self, name, by=1):
+        self.name, self.by = name, by
+
+    def __enter__(self):
+        self.before = counter(self.name)
+
+    def __exit__(self, kind, error, trace):
+        if kind is None and self.before is not None:
+            after = counter(self.name)
+            assert after - self.before >= self.by, f"{self.name} grew by {after - self.before}, not by {self.by}"

@@ -1,0 +1,12 @@
+# Sourced by the suites in Python: a virtual environment of their own with the pinned packages of ./requirements.txt.
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/forebay/clients/$(basename "$PWD")"
+if ! cmp -s requirements.txt "$cache/installed.txt"; then
+  echo "installing $(tr '\n' ' ' < requirements.txt)" >&2
+  rm -rf "$cache"
+  mkdir -p "$cache"
+  python3 -m venv "$cache/venv"
+  "$cache/venv/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
+  cp requirements.txt "$cache/installed.txt"
+fi
+export FOREBAY_ENDPOINT="$1" FOREBAY_ADMIN="$2"
+export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
