@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::error::Error;
+use crate::limits::{ITEM_BYTES, NESTING_LEVELS};
 use crate::value::AttributeValue;
-pub use encoded::EncodedItem;
+use crate::value::size::item_bytes;
+pub use encoded::{EncodedItem, NotAnItem, ValueRef};
 
 /// Attributes by name. Also the shape of a key, where it holds the key attributes only.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -29,6 +32,43 @@ impl Item {
     pub fn with(mut self, name: impl Into<String>, value: AttributeValue) -> Item {
         self.0.insert(name.into(), value);
         self
+    }
+
+    /// Size as billed. Unit: bytes.
+    pub fn billed_size(&self) -> usize {
+        item_bytes(self)
+    }
+
+    /// Levels of its deepest attribute, the attribute itself counted: 1 for scalars and sets, 0 without attributes.
+    pub fn nesting(&self) -> usize {
+        self.0.values().map(|value| 1 + value.nesting()).max().unwrap_or(0)
+    }
+
+    /// Refuses an item that is larger than may be stored. Errors: the service's message for an item to be put.
+    pub fn check_size(&self) -> Result<(), Error> {
+        if self.billed_size() > ITEM_BYTES {
+            return Err(Error::validation("Item size has exceeded the maximum allowed size"));
+        }
+        Ok(())
+    }
+
+    /// Refuses an item that an update made larger than may be stored. Errors: the service's message for an update.
+    pub fn check_updated_size(&self) -> Result<(), Error> {
+        if self.billed_size() > ITEM_BYTES {
+            return Err(Error::validation("Item size to update has exceeded the maximum allowed size"));
+        }
+        Ok(())
+    }
+
+    /// Refuses an item with a document nested deeper than may be stored: the innermost value stands at level 32 at most.
+    pub fn check_nesting(&self) -> Result<(), Error> {
+        if self.nesting() > NESTING_LEVELS {
+            return Err(Error::validation(
+                "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond \
+                 supported limit",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -73,5 +113,33 @@ impl KeyBytes {
     /// The sort value; empty where the table has no sort key.
     pub fn sort(&self) -> Bytes {
         self.bytes.slice(self.partition_bytes as usize..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(levels: usize) -> Item {
+        let leaf = AttributeValue::S("leaf".into());
+        let wrap = |inner, _| AttributeValue::M(BTreeMap::from([("n".to_owned(), inner)]));
+        Item::new().with("data", (0..levels).fold(leaf, wrap))
+    }
+
+    #[test]
+    fn the_innermost_value_stands_at_level_32_at_most() {
+        assert_eq!(nested(31).check_nesting(), Ok(()));
+        assert!(nested(32).check_nesting().unwrap_err().message.starts_with("Nesting Levels have exceeded"));
+    }
+
+    #[test]
+    fn an_item_of_400_kib_fits_and_no_byte_more() {
+        let item = |bytes| Item::new().with("a", AttributeValue::S("x".repeat(bytes)));
+        assert_eq!(item(ITEM_BYTES - 1).check_size(), Ok(()));
+        assert_eq!(
+            item(ITEM_BYTES).check_size().unwrap_err().message,
+            "Item size has exceeded the maximum allowed size"
+        );
+        assert!(item(ITEM_BYTES).check_updated_size().is_err());
     }
 }

@@ -112,4 +112,12 @@ impl AttributeValue {
             AttributeValue::Bs(_) => ValueType::Bs,
         }
     }
+    /// Levels of lists and maps: 0 for scalars and sets, 1 for a list of scalars.
+    pub fn nesting(&self) -> usize {
+        match self {
+            AttributeValue::M(map) => 1 + map.values().map(AttributeValue::nesting).max().unwrap_or(0),
+            AttributeValue::L(list) => 1 + list.iter().map(AttributeValue::nesting).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
 }
