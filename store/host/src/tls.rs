@@ -1,0 +1,226 @@
+//! Certificates: the settings all fronts share, and a TLS configuration that follows the files on disk.
+//!
+//! The files are looked at once per [`RELOAD_EVERY`]; when any has changed, the whole configuration is built anew and swapped in
+//! for connections to come. Connections that stand keep what they were made with. A pair that cannot be used (half written, key of
+//! another certificate, not PEM) changes nothing but a line in the log: the last good one goes on.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use serde::{Deserialize, Serialize};
+
+/// How often the files are looked at.
+pub const RELOAD_EVERY: Duration = Duration::from_secs(10);
+
+/// A client that has not finished its TLS handshake by then is let go.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Which certificate the fronts show, and whom they ask for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// PEM file with the certificate, followed by its intermediates.
+    pub certificate_file: PathBuf,
+    /// PEM file with the private key: PKCS #8, PKCS #1 or SEC 1.
+    pub key_file: PathBuf,
+    /// PEM file with the authorities whose client certificates are accepted. When set, a client without one is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_ca_file: Option<PathBuf>,
+}
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}; check the path in the [tls] settings and its permissions")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not the PEM it should be.
+    #[error("{path} holds no {wanted} in PEM form{}", detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default())]
+    NotPem {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        wanted: &'static str,
+        /// What the parser said, where it said anything.
+        detail: Option<String>,
+    },
+    /// Certificate and key were read but cannot serve.
+    #[error("the certificate in {certificate} and the key in {key} cannot be used: {reason}")]
+    Unusable {
+        /// The certificate file.
+        certificate: PathBuf,
+        /// The key file.
+        key: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A TLS configuration that follows its files. Clones share it.
+#[derive(Clone)]
+pub struct Tls {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: TlsSettings,
+    alpn: Vec<Vec<u8>>,
+    current: ArcSwap<ServerConfig>,
+    // What the files looked like when they were last read, whether they could be used or not: a bad pair is logged once.
+    seen: Mutex<Stamps>,
+}
+
+/// Time of change and length of each file; `None` for one that cannot be looked at.
+type Stamps = Vec<Option<(SystemTime, u64)>>;
+
+/// What a look at the files led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// The files are as they were.
+    Unchanged,
+    /// New files are in force for new connections.
+    Replaced,
+    /// New files cannot be used; the old ones stay in force. The reason is in the log.
+    Kept,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// Reads the files. `alpn` are the protocols the front offers, best first, such as `h2` and `http/1.1`; none offers none.
+    pub fn open(settings: TlsSettings, alpn: &[&[u8]]) -> Result<Self, TlsError> {
+        let alpn: Vec<Vec<u8>> = alpn.iter().map(|name| name.to_vec()).collect();
+        // Looked at before they are read, so that a change in between is seen by the next look.
+        let seen = stamps(&settings);
+        let config = build(&settings, &alpn)?;
+        let inner = Inner { settings, alpn, current: ArcSwap::new(config), seen: Mutex::new(seen) };
+        Ok(Tls { inner: Arc::new(inner) })
+    }
+
+    /// The configuration in force, for one new connection.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        self.inner.current.load_full()
+    }
+
+    /// Does the server's side of the handshake with the configuration in force, within [`HANDSHAKE_TIMEOUT`].
+    pub async fn accept<IO>(&self, stream: IO) -> std::io::Result<tokio_rustls::server::TlsStream<IO>>
+    where
+        IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let acceptor = tokio_rustls::TlsAcceptor::from(self.config());
+        tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream))
+            .await
+            .map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, "no TLS handshake in time"))?
+    }
+
+    /// Looks at the files and takes new ones into force.
+    pub fn reload_if_changed(&self) -> Reload {
+        let inner = &self.inner;
+        let now = stamps(&inner.settings);
+        let mut seen = inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == now {
+            return Reload::Unchanged;
+        }
+        *seen = now;
+        match build(&inner.settings, &inner.alpn) {
+            Ok(config) => {
+                inner.current.store(config);
+                tracing::info!(certificate = %inner.settings.certificate_file.display(), "new certificate in force");
+                Reload::Replaced
+            }
+            Err(error) => {
+                tracing::error!(%error, "the new certificate cannot be used, the old one stays in force");
+                Reload::Kept
+            }
+        }
+    }
+
+    /// Looks at the files every `every`, for ever. Spawn it once, on any runtime, and drop the task to stop it.
+    pub async fn watch(self, every: Duration) {
+        loop {
+            tokio::time::sleep(every).await;
+            self.reload_if_changed();
+        }
+    }
+}
+
+fn stamps(settings: &TlsSettings) -> Stamps {
+    [Some(&settings.certificate_file), Some(&settings.key_file), settings.client_ca_file.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|path| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        })
+        .collect()
+}
+
+fn build(settings: &TlsSettings, alpn: &[Vec<u8>]) -> Result<Arc<ServerConfig>, TlsError> {
+    let unusable = |reason: String| TlsError::Unusable {
+        certificate: settings.certificate_file.clone(),
+        key: settings.key_file.clone(),
+        reason,
+    };
+    let chain = certificates(&settings.certificate_file)?;
+    let key_pem = read(&settings.key_file)?;
+    let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|error| TlsError::NotPem {
+        path: settings.key_file.clone(),
+        wanted: "private key",
+        detail: Some(error.to_string()),
+    })?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(error.to_string()))?;
+    let builder = match &settings.client_ca_file {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(file)? {
+                roots.add(certificate).map_err(|error| TlsError::NotPem {
+                    path: file.clone(),
+                    wanted: "usable certificate authority",
+                    detail: Some(error.to_string()),
+                })?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .map_err(|error| unusable(error.to_string()))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| unusable(error.to_string()))?;
+    config.alpn_protocols = alpn.to_vec();
+    Ok(Arc::new(config))
+}
+
+/// All certificates of a PEM file, of which there must be one.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let not_pem = |detail| TlsError::NotPem { path: path.to_owned(), wanted: "certificate", detail };
+    let pem = read(path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let found = found.map_err(|error| not_pem(Some(error.to_string())))?;
+    if found.is_empty() { Err(not_pem(None)) } else { Ok(found) }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests;
