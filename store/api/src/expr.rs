@@ -1,7 +1,24 @@
 //! The expression language: text to tree, tree to text, and what a tree does to an item.
 //!
 //! Trees hold no placeholders: names and values are substituted while parsing, so that equal requests have equal trees
-//! whatever their placeholders were called. Depth of every tree is bounded by the parser, so recursion over one is safe.
+//! whatever their placeholders were called. Depth of every tree is bounded by the parser, so recursion over one is safe;
+//! a tree that came by another wire is bounded by `validate`, which a front must call before anything else.
+//!
+//! Text to tree: `token`, `parse` (grammars), `build` (substitution and checks), [`names`] (the entry point,
+//! [`Placeholders`]), [`reserved`]; [`check`] judges trees. Effects, all pure: [`condition`], [`key_condition`].
+
+mod build;
+pub mod check;
+pub mod condition;
+pub mod key_condition;
+pub mod names;
+mod parse;
+mod path;
+pub mod reserved;
+mod token;
+
+pub use key_condition::{KeyRange, SortRange};
+pub use names::{ExpressionKind, Placeholders, check_placeholders_have_expressions};
 
 use crate::value::{AttributeValue, ValueType};
 
@@ -38,6 +55,32 @@ pub enum Comparator {
     Gt,
     /// `>=`
     Ge,
+}
+
+impl Comparator {
+    /// The operator as text.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Comparator::Eq => "=",
+            Comparator::Ne => "<>",
+            Comparator::Lt => "<",
+            Comparator::Le => "<=",
+            Comparator::Gt => ">",
+            Comparator::Ge => ">=",
+        }
+    }
+
+    /// The operator that says the same with the operands exchanged.
+    pub const fn mirrored(self) -> Comparator {
+        match self {
+            Comparator::Eq => Comparator::Eq,
+            Comparator::Ne => Comparator::Ne,
+            Comparator::Lt => Comparator::Gt,
+            Comparator::Le => Comparator::Ge,
+            Comparator::Gt => Comparator::Lt,
+            Comparator::Ge => Comparator::Le,
+        }
+    }
 }
 
 /// An operand of a condition.
@@ -115,6 +158,19 @@ pub enum UpdateAction {
     Delete(Path, AttributeValue),
     /// Legacy `ADD` of a list: appends. No expression text has it.
     Append(Path, Vec<AttributeValue>),
+}
+
+impl UpdateAction {
+    /// The path it changes.
+    pub const fn path(&self) -> &Path {
+        match self {
+            UpdateAction::Set(path, _)
+            | UpdateAction::Remove(path)
+            | UpdateAction::Add(path, _)
+            | UpdateAction::Delete(path, _)
+            | UpdateAction::Append(path, _) => path,
+        }
+    }
 }
 
 /// An update: its actions in the order they were written. All read the item as it was before the update.
