@@ -1,8 +1,11 @@
 //! Tables and indexes as the service keeps them, and the keys they take out of an item.
 
+pub mod key;
+
 use std::sync::Arc;
 
 use crate::value::ValueType;
+pub use key::KeyRole;
 
 /// A checked table name. Shape: 3 to 255 of `a-z A-Z 0-9 _ . -`. Source: Developer Guide, *Naming rules*.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
