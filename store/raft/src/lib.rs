@@ -1,3 +1,31 @@
 //! Election and a replicated, synced log for any state machine.
+//!
+//! What it is for: [`RaftNode`] takes proposals (opaque bytes), makes them durable in an ordered
+//! log on every voter, and hands them, in the same order everywhere, to a [`StateMachine`], whose
+//! answer goes back to the proposer. The only room of the project that names the Raft library.
+//!
+//! What it deliberately does not do: it knows nothing of what a proposal means, and imports nothing
+//! of ours. Disk, clock and network are passed in: [`LogDisk`](log::disk::LogDisk), [`Clock`],
+//! [`PeerNetwork`](network::PeerNetwork).
+//!
+//! Invariants: a proposal is answered only after it was synced to disk on a quorum and applied here.
+//! Once a sync failed nothing more is written until the process is restarted. Entries are purged
+//! only up to what a completed, synced flush of the state holds.
+//!
+//! Rooms: [`node`] to propose, read and watch; [`state`] what a state machine must do; [`log`] the
+//! log on disk; [`snapshot`] what stands for the state towards a peer; [`network`] the way to peers;
+//! [`clock`] time; [`error`] what can go wrong.
 
+pub mod clock;
+pub mod error;
 pub mod log;
+pub mod network;
+pub mod node;
+pub mod snapshot;
+pub mod state;
+mod types;
+
+pub use clock::{Clock, SystemClock};
+pub use error::{Outcome, Peer, RaftError};
+pub use node::{Applied, Leadership, RaftNode, RaftSettings};
+pub use state::{ApplyBatch, Command, DurableState, StateError, StateMachine};

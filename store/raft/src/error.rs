@@ -1,0 +1,76 @@
+//! What can go wrong with a proposal or a read, and what to do next.
+
+/// Another member of the group, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its node id.
+    pub id: u64,
+    /// Where its peers reach it.
+    pub address: String,
+}
+
+/// Whether a failed proposal may still take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It never will: try again, here or elsewhere.
+    NotDone,
+    /// It may or may not: only reading can tell.
+    Unknown,
+}
+
+/// A failed proposal or read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RaftError {
+    /// This node is not the leader; the request was not taken. Go to the leader, or try again soon
+    /// if there is none.
+    #[error("not the leader: {}", leader_text(.leader))]
+    NotLeader {
+        /// Who is, if known.
+        leader: Option<Peer>,
+    },
+    /// Leadership was lost after the proposal was taken: it may still take effect.
+    #[error("leadership was lost while the proposal was under way: {}", leader_text(.leader))]
+    LeadershipLost {
+        /// Who leads now, if known.
+        leader: Option<Peer>,
+    },
+    /// Too many proposals wait already; this one was not taken. Try again later.
+    #[error("too many proposals are waiting; try again later")]
+    Overloaded,
+    /// The disk failed; nothing is written until the process is restarted.
+    #[error("the disk failed: {0}")]
+    DiskFailed(String),
+    /// The log, or the state, is not what was written. Restore the node, or let it join again.
+    #[error("stored data is corrupt: {0}")]
+    Corrupt(String),
+    /// The state machine failed while applying; nothing is applied until the process is restarted.
+    #[error("the state machine failed: {0}")]
+    StateFailed(String),
+    /// The node is stopping, or has stopped.
+    #[error("the node is stopping")]
+    Shutdown,
+    /// Settings that cannot work: which, and why.
+    #[error("bad settings: {0}")]
+    Settings(String),
+}
+
+impl RaftError {
+    /// Whether the proposal that got this answer may still take effect.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::NotLeader { .. } | Self::Overloaded | Self::Settings(_) => Outcome::NotDone,
+            Self::LeadershipLost { .. }
+            | Self::DiskFailed(_)
+            | Self::Corrupt(_)
+            | Self::StateFailed(_)
+            | Self::Shutdown => Outcome::Unknown,
+        }
+    }
+}
+
+fn leader_text(leader: &Option<Peer>) -> String {
+    match leader {
+        Some(peer) => format!("the leader is node {} at {}", peer.id, peer.address),
+        None => "no leader is known; try again soon".to_owned(),
+    }
+}

@@ -1,0 +1,282 @@
+//! Bytes of entries, votes and memberships on disk.
+//!
+//! An entry, format 1, little endian: format (u8), kind (u8: 0 blank, 1 command, 2 membership), term
+//! and index (u64 each), committed term and committed index + 1 (u64 each, 0 0: none known), payload,
+//! and the xxh3-64 of all that comes before (u64). The committed position is what was known when the
+//! entry was written: it decides which entries are replayed at open, and costs no write of its own.
+//! The index stands in the key too; both must agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use openraft::impls::BasicNode;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::types::{Entry, EntryPayload, LogId, Membership, Proposal, Vote, log_id};
+
+const FORMAT: u8 = 1;
+const KIND_BLANK: u8 = 0;
+const KIND_COMMAND: u8 = 1;
+const KIND_MEMBERSHIP: u8 = 2;
+const CHECKSUM_BYTES: usize = 8;
+/// Bytes of an entry beside its payload.
+pub(crate) const ENTRY_OVERHEAD_BYTES: usize = 2 + 4 * 8 + CHECKSUM_BYTES;
+/// Members a group may have at most; more in a stored membership is corruption.
+const MAX_MEMBERS: usize = 1_000;
+
+/// Takes bytes apart without ever reading past their end.
+pub(crate) struct Reader<'a> {
+    left: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { left: bytes }
+    }
+
+    pub(crate) fn bytes(&mut self, length: usize) -> Result<&'a [u8], String> {
+        let (taken, left) = self.left.split_at_checked(length).ok_or_else(|| "it is cut short".to_owned())?;
+        self.left = left;
+        Ok(taken)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, String> {
+        Ok(self.bytes(1)?[0])
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, String> {
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(self.bytes(4)?);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, String> {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(self.bytes(8)?);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn count(&mut self) -> Result<usize, String> {
+        match usize::try_from(self.u32()?) {
+            Ok(count) if count <= MAX_MEMBERS => Ok(count),
+            _ => Err("it counts more members than there can be".to_owned()),
+        }
+    }
+}
+
+/// Writes an entry as it lies on disk.
+pub(crate) fn encode_entry(entry: &Entry, committed: Option<&LogId>) -> Bytes {
+    let payload_bytes = match &entry.payload {
+        EntryPayload::Normal(proposal) => proposal.0.len(),
+        EntryPayload::Blank => 0,
+        EntryPayload::Membership(_) => 128,
+    };
+    let mut out = BytesMut::with_capacity(ENTRY_OVERHEAD_BYTES + payload_bytes);
+    out.put_u8(FORMAT);
+    out.put_u8(match &entry.payload {
+        EntryPayload::Blank => KIND_BLANK,
+        EntryPayload::Normal(_) => KIND_COMMAND,
+        EntryPayload::Membership(_) => KIND_MEMBERSHIP,
+    });
+    out.put_u64_le(**entry.log_id.committed_leader_id());
+    out.put_u64_le(entry.log_id.index());
+    out.put_u64_le(committed.map_or(0, |id| **id.committed_leader_id()));
+    out.put_u64_le(committed.map_or(0, |id| id.index() + 1));
+    match &entry.payload {
+        EntryPayload::Blank => {}
+        EntryPayload::Normal(proposal) => out.put_slice(&proposal.0),
+        EntryPayload::Membership(membership) => put_membership(&mut out, membership),
+    }
+    let checksum = xxh3_64(&out);
+    out.put_u64_le(checksum);
+    out.freeze()
+}
+
+/// An entry read back, and what was known committed when it was written.
+#[derive(Debug, PartialEq)]
+pub(crate) struct StoredEntry {
+    pub(crate) entry: Entry,
+    pub(crate) committed: Option<LogId>,
+}
+
+/// Reads an entry, or says what is wrong with it. The payload shares the given bytes.
+pub(crate) fn decode_entry(index: u64, bytes: &Bytes) -> Result<StoredEntry, String> {
+    let Some(end) = bytes.len().checked_sub(CHECKSUM_BYTES) else {
+        return Err("it is cut short".to_owned());
+    };
+    let checksum = Reader::new(&bytes[end..]).u64()?;
+    let body = bytes.slice(..end);
+    if xxh3_64(&body) != checksum {
+        return Err("its checksum does not match".to_owned());
+    }
+    let mut reader = Reader::new(&body);
+    let format = reader.u8()?;
+    if format != FORMAT {
+        return Err(format!("it has format {format}, and this program knows {FORMAT}"));
+    }
+    let kind = reader.u8()?;
+    let (term, stored_index) = (reader.u64()?, reader.u64()?);
+    if stored_index != index {
+        return Err(format!("it says it is entry {stored_index}"));
+    }
+    let (committed_term, committed_end) = (reader.u64()?, reader.u64()?);
+    let payload = match kind {
+        KIND_BLANK => EntryPayload::Blank,
+        KIND_COMMAND => EntryPayload::Normal(Proposal(body.slice(ENTRY_OVERHEAD_BYTES - CHECKSUM_BYTES..))),
+        KIND_MEMBERSHIP => EntryPayload::Membership(get_membership(&mut reader)?),
+        _ => return Err(format!("it is of unknown kind {kind}")),
+    };
+    Ok(StoredEntry {
+        entry: Entry { log_id: log_id(term, index), payload },
+        committed: committed_end.checked_sub(1).map(|index| log_id(committed_term, index)),
+    })
+}
+
+/// Writes a membership: number of voter sets (u32), each as count and ids (u32, u64), number of
+/// nodes (u32), each as id (u64), length and bytes of its address (u32, UTF-8).
+pub(crate) fn put_membership(out: &mut BytesMut, membership: &Membership) {
+    let configs = membership.get_joint_config();
+    out.put_u32_le(configs.len() as u32);
+    for config in configs {
+        out.put_u32_le(config.len() as u32);
+        for id in config {
+            out.put_u64_le(*id);
+        }
+    }
+    let nodes: Vec<_> = membership.nodes().collect();
+    out.put_u32_le(nodes.len() as u32);
+    for (id, node) in nodes {
+        out.put_u64_le(*id);
+        out.put_u32_le(node.addr.len() as u32);
+        out.put_slice(node.addr.as_bytes());
+    }
+}
+
+/// Reads a membership.
+pub(crate) fn get_membership(reader: &mut Reader<'_>) -> Result<Membership, String> {
+    let mut configs = Vec::new();
+    for _ in 0..reader.count()? {
+        let mut config = BTreeSet::new();
+        for _ in 0..reader.count()? {
+            config.insert(reader.u64()?);
+        }
+        configs.push(config);
+    }
+    let mut nodes = BTreeMap::new();
+    for _ in 0..reader.count()? {
+        let id = reader.u64()?;
+        let length = reader.u32()? as usize;
+        let address =
+            std::str::from_utf8(reader.bytes(length)?).map_err(|_| "an address is not text".to_owned())?;
+        nodes.insert(id, BasicNode::new(address));
+    }
+    if configs.is_empty() && nodes.is_empty() {
+        return Ok(Membership::default());
+    }
+    Membership::new(configs, nodes).map_err(|error| error.to_string())
+}
+
+/// Writes a vote: format (u8), committed (u8), term, node (u64 each), xxh3-64 (u64).
+pub(crate) fn encode_vote(vote: &Vote) -> Bytes {
+    let mut out = BytesMut::with_capacity(26);
+    out.put_u8(FORMAT);
+    out.put_u8(u8::from(vote.committed));
+    out.put_u64_le(vote.leader_id.term);
+    out.put_u64_le(vote.leader_id.voted_for);
+    let checksum = xxh3_64(&out);
+    out.put_u64_le(checksum);
+    out.freeze()
+}
+
+/// Reads a vote, or says what is wrong with it.
+pub(crate) fn decode_vote(bytes: &[u8]) -> Result<Vote, String> {
+    let mut reader = Reader::new(bytes);
+    let format = reader.u8()?;
+    let committed = reader.u8()?;
+    let (term, node) = (reader.u64()?, reader.u64()?);
+    let checksum = reader.u64()?;
+    if xxh3_64(&bytes[..18]) != checksum {
+        return Err("its checksum does not match".to_owned());
+    }
+    if format != FORMAT {
+        return Err(format!("it has format {format}, and this program knows {FORMAT}"));
+    }
+    Ok(if committed == 0 { Vote::new(term, node) } else { Vote::new_committed(term, node) })
+}
+
+/// Writes a log position: format (u8), term, index (u64 each), xxh3-64 (u64).
+pub(crate) fn encode_log_id(id: &LogId) -> Bytes {
+    let mut out = BytesMut::with_capacity(25);
+    out.put_u8(FORMAT);
+    out.put_u64_le(**id.committed_leader_id());
+    out.put_u64_le(id.index());
+    let checksum = xxh3_64(&out);
+    out.put_u64_le(checksum);
+    out.freeze()
+}
+
+/// Reads a log position, or says what is wrong with it.
+pub(crate) fn decode_log_id(bytes: &[u8]) -> Result<LogId, String> {
+    let mut reader = Reader::new(bytes);
+    let format = reader.u8()?;
+    let (term, index) = (reader.u64()?, reader.u64()?);
+    let checksum = reader.u64()?;
+    if xxh3_64(&bytes[..17]) != checksum {
+        return Err("its checksum does not match".to_owned());
+    }
+    if format != FORMAT {
+        return Err(format!("it has format {format}, and this program knows {FORMAT}"));
+    }
+    Ok(log_id(term, index))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{decode_entry, decode_log_id, decode_vote, encode_entry, encode_log_id, encode_vote};
+    use crate::types::{Entry, EntryPayload, Proposal, Vote, log_id};
+
+    fn command(index: u64, payload: &'static [u8]) -> Entry {
+        let payload = EntryPayload::Normal(Proposal(Bytes::from_static(payload)));
+        Entry { log_id: log_id(4, index), payload }
+    }
+
+    #[test]
+    fn an_entry_reads_back_as_written_with_what_was_committed() {
+        for committed in [None, Some(log_id(3, 0)), Some(log_id(3, 41))] {
+            for payload in [EntryPayload::Blank, command(0, b"").payload, command(0, b"put x").payload] {
+                let entry = Entry { log_id: log_id(4, 42), payload };
+                let stored = decode_entry(42, &encode_entry(&entry, committed.as_ref())).unwrap();
+                assert_eq!(stored.entry, entry);
+                assert_eq!(stored.committed, committed);
+            }
+        }
+    }
+
+    #[test]
+    fn any_flipped_bit_or_cut_of_an_entry_is_found() {
+        let whole = encode_entry(&command(42, b"put x"), Some(&log_id(3, 41)));
+        for bit in 0..whole.len() * 8 {
+            let mut bad = whole.to_vec();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode_entry(42, &bad.into()).is_err(), "bit {bit}");
+        }
+        for end in 0..whole.len() {
+            assert!(decode_entry(42, &whole.slice(..end)).is_err(), "cut at {end}");
+        }
+        assert!(decode_entry(43, &whole).is_err(), "an entry under another's key");
+    }
+
+    #[test]
+    fn a_vote_and_a_position_read_back_as_written_and_cuts_are_found() {
+        for vote in [Vote::new(7, 2), Vote::new_committed(u64::MAX, 1)] {
+            let bytes = encode_vote(&vote);
+            assert_eq!(decode_vote(&bytes).unwrap(), vote);
+            assert!((0..bytes.len()).all(|end| decode_vote(&bytes[..end]).is_err()));
+        }
+        let bytes = encode_log_id(&log_id(7, 99));
+        assert_eq!(decode_log_id(&bytes).unwrap(), log_id(7, 99));
+        assert!((0..bytes.len()).all(|end| decode_log_id(&bytes[..end]).is_err()));
+    }
+}

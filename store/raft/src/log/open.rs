@@ -1,0 +1,178 @@
+//! What is checked, and mended, before a log is trusted.
+//!
+//! Entries past what the state has already applied are read and checked, since they will be
+//! replayed; older ones are checked whenever they are read. What a crash can leave is cut: entries
+//! at the end, never called done, that are torn. What a crash cannot leave is refused: a bad entry
+//! or a hole with good entries behind it, a bad entry known to be committed, a log that ends before
+//! what the state has applied. What is kept of the uncommitted tail is written again and synced,
+//! because a process killed after a failed sync may have left it in the system's memory only.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::codec::{ENTRY_OVERHEAD_BYTES, StoredEntry, decode_entry, decode_log_id, decode_vote};
+use super::disk::{LogBatch, LogDisk, LogDiskError, LogOp, Sync};
+use super::keys::{ENTRIES_END, FORMAT_KEY, PURGED_KEY, VOTE_KEY, entry_index, entry_key};
+use super::store::{LogStore, OpenedLog};
+use crate::clock::Clock;
+use crate::error::RaftError;
+use crate::node::Health;
+use crate::types::LogId;
+
+/// Format of the whole log.
+const LOG_FORMAT: u8 = 1;
+/// Bytes read at a time.
+const READ_BYTES: usize = 4 * 1024 * 1024;
+
+/// Opens a log whose state has applied up to `applied`, durably. `recent_bytes`: how much of the
+/// log's end is kept in memory.
+pub(crate) fn open(
+    disk: Arc<dyn LogDisk>,
+    applied: Option<&LogId>,
+    recent_bytes: usize,
+    node_id: u64,
+    clock: Arc<dyn Clock>,
+    health: Arc<Health>,
+) -> Result<LogStore, RaftError> {
+    let opened = check(disk.as_ref(), applied)?;
+    LogStore::start(disk, opened, recent_bytes, node_id, clock, health)
+        .map_err(|error| RaftError::DiskFailed(format!("the log's thread did not start: {error}")))
+}
+
+fn check(disk: &dyn LogDisk, applied: Option<&LogId>) -> Result<OpenedLog, RaftError> {
+    let mut mended = LogBatch::default();
+    match disk.get(FORMAT_KEY).map_err(disk_error)?.as_deref() {
+        Some([LOG_FORMAT]) => {}
+        Some([format]) => {
+            return Err(corrupt(format!(
+                "the log has format {format}, and this program knows {LOG_FORMAT}; use the program that wrote it, or a newer one"
+            )));
+        }
+        Some(_) => return Err(corrupt("the log's format record is not readable")),
+        None => {
+            if let Some((key, _)) = disk.last(&[], ENTRIES_END).map_err(disk_error)? {
+                return Err(corrupt(format!("the log has no format record, yet a record {key:02x?}")));
+            }
+            mended.ops.push(LogOp::Put { key: FORMAT_KEY.into(), value: Bytes::from(vec![LOG_FORMAT]) });
+        }
+    }
+    let vote = match disk.get(VOTE_KEY).map_err(disk_error)? {
+        Some(bytes) => Some(decode_vote(&bytes).map_err(|what| corrupt(format!("the vote: {what}")))?),
+        None => None,
+    };
+    let purged = match disk.get(PURGED_KEY).map_err(disk_error)? {
+        Some(bytes) => {
+            Some(decode_log_id(&bytes).map_err(|what| corrupt(format!("the purged position: {what}")))?)
+        }
+        None => None,
+    };
+    let first = purged.as_ref().map_or(0, |id| id.index() + 1);
+    let known = applied.map_or(0, |id| id.index() + 1);
+    let tail = Tail::read(disk, first, known)?;
+    if tail.end < known {
+        return Err(corrupt(format!(
+            "the log ends before entry {}, and the state has applied entry {}",
+            tail.end,
+            known - 1
+        )));
+    }
+    if tail.cut {
+        tracing::warn!(from = tail.end, "cut off a torn, never acknowledged end of the log");
+        let (start, end) = (entry_key(tail.end), ENTRIES_END.into());
+        mended.ops.push(LogOp::DeleteRange { start, end });
+    }
+    let last = tail.last.as_ref().map(|stored| stored.entry.log_id).or(purged);
+    let committed = tail.last.and_then(|stored| stored.committed).max(applied.copied());
+    let settled = committed.as_ref().map_or(0, |id| id.index() + 1);
+    rewrite(disk, settled.max(first), tail.end, &mut mended)?;
+    disk.write(mended, Sync::Now).map_err(disk_error)?;
+    if first > 0 {
+        disk.drop_range(&entry_key(0), &entry_key(first)).map_err(disk_error)?;
+    }
+    Ok(OpenedLog { vote, purged, last, committed })
+}
+
+/// What the end of the log looks like.
+struct Tail {
+    /// Index after the last good entry.
+    end: u64,
+    last: Option<StoredEntry>,
+    /// Whether something past `end` must go.
+    cut: bool,
+}
+
+impl Tail {
+    /// Reads from `known` (entries before are applied already) or, if none follow, the last entry.
+    fn read(disk: &dyn LogDisk, first: u64, known: u64) -> Result<Self, RaftError> {
+        let begin = first.max(known.saturating_sub(1));
+        let mut tail = Self { end: begin, last: None, cut: false };
+        let mut from = begin;
+        loop {
+            let records = disk.read(&entry_key(from), ENTRIES_END, READ_BYTES).map_err(disk_error)?;
+            let Some((last_key, _)) = records.last() else { break };
+            from = entry_index(last_key).map_err(corrupt)? + 1;
+            for (key, value) in &records {
+                tail.take(entry_index(key).map_err(corrupt)?, value, known)?;
+            }
+        }
+        Ok(tail)
+    }
+
+    fn take(&mut self, index: u64, value: &Bytes, known: u64) -> Result<(), RaftError> {
+        let stored = decode_entry(index, value);
+        let committed = self.last.as_ref().and_then(|last| last.committed.as_ref());
+        let settled = known.max(committed.map_or(0, |id| id.index() + 1));
+        match stored {
+            Ok(_) if self.cut => Err(corrupt(format!(
+                "entry {} is damaged or missing, and a good entry {index} stands behind it",
+                self.end
+            ))),
+            Ok(_) if index != self.end => {
+                Err(corrupt(format!("entries {} to {} are missing", self.end, index - 1)))
+            }
+            Ok(stored) => {
+                self.end = index + 1;
+                self.last = Some(stored);
+                Ok(())
+            }
+            Err(what) if index < settled => {
+                Err(corrupt(format!("entry {index} is damaged, and was committed: {what}")))
+            }
+            Err(_) => {
+                self.cut = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn rewrite(disk: &dyn LogDisk, from: u64, end: u64, into: &mut LogBatch) -> Result<(), RaftError> {
+    let mut from = from;
+    while from < end {
+        let records = disk.read(&entry_key(from), &entry_key(end), READ_BYTES).map_err(disk_error)?;
+        let Some((last_key, _)) = records.last() else { break };
+        from = entry_index(last_key).map_err(corrupt)? + 1;
+        into.ops.extend(records.into_iter().map(|(key, value)| LogOp::Put { key, value }));
+    }
+    Ok(())
+}
+
+/// Bytes an entry of this payload takes on disk.
+pub(crate) fn stored_bytes(payload_bytes: usize) -> usize {
+    ENTRY_OVERHEAD_BYTES + payload_bytes
+}
+
+pub(super) fn disk_error(error: LogDiskError) -> RaftError {
+    match error {
+        LogDiskError::Corrupt(what) => RaftError::Corrupt(what),
+        LogDiskError::Full(what) | LogDiskError::Failed(what) => RaftError::DiskFailed(what),
+    }
+}
+
+fn corrupt(what: impl Into<String>) -> RaftError {
+    let what = what.into();
+    RaftError::Corrupt(format!(
+        "{what}; restore this node from a backup, or remove its data and let it join again"
+    ))
+}

@@ -1,0 +1,169 @@
+//! The one thread that writes the log.
+//!
+//! Invariant: jobs take effect in the order they were given. All jobs that wait are written as one
+//! synced batch (group commit) and only then called done, so an entry alone costs one sync, and
+//! many together cost one as well. After a failure every later job fails without touching the disk.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use super::codec::{encode_entry, encode_log_id, encode_vote};
+use super::disk::{LogBatch, LogDisk, LogDiskError, LogOp, Sync};
+use super::keys::{ENTRIES_END, PURGED_KEY, VOTE_KEY, entry_key};
+use super::store::Recent;
+use crate::clock::Clock;
+use crate::node::Health;
+use crate::types::{Entry, LogId, Vote};
+
+/// Jobs that may wait for the writer; more make the giver wait.
+const MAX_WAITING_JOBS: usize = 4_096;
+/// Bytes of one batch beyond which no further job joins it.
+const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+pub(super) type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
+
+pub(super) enum Job {
+    Append {
+        entries: Vec<Entry>,
+        committed: Option<LogId>,
+        done: Done,
+    },
+    SaveVote {
+        vote: Vote,
+        done: Done,
+    },
+    /// Removes entries from this index on.
+    Truncate {
+        from: u64,
+        done: Done,
+    },
+    /// Removes entries up to and with this one.
+    Purge {
+        upto: LogId,
+        done: Done,
+    },
+    Close {
+        done: Done,
+    },
+}
+
+pub(super) struct Writer {
+    pub(super) disk: Arc<dyn LogDisk>,
+    pub(super) recent: Arc<Recent>,
+    pub(super) health: Arc<Health>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// What one batch is made of, besides its changes.
+#[derive(Default)]
+struct Group {
+    batch: LogBatch,
+    bytes: usize,
+    done: Vec<Done>,
+    /// The last entry in it.
+    last_index: Option<u64>,
+    appended_bytes: u64,
+    purge_before: Option<u64>,
+    close: bool,
+}
+
+impl Writer {
+    pub(super) fn start(self) -> io::Result<(SyncSender<Job>, JoinHandle<()>)> {
+        let (queue, jobs) = sync_channel(MAX_WAITING_JOBS);
+        let thread = std::thread::Builder::new().name("raft-log".into()).spawn(move || self.run(&jobs))?;
+        Ok((queue, thread))
+    }
+
+    fn run(self, jobs: &Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let mut group = Group::default();
+            group.add(first);
+            while group.bytes < MAX_BATCH_BYTES && !group.close {
+                match jobs.try_recv() {
+                    Ok(job) => group.add(job),
+                    Err(_) => break,
+                }
+            }
+            if self.write(group) {
+                return;
+            }
+        }
+    }
+
+    /// Writes a group and calls it done. Answers whether the log is closed.
+    fn write(&self, group: Group) -> bool {
+        let Group { batch, done, last_index, appended_bytes, purge_before, close, .. } = group;
+        let result = match self.health.failed() {
+            Some(error) => Err(io::Error::other(error.to_string())),
+            None => self.put(batch, purge_before, close).map_err(|error| {
+                let text = error.to_string();
+                self.health.fail_disk(error);
+                io::Error::other(text)
+            }),
+        };
+        if let (Ok(()), Some(last_index)) = (&result, last_index) {
+            self.recent.written(last_index, appended_bytes, self.clock.monotonic_millis());
+        }
+        for done in done {
+            done(match &result {
+                Ok(()) => Ok(()),
+                Err(error) => Err(io::Error::other(error.to_string())),
+            });
+        }
+        close
+    }
+
+    fn put(&self, batch: LogBatch, purge_before: Option<u64>, close: bool) -> Result<(), LogDiskError> {
+        if !batch.ops.is_empty() {
+            self.disk.write(batch, Sync::Now)?;
+        }
+        // The purged position is durable by now: entries left behind by a crash are known as such.
+        if let Some(before) = purge_before {
+            self.disk.drop_range(&entry_key(0), &entry_key(before))?;
+        }
+        if close {
+            self.disk.close()?;
+        }
+        Ok(())
+    }
+}
+
+impl Group {
+    fn add(&mut self, job: Job) {
+        match job {
+            Job::Append { entries, committed, done } => {
+                for entry in &entries {
+                    let value = encode_entry(entry, committed.as_ref());
+                    self.bytes += value.len();
+                    self.appended_bytes += value.len() as u64;
+                    self.last_index = Some(entry.log_id.index());
+                    self.batch.ops.push(LogOp::Put { key: entry_key(entry.log_id.index()), value });
+                }
+                self.done.push(done);
+            }
+            Job::SaveVote { vote, done } => {
+                let key = VOTE_KEY.into();
+                self.batch.ops.push(LogOp::Put { key, value: encode_vote(&vote) });
+                self.done.push(done);
+            }
+            Job::Truncate { from, done } => {
+                let (start, end) = (entry_key(from), ENTRIES_END.into());
+                self.batch.ops.push(LogOp::DeleteRange { start, end });
+                self.last_index = self.last_index.map(|last| last.min(from.saturating_sub(1)));
+                self.done.push(done);
+            }
+            Job::Purge { upto, done } => {
+                let key = PURGED_KEY.into();
+                self.batch.ops.push(LogOp::Put { key, value: encode_log_id(&upto) });
+                self.purge_before = self.purge_before.max(Some(upto.index() + 1));
+                self.done.push(done);
+            }
+            Job::Close { done } => {
+                self.close = true;
+                self.done.push(done);
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Start and stop of a node, in order.
+//!
+//! Start: the state tells how far it is; the log is checked and mended; the state is brought up to
+//! what was known committed; the library starts; the only voter is elected at once; its first entry
+//! is applied. Only then is the node handed out. Stop is the reverse: the library, the state
+//! (flushed), the log.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use openraft::async_runtime::WatchReceiver;
+use openraft::impls::BasicNode;
+use openraft::storage::RaftStateMachine;
+use openraft::{Raft, ServerState};
+use parking_lot::Mutex;
+use tokio::sync::{oneshot, watch};
+
+use super::keeper::Keeper;
+use super::{Gate, Health, Inner, Leadership, Library, RaftNode, RaftSettings};
+use crate::clock::Clock;
+use crate::error::{Peer, RaftError};
+use crate::log::disk::LogDisk;
+use crate::log::store::LogStore;
+use crate::network::{NoPeersFactory, PeerNetwork};
+use crate::snapshot::{SnapshotHandle, SnapshotShelf};
+use crate::state::{ApplyThread, Mark, StateAdapter, StateMachine, state_error};
+use crate::types::Types;
+
+/// Bytes of entries replayed at a time.
+const REPLAY_BYTES: usize = 4 * 1024 * 1024;
+
+/// Asks the thread to stop, and takes what came of it.
+type StopRequest = oneshot::Sender<Result<(), RaftError>>;
+
+/// The thread the library runs on.
+pub(super) struct RaftThread {
+    stop: Mutex<Option<oneshot::Sender<StopRequest>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl RaftThread {
+    pub(super) async fn stop(&self) -> Result<(), RaftError> {
+        let Some(stop) = self.stop.lock().take() else { return Ok(()) };
+        let (done, stopped) = oneshot::channel();
+        let result = match stop.send(done) {
+            Ok(()) => stopped.await.unwrap_or(Err(RaftError::Shutdown)),
+            Err(_) => Err(RaftError::Shutdown),
+        };
+        let thread = self.thread.lock().take();
+        // It has answered, or is gone: joining does not wait for work.
+        match thread.map(JoinHandle::join) {
+            Some(Err(_)) => Err(RaftError::StateFailed("the node's thread panicked".to_owned())),
+            Some(Ok(())) | None => result,
+        }
+    }
+}
+
+/// What a started node hands to its maker.
+struct Started<R: Send + Sync + 'static> {
+    library: Library<R>,
+    leadership: watch::Receiver<Leadership>,
+}
+
+/// What runs beside the library.
+struct Parts<R: Send + Sync + 'static> {
+    settings: RaftSettings,
+    clock: Arc<dyn Clock>,
+    health: Arc<Health>,
+    log: LogStore,
+    apply: ApplyThread<R>,
+    adapter: StateAdapter<R>,
+    shelf: Arc<SnapshotShelf>,
+}
+
+pub(super) fn start<SM: StateMachine>(
+    settings: RaftSettings,
+    disk: Arc<dyn LogDisk>,
+    mut state: SM,
+    clock: Arc<dyn Clock>,
+    network: impl PeerNetwork,
+) -> Result<RaftNode<SM::Reply>, RaftError> {
+    settings.library()?;
+    debug_assert!(!network.has_peers(), "the only network there is yet is that without peers");
+    let health = Arc::new(Health::default());
+    let mark = match state.mark().map_err(state_error)? {
+        Some(bytes) => Mark::decode(&bytes).map_err(RaftError::Corrupt)?,
+        None => Mark::default(),
+    };
+    let log = crate::log::open(
+        disk,
+        mark.applied.as_ref(),
+        settings.recent_bytes,
+        settings.node_id,
+        Arc::clone(&clock),
+        Arc::clone(&health),
+    )?;
+    let shelf = Arc::new(SnapshotShelf::default());
+    // What an opened state shows is what was flushed.
+    shelf.put(SnapshotHandle::new(mark.clone()));
+    let (publish, applied) = watch::channel(mark.applied.as_ref().map_or(0, |id| id.index()));
+    let durable = state.durable();
+    let apply = ApplyThread::start(state, publish, Arc::clone(&health))
+        .map_err(|error| RaftError::StateFailed(format!("its thread did not start: {error}")))?;
+    let adapter = StateAdapter::new(apply.queue.clone(), mark, durable, Arc::clone(&shelf));
+    let gate = Arc::new(Gate::new(settings.max_waiting_proposals, settings.max_waiting_bytes));
+    let parts = Parts { settings, clock, health: Arc::clone(&health), log, apply, adapter, shelf };
+    let (ready, started) = mpsc::channel();
+    let (stop, stopping) = oneshot::channel();
+    let thread = std::thread::Builder::new()
+        .name("raft".into())
+        .spawn(move || run(parts, &ready, stopping))
+        .map_err(|error| RaftError::Settings(format!("the node's thread did not start: {error}")))?;
+    let started = match started.recv() {
+        Ok(Ok(started)) => started,
+        Ok(Err(error)) => return Err(error),
+        Err(_) => return Err(RaftError::StateFailed("the node's thread panicked".to_owned())),
+    };
+    let thread = RaftThread { stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) };
+    let Started { library, leadership } = started;
+    Ok(RaftNode { inner: Arc::new(Inner { library, health, gate, leadership, applied, thread }) })
+}
+
+/// The thread's whole life.
+fn run<R: Send + Sync + 'static>(
+    parts: Parts<R>,
+    ready: &mpsc::Sender<Result<Started<R>, RaftError>>,
+    stopping: oneshot::Receiver<StopRequest>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            // Whoever opens waits for exactly one answer; there is nobody else to tell.
+            let _ = ready.send(Err(RaftError::Settings(format!("no runtime: {error}"))));
+            return;
+        }
+    };
+    let Parts { settings, clock, health, log, apply, adapter, shelf } = parts;
+    let (publish, leadership) = watch::channel(Leadership::Unknown);
+    let begun = runtime.block_on(begin(&settings, &health, &log, adapter));
+    let stop_request = match begun {
+        Ok(library) => {
+            let keeper = Keeper {
+                library: library.clone(),
+                log: log.clone(),
+                shelf,
+                clock,
+                settings: settings.clone(),
+            };
+            runtime.block_on(async {
+                let watching = tokio::spawn(watch_leadership(library.clone(), publish));
+                let keeping = tokio::spawn(keeper.run());
+                await_leadership(&library, leadership.clone()).await;
+                let stop_request = match ready.send(Ok(Started { library: library.clone(), leadership })) {
+                    // An error: the handle is gone without a stop. Then the node stops all the same.
+                    Ok(()) => stopping.await.ok(),
+                    Err(_) => None,
+                };
+                health.no_longer_sole_voter();
+                keeping.abort();
+                if let Err(error) = library.shutdown().await {
+                    tracing::error!(%error, "the Raft library did not stop cleanly");
+                }
+                watching.abort();
+                stop_request
+            })
+        }
+        Err(error) => {
+            // As above.
+            let _ = ready.send(Err(error));
+            None
+        }
+    };
+    // Ends the library's remaining tasks, and with them what they hold of the state and the log.
+    drop(runtime);
+    let result = apply.close().and(log.close());
+    if let Err(error) = &result {
+        tracing::error!(%error, "the node did not stop cleanly");
+    }
+    if let Some(request) = stop_request {
+        // Whoever asked may have stopped waiting.
+        let _ = request.send(result);
+    }
+}
+
+async fn begin<R: Send + Sync + 'static>(
+    settings: &RaftSettings,
+    health: &Health,
+    log: &LogStore,
+    mut adapter: StateAdapter<R>,
+) -> Result<Library<R>, RaftError> {
+    replay(log, &mut adapter).await.map_err(|error| failure(health, error))?;
+    let config = Arc::new(settings.library()?);
+    let network = NoPeersFactory::new();
+    let id = settings.node_id;
+    let library = Raft::<Types<R>, _>::new(id, config, network, log.clone(), adapter)
+        .await
+        .map_err(|error| failure(health, error))?;
+    let initialized = library.is_initialized().await.map_err(|error| failure(health, error))?;
+    if !initialized {
+        let members = BTreeMap::from([(id, BasicNode::new(&settings.address))]);
+        library.initialize(members).await.map_err(|error| failure(health, error))?;
+    }
+    let voters: Vec<u64> = library.voter_ids().collect();
+    if voters == [id] {
+        if initialized {
+            library.trigger().elect(false).await.map_err(|error| failure(health, error))?;
+        }
+        let timeout = Duration::from_millis(settings.open_timeout_millis);
+        library
+            .wait(Some(timeout))
+            .metrics(
+                |metrics| {
+                    metrics.state == ServerState::Leader
+                        && metrics.last_log_index.is_some()
+                        && metrics.last_applied.as_ref().map(|id| id.index()) >= metrics.last_log_index
+                },
+                "the only voter leads and has applied its log",
+            )
+            .await
+            .map_err(|error| failure(health, error))?;
+        health.become_sole_voter();
+    }
+    Ok(library)
+}
+
+fn failure(health: &Health, error: impl std::fmt::Display) -> RaftError {
+    health.failed().unwrap_or_else(|| RaftError::StateFailed(error.to_string()))
+}
+
+/// Applies what was known committed and is not in the state yet, in large batches.
+async fn replay<R: Send + Sync + 'static>(
+    log: &LogStore,
+    adapter: &mut StateAdapter<R>,
+) -> Result<(), std::io::Error> {
+    let (applied, _) = adapter.applied_state().await?;
+    let mut next = applied.map_or(0, |id| id.index() + 1);
+    let end = log.committed().map_or(0, |id| id.index() + 1);
+    while next < end {
+        let entries = log.read(next, end, REPLAY_BYTES)?;
+        let Some(last) = entries.last() else {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                format!("the log has no entry {next}, which was committed"),
+            ));
+        };
+        next = last.log_id.index() + 1;
+        adapter.apply(stream::iter(entries.into_iter().map(|entry| Ok((entry, None)))).boxed()).await?;
+    }
+    Ok(())
+}
+
+async fn await_leadership<R: Send + Sync + 'static>(
+    library: &Library<R>,
+    mut leadership: watch::Receiver<Leadership>,
+) {
+    if library.is_leader() {
+        // Ends when the watching task publishes, or is gone; then there is nothing to wait for.
+        let _ = leadership.wait_for(|now| matches!(now, Leadership::Leader { .. })).await;
+    }
+}
+
+/// Publishes who leads, until the library stops.
+async fn watch_leadership<R: Send + Sync + 'static>(library: Library<R>, publish: watch::Sender<Leadership>) {
+    let mut metrics = library.server_metrics();
+    loop {
+        let now = {
+            let metrics = metrics.borrow_and_update();
+            match metrics.current_leader {
+                Some(leader) if leader == metrics.id && metrics.state == ServerState::Leader => {
+                    Leadership::Leader { term: metrics.vote.leader_id.term }
+                }
+                Some(leader) if leader != metrics.id => match metrics.membership_config.get_node(&leader) {
+                    Some(node) => {
+                        Leadership::Follower { leader: Peer { id: leader, address: node.addr.clone() } }
+                    }
+                    None => Leadership::Unknown,
+                },
+                _ => Leadership::Unknown,
+            }
+        };
+        publish.send_if_modified(|published| {
+            let changed = *published != now;
+            *published = now;
+            changed
+        });
+        if metrics.changed().await.is_err() {
+            publish.send_replace(Leadership::Unknown);
+            return;
+        }
+    }
+}

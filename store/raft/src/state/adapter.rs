@@ -1,0 +1,138 @@
+//! Our state machine as the Raft library wants it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use futures_util::{Stream, StreamExt};
+use openraft::OptionalSend;
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use tokio::sync::oneshot;
+
+use super::worker::{Answerer, StateWork};
+use super::{Command, DurableState, Mark};
+use crate::snapshot::{SnapshotBuilder, SnapshotHandle, SnapshotShelf};
+use crate::types::{EntryPayload, LogId, SnapshotMeta, StoredMembership, Types};
+
+/// Commands of one batch to the state machine.
+const MAX_BATCH_COMMANDS: usize = 4_096;
+/// Bytes of proposals in one batch, beyond which it is closed.
+const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+type Library<R> = openraft::alias::SnapshotOf<Types<R>, SnapshotHandle>;
+
+/// Gives committed entries to the apply thread, in batches as large as there are entries.
+pub(crate) struct StateAdapter<R: Send + Sync + 'static> {
+    queue: SyncSender<StateWork<R>>,
+    mark: Mark,
+    durable: Arc<dyn DurableState>,
+    shelf: Arc<SnapshotShelf>,
+}
+
+struct Batch<R: Send + Sync + 'static> {
+    commands: Vec<Command>,
+    answerers: Vec<Answerer<R>>,
+    others: Vec<openraft::storage::ApplyResponder<Types<R>>>,
+    bytes: usize,
+    last: Option<LogId>,
+}
+
+impl<R: Send + Sync + 'static> Batch<R> {
+    fn new() -> Self {
+        Self { commands: Vec::new(), answerers: Vec::new(), others: Vec::new(), bytes: 0, last: None }
+    }
+}
+
+impl<R: Send + Sync + 'static> StateAdapter<R> {
+    pub(crate) fn new(
+        queue: SyncSender<StateWork<R>>,
+        mark: Mark,
+        durable: Arc<dyn DurableState>,
+        shelf: Arc<SnapshotShelf>,
+    ) -> Self {
+        Self { queue, mark, durable, shelf }
+    }
+
+    fn take(&mut self, batch: &mut Batch<R>, (entry, answerer): EntryResponder<Types<R>>) {
+        batch.last = Some(entry.log_id);
+        match entry.payload {
+            EntryPayload::Normal(proposal) => {
+                batch.bytes += proposal.0.len();
+                batch.commands.push(Command {
+                    index: entry.log_id.index(),
+                    term: **entry.log_id.committed_leader_id(),
+                    payload: proposal.0,
+                });
+                batch.answerers.push(answerer);
+                return;
+            }
+            EntryPayload::Membership(membership) => {
+                self.mark.membership = StoredMembership::new(Some(entry.log_id), membership);
+            }
+            EntryPayload::Blank => {}
+        }
+        batch.others.extend(answerer);
+    }
+
+    async fn send(&mut self, batch: Batch<R>) -> Result<(), io::Error> {
+        let Some(last) = batch.last else { return Ok(()) };
+        self.mark.applied = Some(last);
+        let (done, applied) = oneshot::channel();
+        let work = StateWork::Apply {
+            commands: batch.commands,
+            answerers: batch.answerers,
+            others: batch.others,
+            applied: last.index(),
+            mark: self.mark.encode(),
+            done,
+        };
+        self.queue.send(work).map_err(|_| io::Error::other("the state machine's thread is gone"))?;
+        applied
+            .await
+            .map_err(|_| io::Error::other("the state machine's thread is gone"))?
+            .map_err(io::Error::other)
+    }
+}
+
+impl<R: Send + Sync + 'static> RaftStateMachine<Types<R>> for StateAdapter<R> {
+    type SnapshotData = SnapshotHandle;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        Ok((self.mark.applied, self.mark.membership.clone()))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<Types<R>>, io::Error>> + Unpin + OptionalSend,
+    {
+        let mut batch = Batch::new();
+        while let Some(entry) = entries.next().await {
+            self.take(&mut batch, entry?);
+            if batch.commands.len() >= MAX_BATCH_COMMANDS || batch.bytes >= MAX_BATCH_BYTES {
+                self.send(std::mem::replace(&mut batch, Batch::new())).await?;
+            }
+        }
+        self.send(batch).await
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder::new(Arc::clone(&self.durable), Arc::clone(&self.shelf))
+    }
+
+    /// Needs a peer to come from, and there is none yet; nothing is changed.
+    async fn install_snapshot(
+        &mut self,
+        _meta: &SnapshotMeta,
+        _snapshot: SnapshotHandle,
+    ) -> Result<(), io::Error> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "a state cannot be installed from a peer: this node has no peers",
+        ))
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Library<R>>, io::Error> {
+        Ok(self.shelf.newest().map(SnapshotHandle::into_library))
+    }
+}
