@@ -1,8 +1,13 @@
 //! `BatchGetItem`.
 
 use super::capacity::{ConsumedCapacity, ReturnConsumedCapacity};
+use super::constraint::{self, Constraints};
+use super::parameters;
+use super::unchecked::{Names, Unchecked};
+use crate::error::Error;
 use crate::expr::Projection;
 use crate::item::{Item, ItemBody};
+use crate::limits;
 use crate::schema::TableName;
 
 /// Keys of one table.
@@ -36,4 +41,111 @@ pub struct BatchGetItemOutput {
     pub unprocessed: Vec<TableKeys>,
     /// What was consumed, a table each, if asked.
     pub capacity: Vec<ConsumedCapacity>,
+}
+
+/// Keys of one table as a text protocol carries them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TableKeysUnchecked {
+    /// `Keys`.
+    pub keys: Option<Vec<Unchecked<Item>>>,
+    /// `AttributesToGet`.
+    pub attributes_to_get: Option<Vec<String>>,
+    /// `ConsistentRead`.
+    pub consistent: Option<bool>,
+    /// `ProjectionExpression`.
+    pub projection: Option<String>,
+    /// `ExpressionAttributeNames`.
+    pub names: Option<Names>,
+}
+
+/// Input of `BatchGetItem` as a text protocol carries it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BatchGetItemUnchecked {
+    /// `RequestItems`, in the order of the request; no table twice.
+    pub tables: Option<Vec<(String, TableKeysUnchecked)>>,
+    /// `ReturnConsumedCapacity`.
+    pub return_capacity: Option<String>,
+}
+
+impl BatchGetItemUnchecked {
+    /// The input, or the first thing wrong with it in the service's order.
+    pub fn check(self) -> Result<BatchGetItemInput, Error> {
+        if self.tables.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Error::validation("The requestItems parameter is required for BatchGetItem"));
+        }
+        let mut found = Constraints::new();
+        found.one_of(self.return_capacity.as_deref(), "returnConsumedCapacity", constraint::CAPACITY);
+        found.present(&self.tables, "requestItems");
+        let tables = self.tables.unwrap_or_default();
+        for (name, keys) in &tables {
+            found.map(
+                constraint::table_of(name).is_some(),
+                "requestItems",
+                format_args!("{{{name}=KeysAndAttributes}}"),
+                format_args!("{}", constraint::TABLE_KEYS_RULE),
+            );
+            let at = format_args!("requestItems.{name}.member.keys");
+            found.present(&keys.keys, at);
+            found.length_at_least(keys.keys.as_ref().map(Vec::len), at, 1, "[]");
+            found.attributes_to_get(
+                keys.attributes_to_get.as_deref(),
+                format_args!("requestItems.{name}.member.attributesToGet"),
+            );
+        }
+        found.finish()?;
+        for (name, keys) in &tables {
+            if keys.keys.as_ref().is_some_and(|keys| keys.len() > limits::BATCH_GET_KEYS) {
+                return Err(Error::validation(format!(
+                    "1 validation error detected: Value at 'RequestItems.{name}.member.Keys' failed to satisfy \
+                     constraint: Member must have length less than or equal to {}",
+                    limits::BATCH_GET_KEYS
+                )));
+            }
+        }
+        // Expressions on one table and legacy parameters on another do not go together either.
+        let any = |given: fn(&TableKeysUnchecked) -> bool| tables.iter().any(|(_, keys)| given(keys));
+        parameters::not_mixed(
+            &[("ProjectionExpression", any(|keys| keys.projection.is_some()))],
+            &[("AttributesToGet", any(|keys| keys.attributes_to_get.is_some()))],
+            false,
+            None,
+        )?;
+        let mut count = 0;
+        let mut checked = Vec::with_capacity(tables.len());
+        for (name, table) in tables {
+            parameters::not_mixed(
+                &[("ProjectionExpression", table.projection.is_some())],
+                &[],
+                table.names.is_some(),
+                None,
+            )?;
+            let projection = parameters::projection(table.projection, table.attributes_to_get, table.names)?;
+            let mut keys: Vec<Item> = Vec::new();
+            for key in table.keys.unwrap_or_default() {
+                let key = key.check()?;
+                if keys.contains(&key) {
+                    return Err(Error::validation("Provided list of item keys contains duplicates"));
+                }
+                keys.push(key);
+                count += 1;
+                if count > limits::BATCH_GET_KEYS {
+                    return Err(Error::validation("Too many items requested for the BatchGetItem call"));
+                }
+            }
+            let table_name = constraint::checked_table(Some(name))?;
+            if checked.iter().any(|known: &TableKeys| known.table == table_name) {
+                return Err(constraint::table_twice(&table_name));
+            }
+            checked.push(TableKeys {
+                table: table_name,
+                keys,
+                projection,
+                consistent: table.consistent.unwrap_or_default(),
+            });
+        }
+        Ok(BatchGetItemInput {
+            tables: checked,
+            return_capacity: parameters::return_capacity(self.return_capacity.as_deref()),
+        })
+    }
 }

@@ -4,7 +4,12 @@ use super::capacity::{
     ConsumedCapacity, ItemCollectionMetrics, ReturnConsumedCapacity, ReturnItemCollectionMetrics,
 };
 use super::condition_failure::ReturnOnFailure;
+use super::constraint::{self, Constraints};
+use super::legacy::{self, ConditionsUnchecked};
+use super::parameters::{self, Conditions};
 use super::put_item::ReturnOld;
+use super::unchecked::{Names, Unchecked, Values};
+use crate::error::Error;
 use crate::expr::Condition;
 use crate::item::Item;
 use crate::schema::TableName;
@@ -37,4 +42,85 @@ pub struct DeleteItemOutput {
     pub capacity: Option<ConsumedCapacity>,
     /// The item collection, if asked and the table has local indexes.
     pub collection: Option<ItemCollectionMetrics>,
+}
+
+/// Input of `DeleteItem` as a text protocol carries it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DeleteItemUnchecked {
+    /// `TableName`.
+    pub table: Option<String>,
+    /// `Key`.
+    pub key: Option<Unchecked<Item>>,
+    /// `Expected`.
+    pub expected: Option<ConditionsUnchecked>,
+    /// `ConditionalOperator`.
+    pub conditional_operator: Option<String>,
+    /// `ConditionExpression`.
+    pub condition: Option<String>,
+    /// `ExpressionAttributeNames`.
+    pub names: Option<Names>,
+    /// `ExpressionAttributeValues`.
+    pub values: Option<Values>,
+    /// `ReturnValues`.
+    pub return_values: Option<String>,
+    /// `ReturnValuesOnConditionCheckFailure`.
+    pub return_on_failure: Option<String>,
+    /// `ReturnConsumedCapacity`.
+    pub return_capacity: Option<String>,
+    /// `ReturnItemCollectionMetrics`.
+    pub return_collection: Option<String>,
+}
+
+impl DeleteItemUnchecked {
+    /// The input, or the first thing wrong with it in the service's order.
+    pub fn check(self) -> Result<DeleteItemInput, Error> {
+        constraint::not_empty(self.table.as_deref(), "tableName")?;
+        let mut found = Constraints::new();
+        found.one_of(self.return_capacity.as_deref(), "returnConsumedCapacity", constraint::CAPACITY);
+        found.table(self.table.as_deref(), "tableName");
+        found.present(&self.key, "key");
+        found.one_of(self.conditional_operator.as_deref(), "conditionalOperator", constraint::CONDITIONAL);
+        legacy::constrain(&mut found, self.expected.as_ref(), "expected", false);
+        found.one_of(self.return_values.as_deref(), "returnValues", constraint::RETURN_VALUES);
+        found.one_of(
+            self.return_collection.as_deref(),
+            "returnItemCollectionMetrics",
+            constraint::COLLECTION,
+        );
+        found.one_of(
+            self.return_on_failure.as_deref(),
+            "returnValuesOnConditionCheckFailure",
+            constraint::ON_FAILURE,
+        );
+        found.finish()?;
+        parameters::not_mixed(
+            &[("ConditionExpression", self.condition.is_some())],
+            &[("Expected", self.expected.is_some())],
+            self.names.is_some(),
+            Some(self.values.is_some()),
+        )?;
+        let key = self.key.unwrap_or_default().check()?;
+        let return_values = match self.return_values.as_deref() {
+            None | Some("NONE") => ReturnOld::None,
+            Some("ALL_OLD") => ReturnOld::AllOld,
+            Some(_) => return Err(Error::validation("ReturnValues can only be ALL_OLD or NONE")),
+        };
+        let condition = Conditions {
+            text: self.condition,
+            expected: self.expected,
+            operator: self.conditional_operator,
+            names: self.names,
+            values: self.values,
+        }
+        .check()?;
+        Ok(DeleteItemInput {
+            table: constraint::checked_table(self.table)?,
+            key,
+            condition,
+            return_values,
+            return_on_failure: parameters::return_on_failure(self.return_on_failure.as_deref()),
+            return_capacity: parameters::return_capacity(self.return_capacity.as_deref()),
+            return_collection: parameters::return_collection(self.return_collection.as_deref()),
+        })
+    }
 }
