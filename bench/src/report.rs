@@ -1,0 +1,119 @@
+//! One table and one JSON document of what was measured.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::BenchError;
+use crate::drive::Measured;
+use crate::scenario::Load;
+use crate::target::Target;
+
+/// What a round of a target came to, in the units of the table.
+struct Row {
+    per_second: f64,
+    p50_micros: f64,
+    p99_micros: f64,
+    p999_micros: f64,
+}
+
+/// Rounds of each target, in the order of the targets.
+pub(crate) struct Report {
+    title: String,
+    names: Vec<String>,
+    rows: Vec<Vec<Row>>,
+}
+
+/// The middle value; of an even number of values the lower of the two.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+}
+
+impl Report {
+    pub(crate) fn new(load: &Load, targets: &[Target]) -> Report {
+        let title = format!(
+            "{}, {} connections, {} keys, payload {} bytes, {:?} a round",
+            load.scenario.name(),
+            load.connections,
+            load.keys,
+            load.value_bytes,
+            load.time
+        );
+        let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
+        Report { title, rows: names.iter().map(|_| Vec::new()).collect(), names }
+    }
+
+    pub(crate) fn add(&mut self, place: usize, measured: Measured) {
+        let micros = |quantile| measured.latency.value_at_quantile(quantile) as f64 / 1000.0;
+        self.rows[place].push(Row {
+            per_second: measured.answers as f64 / measured.time.as_secs_f64(),
+            p50_micros: micros(0.5),
+            p99_micros: micros(0.99),
+            p999_micros: micros(0.999),
+        });
+    }
+
+    /// Medians over the rounds, and ratios taken round by round against the first target.
+    pub(crate) fn print(&self) {
+        println!("{}", self.title);
+        println!(
+            "| target | requests/s | p50 µs | p99 µs | p99.9 µs | requests/s against {0} | p50 against {0} |",
+            self.names[0]
+        );
+        println!("|---|---:|---:|---:|---:|---:|---:|");
+        let first = &self.rows[0];
+        for (name, rows) in self.names.iter().zip(&self.rows) {
+            let pairs = || rows.iter().zip(first);
+            println!(
+                "| {name} | {:.0} | {:.1} | {:.1} | {:.1} | {:.3} | {:.3} |",
+                median(rows.iter().map(|row| row.per_second)),
+                median(rows.iter().map(|row| row.p50_micros)),
+                median(rows.iter().map(|row| row.p99_micros)),
+                median(rows.iter().map(|row| row.p999_micros)),
+                median(pairs().map(|(row, base)| row.per_second / base.per_second)),
+                median(pairs().map(|(row, base)| row.p50_micros / base.p50_micros)),
+            );
+        }
+    }
+
+    /// Every round of every target.
+    pub(crate) fn json(&self) -> String {
+        let targets: Vec<_> = self
+            .names
+            .iter()
+            .zip(&self.rows)
+            .map(|(name, rows)| {
+                let rounds: Vec<_> = rows
+                    .iter()
+                    .map(|row| {
+                        serde_json::json!({
+                            "requests_per_second": row.per_second, "p50_micros": row.p50_micros,
+                            "p99_micros": row.p99_micros, "p999_micros": row.p999_micros,
+                        })
+                    })
+                    .collect();
+                serde_json::json!({ "name": name, "rounds": rounds })
+            })
+            .collect();
+        format!("{:#}\n", serde_json::json!({ "load": self.title, "targets": targets }))
+    }
+}
+
+/// Times synced appends to a file and prints how many a second one writer alone gets.
+pub(crate) fn fsync_floor(file: &Path, appends: usize) -> Result<(), BenchError> {
+    let doing = || format!("appending to {}", file.display());
+    let mut out = std::fs::File::create(file).map_err(BenchError::io(doing()))?;
+    let mut times = Vec::with_capacity(appends);
+    let started = Instant::now();
+    for _ in 0..appends {
+        let begun = Instant::now();
+        out.write_all(&[7; 512]).and_then(|()| out.sync_data()).map_err(BenchError::io(doing()))?;
+        times.push(begun.elapsed().as_secs_f64() * 1e6);
+    }
+    let per_second = appends as f64 / started.elapsed().as_secs_f64();
+    std::fs::remove_file(file).map_err(BenchError::io(doing()))?;
+    println!("fsync of a 512-byte append: {per_second:.0}/s, p50 {:.1} µs", median(times.into_iter()));
+    Ok(())
+}
