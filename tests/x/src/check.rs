@@ -1,0 +1,53 @@
+//! `cargo x check` only reads; `cargo x fix` writes.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::build::{cache, cargo, root, run};
+use crate::{Failure, prerequisite, say};
+
+/// The tool that checks licences and sources, pinned so that it judges the same everywhere.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Formatting, lints and licences.
+pub fn check() -> Result<(), Failure> {
+    prerequisite::ensure_rust_components()?;
+    prerequisite::ensure(prerequisite::NATIVE)?;
+    say("check: formatting");
+    run(&mut cargo(&["fmt", "--all", "--check"])?)?;
+    say("check: lints (the first time this compiles the storage engine, 10 to 15 minutes)");
+    let lints = ["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    run(&mut cargo(&lints)?)?;
+    let deny = cargo_deny()?;
+    say("check: licences, duplicates, sources");
+    run(Command::new(deny).current_dir(root()).args(["--locked", "check", "licenses", "bans", "sources"]))?;
+    say("check: all good");
+    Ok(())
+}
+
+/// Formats, and applies what the lints suggest.
+pub fn fix() -> Result<(), Failure> {
+    prerequisite::ensure_rust_components()?;
+    prerequisite::ensure(prerequisite::NATIVE)?;
+    say("fix: lints");
+    let lints =
+        ["clippy", "--release", "--workspace", "--all-targets", "--fix", "--allow-dirty", "--allow-staged"];
+    run(&mut cargo(&lints)?)?;
+    say("fix: formatting");
+    run(&mut cargo(&["fmt", "--all"])?)
+}
+
+fn cargo_deny() -> Result<PathBuf, Failure> {
+    let tools = cache()?.join("tools").join(format!("cargo-deny-{CARGO_DENY}"));
+    let program = tools.join("bin").join("cargo-deny");
+    if !program.exists() {
+        say(&format!(
+            "installing cargo-deny {CARGO_DENY} into {} (compiles for some minutes, once)",
+            tools.display()
+        ));
+        let version = format!("={CARGO_DENY}");
+        let mut install = cargo(&["install", "--locked", "--version", &version, "cargo-deny", "--root"])?;
+        run(install.arg(&tools))?;
+    }
+    Ok(program)
+}

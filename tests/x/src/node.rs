@@ -1,0 +1,104 @@
+//! A fresh node in memory, for one suite.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+
+/// A node that has not printed its addresses or is not ready by then is given up.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// A node that has not stopped by then after a signal is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often the node is asked.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A running node. Dropping it kills it.
+pub struct Node {
+    process: Child,
+    /// The HTTP endpoint, `http://127.0.0.1:PORT`.
+    pub http: String,
+    /// The admin port, `http://127.0.0.1:PORT`.
+    pub admin: String,
+}
+
+impl Node {
+    /// Starts `forebay dev --in-memory` on free ports and waits until it is ready.
+    pub fn start(forebay: &Path) -> Result<Node, Failure> {
+        let args = ["dev", "--in-memory", "--http-port", "0", "--admin-port", "0", "--dax-port", "0"];
+        let mut process = Command::new(forebay)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("cannot run {}: {error}", forebay.display()))?;
+        let stdout = process.stdout.take().ok_or("the node has no standard output")?;
+        let mut node = Node { process, http: String::new(), admin: String::new() };
+        let (say, said) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Read to the end, so that the node never blocks on a full pipe; nobody listens after the start.
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = say.send(line);
+            }
+        });
+        let until = Instant::now() + START_TIMEOUT;
+        while node.http.is_empty() || node.admin.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = said
+                .recv_timeout(left)
+                .map_err(|_| "the node did not print its http and admin addresses".to_owned())?;
+            match line.split_whitespace().collect::<Vec<_>>()[..] {
+                ["http", url] => node.http = url.to_owned(),
+                ["admin", url] => node.admin = url.to_owned(),
+                _ => {}
+            }
+        }
+        while !is_ready(&node.admin) {
+            if Instant::now() > until {
+                return Err(format!("the node is not ready; see {}/ready", node.admin));
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(node)
+    }
+
+    /// Asks the node to stop, which it must do by itself and well.
+    pub fn stop(mut self) -> Result<(), Failure> {
+        let pid = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        if !sent.is_ok_and(|status| status.success()) {
+            return Err("the node had died before it was stopped".to_owned());
+        }
+        let until = Instant::now() + STOP_TIMEOUT;
+        loop {
+            match self.process.try_wait() {
+                Ok(Some(status)) if status.success() => return Ok(()),
+                Ok(Some(status)) => return Err(format!("the node stopped badly: {status}")),
+                Ok(None) if Instant::now() < until => std::thread::sleep(POLL),
+                Ok(None) => return Err(format!("the node did not stop within {STOP_TIMEOUT:?}")),
+                Err(error) => return Err(format!("cannot wait for the node: {error}")),
+            }
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Both fail when it has ended already, which is what is wanted.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn is_ready(admin: &str) -> bool {
+    let Some(address) = admin.strip_prefix("http://") else { return false };
+    let Ok(mut stream) = TcpStream::connect(address.trim_end_matches('/')) else { return false };
+    let mut answer = String::new();
+    let asked = stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
+        && stream.write_all(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").is_ok()
+        && stream.read_to_string(&mut answer).is_ok();
+    asked && answer.starts_with("HTTP/1.1 200")
+}

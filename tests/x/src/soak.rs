@@ -1,0 +1,105 @@
+//! `cargo x soak NAME`: the long forms of tests that run briefly in `cargo x test`.
+
+use crate::build::{cargo, run};
+use crate::{Failure, prerequisite, say};
+
+/// One long form.
+struct Soak {
+    name: &'static str,
+    about: &'static str,
+    /// Arguments to cargo.
+    command: &'static [&'static str],
+}
+
+/// A new long form is one row here.
+const SOAKS: &[Soak] = &[
+    Soak {
+        name: "kill-cycles",
+        about: "200 times kill -9 under concurrent writes: nothing acknowledged is lost",
+        command: &[
+            "test",
+            "--release",
+            "--package",
+            "forebay-tests",
+            "--test",
+            "soak_kill_cycles",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Soak {
+        name: "fuzz-json",
+        about: "a million requests of broken JSON: no panic",
+        command: &[
+            "test",
+            "--release",
+            "--package",
+            "forebay-tests",
+            "--test",
+            "soak_fuzz_json",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Soak {
+        name: "fuzz-expression",
+        about: "a million texts of broken expressions: no panic",
+        command: &[
+            "test",
+            "--release",
+            "--package",
+            "forebay-tests",
+            "--test",
+            "soak_fuzz_expression",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Soak {
+        name: "simulation",
+        about: "one node under crashes and torn writes, many seeds",
+        command: &[
+            "test",
+            "--release",
+            "--package",
+            "forebay-tests",
+            "--test",
+            "soak_simulation",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Soak {
+        name: "property",
+        about: "a cached page always equals a fresh one, many random tables, writes and queries",
+        command: &[
+            "test",
+            "--release",
+            "--package",
+            "forebay-tests",
+            "--test",
+            "soak_property",
+            "--",
+            "--nocapture",
+        ],
+    },
+];
+
+/// Prints what there is.
+pub fn list() {
+    eprintln!("usage: cargo x soak NAME\n");
+    for soak in SOAKS {
+        eprintln!("  {:16} {}", soak.name, soak.about);
+    }
+}
+
+/// Runs the long form called `name`.
+pub fn soak(name: &str) -> Result<(), Failure> {
+    let Some(soak) = SOAKS.iter().find(|soak| soak.name == name) else {
+        list();
+        return Err(format!("there is no long form called {name}"));
+    };
+    prerequisite::ensure(prerequisite::NATIVE)?;
+    say(&format!("{}: {}", soak.name, soak.about));
+    run(&mut cargo(soak.command)?)
+}

@@ -1,0 +1,49 @@
+//! Suites outside cargo: a folder with a `run.sh HTTP_ENDPOINT ADMIN_URL` that ends on a line `N passed, N failed`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Failure;
+use crate::build::root;
+use crate::node::Node;
+use crate::tally::{Counting, Tally, counted};
+
+/// The folders of `tests/clients` that hold a suite, in name order. A folder without a `run.sh` is a failure, so that a suite cannot
+/// drop out unseen.
+pub fn clients() -> Result<Vec<PathBuf>, Failure> {
+    let parent = root().join("tests/clients");
+    let unreadable = |error| format!("cannot read {}: {error}", parent.display());
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&parent).map_err(unreadable)? {
+        let folder = entry.map_err(unreadable)?.path();
+        let hidden = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
+        if folder.is_dir() && !hidden {
+            found.push(folder);
+        }
+    }
+    found.sort();
+    match found.iter().find(|folder| !folder.join("run.sh").exists()) {
+        Some(folder) => Err(format!("{} has no run.sh", folder.display())),
+        None if found.is_empty() => Err(format!("{} holds no suite", parent.display())),
+        None => Ok(found),
+    }
+}
+
+/// Runs the suite in `folder` against a fresh node. A node that does not start, or does not stop well, is a failure of the suite.
+pub fn run(folder: &Path, forebay: &Path) -> Tally {
+    let failed = |what: Failure| {
+        eprintln!("{}: {what}", folder.display());
+        Tally { passed: 0, failed: 1 }
+    };
+    let node = match Node::start(forebay) {
+        Ok(node) => node,
+        Err(failure) => return failed(failure),
+    };
+    let mut command = Command::new(folder.join("run.sh"));
+    command.args([&node.http, &node.admin]).current_dir(root());
+    let mut tally = counted(&mut command, Counting::LastLine).unwrap_or_else(failed);
+    if let Err(failure) = node.stop() {
+        tally += failed(failure);
+    }
+    tally
+}

@@ -1,0 +1,76 @@
+//! `cargo x test`: every test there is, as a list of named steps, and one line of counts at the end.
+
+use std::path::PathBuf;
+
+use crate::build::{binary, cargo, root};
+use crate::tally::{Counting, Tally, counted};
+use crate::{Failure, prerequisite, say, suite};
+
+/// One step: its name, and what it runs.
+struct Step {
+    name: String,
+    what: What,
+}
+
+enum What {
+    /// `cargo test` with these further arguments.
+    Cargo(Vec<String>),
+    /// A folder with a `run.sh`, against a node.
+    Suite(PathBuf),
+}
+
+/// All steps, in the order they run: the fast and exact first.
+fn steps() -> Result<Vec<Step>, Failure> {
+    let mut steps = vec![Step {
+        name: "cargo".to_owned(),
+        what: What::Cargo(["--workspace", "--no-fail-fast", "--locked"].map(str::to_owned).to_vec()),
+    }];
+    for folder in suite::clients()? {
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        steps.push(Step { name: format!("client-{name}"), what: What::Suite(folder) });
+    }
+    steps
+        .push(Step { name: "differential".to_owned(), what: What::Suite(root().join("tests/differential")) });
+    Ok(steps)
+}
+
+/// Runs the steps whose name holds `filter`; where there is none, the tests of the workspace whose name does.
+pub fn test(filter: Option<&String>) -> Result<(), Failure> {
+    prerequisite::ensure(prerequisite::NATIVE)?;
+    let mut chosen = steps()?;
+    if let Some(filter) = filter {
+        let all = chosen.len();
+        chosen.retain(|step| step.name.contains(filter.as_str()));
+        if chosen.is_empty() {
+            say(&format!("none of the {all} steps is named so; running the tests named {filter}"));
+            let args = ["--workspace", "--no-fail-fast", "--locked", filter].map(str::to_owned).to_vec();
+            chosen = vec![Step { name: filter.clone(), what: What::Cargo(args) }];
+        }
+    }
+    let forebay = if chosen.iter().any(|step| matches!(step.what, What::Suite(_))) {
+        prerequisite::ensure(prerequisite::CLIENTS)?;
+        Some(binary("forebay-proxy", "forebay")?)
+    } else {
+        None
+    };
+    let mut total = Tally::default();
+    let mut failed = Vec::new();
+    let count = chosen.len();
+    for (index, step) in chosen.into_iter().enumerate() {
+        say(&format!("test {} of {count}: {}", index + 1, step.name));
+        let tally = match (&step.what, &forebay) {
+            (What::Suite(folder), Some(forebay)) => suite::run(folder, forebay),
+            (What::Suite(_), None) => Err("a suite needs the node, which is built above for every suite")?,
+            (What::Cargo(args), _) => {
+                counted(cargo(&["test", "--release"])?.args(args), Counting::CargoTests)?
+            }
+        };
+        say(&format!("{}: {tally}", step.name));
+        if tally.failed > 0 {
+            failed.push(step.name);
+        }
+        total += tally;
+    }
+    println!("{total}");
+    if failed.is_empty() { Ok(()) } else { Err(format!("tests of: {}", failed.join(", "))) }
+}
