@@ -6,9 +6,9 @@
 //! prefix of another, so that entries sort by index key and then by table key, and any number of items may share one
 //! index key.
 //!
-//! Value: format (u8, now 1), flags (u8, none defined), billed bytes of what is projected (u32), body. The body is the
-//! projected item in canonical encoded form, so that reading an index never reads the table. Written by apply, in the
-//! same batch as the item; correctness depends on all of it.
+//! Value: format (u8, now 1), flags (u8, none defined), body. The body is the projected item in canonical encoded form,
+//! so that reading an index never reads the table. Written by apply, in the same batch as the item; correctness depends
+//! on all of it.
 
 use api::schema::IndexKind;
 use api::{EncodedItem, IndexId, KeyBytes};
@@ -19,7 +19,7 @@ use super::{Kind, Malformed, partition_hash};
 
 /// Format of the records written now.
 const FORMAT: u8 = 1;
-const HEADER_BYTES: usize = 6;
+const HEADER_BYTES: usize = 2;
 
 /// Bytes of a key before the index's partition value.
 pub const KEY_PREFIX_BYTES: usize = 17;
@@ -27,8 +27,6 @@ pub const KEY_PREFIX_BYTES: usize = 17;
 /// What an index holds of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexEntry {
-    /// Size of the projected item as billed, bytes.
-    pub billed_bytes: u32,
     /// The item as far as the index projects it: always with the keys of table and index.
     pub body: EncodedItem,
 }
@@ -39,7 +37,6 @@ impl IndexEntry {
         let body = self.body.as_bytes();
         let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
         bytes.extend_from_slice(&[FORMAT, 0]);
-        bytes.extend_from_slice(&self.billed_bytes.to_be_bytes());
         bytes.extend_from_slice(body);
         bytes.into()
     }
@@ -49,9 +46,9 @@ impl IndexEntry {
         let mut reader = Reader::new(Kind::GlobalIndex, value);
         reader.format(FORMAT)?;
         let _flags = reader.u8()?;
-        let billed_bytes = reader.u32()?;
-        let body = EncodedItem::from_bytes(value.slice_ref(reader.rest()));
-        Ok(IndexEntry { billed_bytes, body })
+        let body = EncodedItem::from_bytes(value.slice_ref(reader.rest()))
+            .map_err(|_| reader.malformed("its body is no item"))?;
+        Ok(IndexEntry { body })
     }
 }
 
@@ -92,4 +89,36 @@ pub fn key(kind: IndexKind, index: IndexId, index_key: &KeyBytes, table_key: &Ke
         IndexKind::Global => bytes.extend_from_slice(table_key.as_bytes()),
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IndexEntry, index_prefix, key, partition_prefix};
+    use api::schema::IndexKind;
+    use api::{AttributeValue, EncodedItem, IndexId, Item, KeyBytes};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_entry_round_trips(name in "[a-z]{1,9}", text: String) {
+            let item = Item::new().with(name, AttributeValue::S(text));
+            let entry = IndexEntry { body: EncodedItem::encode(&item) };
+            let bytes = entry.encode();
+            prop_assert_eq!(IndexEntry::decode(&bytes), Ok(entry));
+            for cut in 0..bytes.len() {
+                prop_assert!(IndexEntry::decode(&bytes.slice(..cut)).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn entries_of_one_index_key_stand_in_order_of_their_table_keys() {
+        let index_key = KeyBytes::new(b"x\0\0", None);
+        let of = |kind, sort: &[u8]| key(kind, IndexId(20), &index_key, &KeyBytes::new(b"p\0\0", Some(sort)));
+        for kind in [IndexKind::Local, IndexKind::Global] {
+            assert!(of(kind, b"1") < of(kind, b"2"));
+            assert!(of(kind, b"1").starts_with(&partition_prefix(kind, IndexId(20), b"x\0\0")));
+            assert!(of(kind, b"1").starts_with(&index_prefix(kind, IndexId(20))));
+        }
+    }
 }
