@@ -213,6 +213,8 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
+    // A body that says at once that it is too long is not waited for.
+    let too_long = hyper::body::Body::size_hint(&body).lower() > MAX_ADMIN_BODY_BYTES as u64;
     let answer =
         match tokio::time::timeout(ADMIN_READ_TIMEOUT, Limited::new(body, MAX_ADMIN_BODY_BYTES).collect())
             .await

@@ -164,6 +164,13 @@ pub const PAGES_VOIDED: Family = Family {
     help: "Cached pages found to be out of date by their stamps when asked for.",
 };
 
+/// Those of the voided pages that were read again and turned out the same.
+pub const PAGES_VOIDED_UNCHANGED: Family = Family {
+    name: "forebay_pages_voided_unchanged_total",
+    dax: None,
+    help: "Those of the voided pages that were read again and turned out the same.",
+};
+
 /// Entries held, by cache.
 pub const CACHE_ENTRIES: Family =
     Family { name: "forebay_cache_entries", dax: None, help: "Entries held, by cache." };
@@ -267,6 +274,7 @@ pub const ALL: &[(Family, Kind)] = &[
     (VOIDED_FILLS, Kind::Counter),
     (COALESCED_MISSES, Kind::Counter),
     (PAGES_VOIDED, Kind::Counter),
+    (PAGES_VOIDED_UNCHANGED, Kind::Counter),
     (CACHE_ENTRIES, Kind::Gauge),
     (REQUEST_SECONDS, Kind::Histogram),
     (SERVED_AGE_SECONDS, Kind::Histogram),
