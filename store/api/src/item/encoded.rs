@@ -72,6 +72,13 @@ impl EncodedItem {
         Ok(EncodedItem(bytes))
     }
 
+    /// Takes back bytes that [`EncodedItem::as_bytes`] gave out, copied elsewhere and kept in this process. Not checked:
+    /// a cache hit must not cost a walk over the item. Bytes of any other origin go through [`EncodedItem::from_bytes`].
+    pub fn from_own_copy(bytes: Bytes) -> EncodedItem {
+        debug_assert!(check::whole(&bytes).is_some(), "bytes that no encoded item gave out");
+        EncodedItem(bytes)
+    }
+
     /// The encoded bytes.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
