@@ -1,1 +1,3 @@
 //! The cache in front of a DynamoDB-API store, and the server binary.
+
+pub mod cache;

@@ -1,0 +1,430 @@
+//! The cache as a data structure: items and pages in memory, kept right by consuming committed changes in order.
+//!
+//! It knows no network and no upstream: the layer above asks it, reads the store where it has nothing, and offers what was
+//! read; the feed tells it what was committed. Two hands write to it and no third: the feed's thread, through
+//! [`ChangeSink`], and fills that hold a permit.
+//!
+//! What it promises: reads through it never go back in time (P3), a read that raced a write is never kept (P4), a page that
+//! a write could have changed is never served (P5, mode `coherent`), entries end with their time to live (P8), absence is
+//! cached as presence is (P9), memory is bounded (P10). Why that holds is argued where it is done: [`stamp`] for the order
+//! of raising, committing and installing; [`position`] for epochs; [`item`] and [`query`] for what may be served.
+//!
+//! The rooms: [`settings`]; [`hash`], one hash a request; [`bounded`], the weighed map under both caches; [`item`];
+//! [`query`] with [`page_key`]; [`fill`], flights; [`sweep`]; [`statistics`].
+
+mod bounded;
+pub mod fill;
+mod hash;
+pub mod item;
+mod page_key;
+mod position;
+pub mod query;
+pub mod settings;
+mod stamp;
+pub mod statistics;
+pub mod sweep;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use api::op::{Page, QueryInput, ScanInput};
+use api::operation::Ready;
+use api::{Change, ChangeSink, EncodedItem, Table, TableId, Version};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use host::clock::Clock;
+use host::metrics::{Counter, Registry};
+use parking_lot::Mutex;
+
+use bounded::Installed;
+use fill::{Began, FlightKey, Flights};
+pub use fill::{Joined, Leader, Waiting};
+use hash::Hasher;
+use item::{Filled, ItemEntry, ItemFound, ItemKey, ItemPermit, Items, Read, Surroundings};
+use position::{At, Position};
+use query::{PageEntry, PageFound, PageKey, PagePermit, Pages};
+use settings::Policies;
+pub use settings::{BadCacheSettings, CacheSettings, HitCapacity, Mode, Policy, TableCacheSettings};
+use stamp::Stamps;
+pub use statistics::Statistics;
+
+/// Longest key that is cached: above what partition and sort key can come to in canonical form, where each byte may take
+/// two. Longer ones are the store's to refuse. Unit: bytes.
+pub const KEY_BYTES_MAX: usize = 2 * (api::limits::PARTITION_KEY_BYTES + api::limits::SORT_KEY_BYTES) + 4;
+/// The part of `cache_bytes` that stamps take.
+const STAMP_SHARE: u64 = 64;
+/// Shards for each core, so that two cores seldom want the same lock.
+const SHARDS_PER_CORE: usize = 4;
+
+/// An item read by the leader of a flight, for those who wait.
+#[derive(Debug, Clone)]
+pub struct SharedItem {
+    /// The item; `None` where there is none.
+    pub item: Option<EncodedItem>,
+    /// The version it was read at.
+    pub version: Version,
+}
+
+/// A page read by the leader of a flight, for those who wait.
+#[derive(Debug, Clone)]
+pub struct SharedPage {
+    /// The page, with what the store charged.
+    pub page: Arc<Page>,
+    /// The version it was read at.
+    pub version: Version,
+}
+
+/// Both caches of a node.
+pub struct Cache {
+    settings: CacheSettings,
+    policies: ArcSwap<Policies>,
+    clock: Arc<dyn Clock>,
+    hasher: Hasher,
+    stamps: Stamps,
+    position: Position,
+    items: Items,
+    pages: Pages,
+    pages_fit: bool,
+    item_flights: Flights<SharedItem>,
+    page_flights: Flights<SharedPage>,
+    gone_tables: Mutex<HashSet<TableId>>,
+    statistics: Statistics,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache")
+            .field("items", &self.items)
+            .field("pages", &self.pages)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request's view of the cache: where the node stood when the request came.
+///
+/// Taken once, before anything is looked up: what is found after it holds as of it.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    at: At,
+}
+
+impl View {
+    /// Whether an answer as of `version` satisfies a caller who asks for `min`. Of another log, nothing does.
+    pub fn satisfies(&self, version: &Version, min: Option<&Version>) -> bool {
+        min.is_none_or(|min| version.at_least(min) == Some(true))
+    }
+}
+
+impl Cache {
+    /// An empty cache, at the version before the first write.
+    ///
+    /// `clock` is the coarse one; `hash_seed` should differ from process to process; `cores` is how many threads serve.
+    /// Before anything can be cached, [`ChangeSink::gap`] must say where the store stands. Errors: settings that
+    /// [`CacheSettings::check`] refuses.
+    pub fn new(
+        settings: CacheSettings,
+        clock: Arc<dyn Clock>,
+        hash_seed: u64,
+        cores: usize,
+        registry: &Registry,
+    ) -> Result<Arc<Cache>, BadCacheSettings> {
+        settings.check()?;
+        let hasher = Hasher::new(hash_seed);
+        let bytes = settings.cache_bytes.bytes();
+        let stamps = Stamps::sized(bytes / STAMP_SHARE);
+        let for_entries = bytes - stamps.bytes();
+        let query_bytes = for_entries / 100 * u64::from(settings.query_share_percent);
+        let pages_fit = query_bytes >= query::SHARD_BYTES_MIN;
+        let (item_bytes, query_bytes) = if pages_fit {
+            (for_entries - query_bytes, query_bytes)
+        } else {
+            (for_entries, query::SHARD_BYTES_MIN)
+        };
+        let shards = cores.max(1).saturating_mul(SHARDS_PER_CORE);
+        let cache = Arc::new(Cache {
+            policies: ArcSwap::from_pointee(Policies::of(&settings)),
+            settings,
+            clock,
+            stamps,
+            position: Position::default(),
+            items: Items::new(item_bytes, shards, hasher.clone()),
+            pages: Pages::new(query_bytes, shards, hasher.clone()),
+            pages_fit,
+            hasher,
+            item_flights: Flights::new(),
+            page_flights: Flights::new(),
+            gone_tables: Mutex::default(),
+            statistics: Statistics::new(registry),
+        });
+        statistics::register_gauges(registry, &Arc::downgrade(&cache));
+        Ok(cache)
+    }
+
+    /// The settings it was made with.
+    pub fn settings(&self) -> &CacheSettings {
+        &self.settings
+    }
+
+    /// Changes times to live and modes, for all tables and single ones, from now on. Sizes stay as they are.
+    pub fn set_policies(&self, settings: &CacheSettings) {
+        self.policies.store(Arc::new(Policies::of(settings)));
+    }
+
+    /// What the settings come to for one table.
+    pub fn policy(&self, table: &Table) -> Policy {
+        self.policies.load().of_table(&table.name)
+    }
+
+    /// What it counts.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// Memory that entries and stamps take, as weighed. Unit: bytes.
+    pub fn bytes(&self) -> u64 {
+        self.items.map().weight() + self.pages.map().weight() + self.stamps.bytes()
+    }
+
+    /// The clock entries are dated by.
+    pub fn now_nanos(&self) -> u64 {
+        self.clock.monotonic_nanos()
+    }
+
+    /// Where the node stands; `None` while an epoch is being replaced, when the store must be asked.
+    #[inline]
+    pub fn view(&self) -> Option<View> {
+        self.position.now().map(|at| View { at })
+    }
+
+    fn around(&self) -> Surroundings<'_> {
+        Surroundings {
+            stamps: &self.stamps,
+            position: &self.position,
+            now_nanos: self.clock.monotonic_nanos(),
+        }
+    }
+
+    /// A key to look up, canonical bytes as in [`api::KeyBytes`]. `None` where no item can have it.
+    #[inline]
+    pub fn item_key<'a>(&self, table: &Table, bytes: &'a [u8]) -> Option<ItemKey<'a>> {
+        (bytes.len() <= KEY_BYTES_MAX).then(|| self.items.key(table.id, bytes))
+    }
+
+    /// What is cached of a key. Counts nothing: the layer knows on whose behalf it asks.
+    #[inline]
+    pub fn item(&self, view: &View, key: &ItemKey<'_>) -> ItemFound {
+        self.items.get(key, &view.at, self.clock.monotonic_nanos())
+    }
+
+    /// Takes the right to fill a key. Must be taken before the read begins.
+    pub fn item_permit(&self, view: &View) -> ItemPermit {
+        self.items.permit(view.at)
+    }
+
+    /// Offers what was read.
+    pub fn fill_item(&self, permit: &ItemPermit, key: &ItemKey<'_>, read: Read<'_>) -> Filled {
+        let (filled, installed) = self.items.fill(self.around(), permit, key, read);
+        self.count_evicted(installed, &self.statistics.item_evicted_bytes);
+        if filled == Filled::Voided {
+            self.statistics.item_voided_fills.increment();
+        }
+        filled
+    }
+
+    /// Begins or joins the flight of a key's read.
+    pub fn join_item(&self, view: &View, key: &ItemKey<'_>, min: Option<&Version>) -> Joined<'_, SharedItem> {
+        let stamps = [self.stamps.key(key.hash()), 0];
+        let flight =
+            FlightKey { hash: key.hash(), table: key.table().0, bytes: Bytes::copy_from_slice(key.bytes()) };
+        self.join(&self.item_flights, flight, view, stamps, min)
+    }
+
+    /// Keeps a wire form of an entry for hits to come.
+    pub fn keep_item_form(&self, entry: &Arc<ItemEntry>, form: &Ready) {
+        let installed = self.items.keep_form(entry, form);
+        self.count_evicted(installed, &self.statistics.item_evicted_bytes);
+    }
+
+    /// Writes the normalised form of a Query over `scratch` and makes it a key. `None` where its page is not cached.
+    pub fn query_key<'a>(
+        &self,
+        table: &Table,
+        input: &QueryInput,
+        scratch: &'a mut Vec<u8>,
+    ) -> Option<PageKey<'a>> {
+        let policy = self.page_policy(table)?;
+        scratch.clear();
+        let dependencies = page_key::query(&self.stamps, &self.hasher, table, input, scratch)?;
+        Some(self.page_key(table, policy, scratch, dependencies))
+    }
+
+    /// Writes the normalised form of a Scan over `scratch` and makes it a key. `None` where its page is not cached.
+    pub fn scan_key<'a>(
+        &self,
+        table: &Table,
+        input: &ScanInput,
+        scratch: &'a mut Vec<u8>,
+    ) -> Option<PageKey<'a>> {
+        let policy = self.page_policy(table)?;
+        scratch.clear();
+        let dependencies = page_key::scan(&self.stamps, table, input, scratch)?;
+        Some(self.page_key(table, policy, scratch, dependencies))
+    }
+
+    fn page_policy(&self, table: &Table) -> Option<Policy> {
+        let policy = self.policy(table);
+        (self.pages_fit && policy.query_ttl_nanos > 0).then_some(policy)
+    }
+
+    fn page_key<'a>(
+        &self,
+        table: &Table,
+        policy: Policy,
+        bytes: &'a [u8],
+        dependencies: stamp::Dependencies,
+    ) -> PageKey<'a> {
+        PageKey {
+            hash: self.pages.hash(bytes),
+            table: table.id,
+            bytes,
+            dependencies,
+            mode: policy.mode,
+            ttl_nanos: policy.query_ttl_nanos,
+        }
+    }
+
+    /// What is cached of a page.
+    pub fn page(&self, view: &View, key: &PageKey<'_>) -> PageFound {
+        self.pages.get(self.around(), key, &view.at)
+    }
+
+    /// Takes the right to fill a page. Must be taken before the read begins. `void` is the page found void, if one was.
+    pub fn page_permit(&self, view: &View, void: Option<Arc<PageEntry>>) -> PagePermit {
+        self.pages.permit(view.at, void)
+    }
+
+    /// Offers the page that was read, with what the store charged for it.
+    pub fn fill_page(
+        &self,
+        permit: &PagePermit,
+        key: &PageKey<'_>,
+        page: &Page,
+        version: &Version,
+    ) -> Filled {
+        let done = self.pages.fill(self.around(), permit, key, page, version);
+        self.count_evicted(done.installed, &self.statistics.query_evicted_bytes);
+        if done.filled == Filled::Voided {
+            self.statistics.query_voided_fills.increment();
+        }
+        if done.unchanged == Some(true) {
+            self.statistics.pages_voided_unchanged.increment();
+        }
+        done.filled
+    }
+
+    /// Begins or joins the flight of a page's read.
+    pub fn join_page(&self, view: &View, key: &PageKey<'_>, min: Option<&Version>) -> Joined<'_, SharedPage> {
+        let stamps = self.stamps.read(&key.dependencies);
+        let flight = FlightKey { hash: key.hash, table: 0, bytes: Bytes::copy_from_slice(key.bytes) };
+        self.join(&self.page_flights, flight, view, stamps, min)
+    }
+
+    /// Keeps a wire form of a page for hits to come.
+    pub fn keep_page_form(&self, entry: &Arc<PageEntry>, form: &Ready) {
+        let installed = self.pages.keep_form(entry, form);
+        self.count_evicted(installed, &self.statistics.query_evicted_bytes);
+    }
+
+    fn join<'a, T>(
+        &self,
+        flights: &'a Flights<T>,
+        key: FlightKey,
+        view: &View,
+        stamps: stamp::Reading,
+        min: Option<&Version>,
+    ) -> Joined<'a, T> {
+        let min_index = match min.map(|min| view.at.index_of(min)) {
+            // Of another log: nobody here can tell whether a flight's read will do.
+            Some(None) => return Joined::Alone,
+            Some(index) => index,
+            None => None,
+        };
+        let now = Began { epoch: view.at.epoch, applied: view.at.version.index, stamps };
+        flights.join(key, now, min_index)
+    }
+
+    /// Drops one item, as an operator asks. Its next read comes from the store.
+    pub fn invalidate_item(&self, table: &Table, key: &api::KeyBytes) -> bool {
+        self.items.remove(&self.items.key(table.id, key.as_bytes()))
+    }
+
+    /// Drops every item and page of one table, as an operator asks. Returns how many went.
+    pub fn invalidate_table(&self, table: TableId) -> u64 {
+        let of_table = |id: TableId, _, _| id == table;
+        let items = self.items.map().iter().filter(|entry| self.items.remove_dead(entry, of_table)).count();
+        let pages = self.pages.map().iter().filter(|entry| self.pages.remove_dead(entry, of_table)).count();
+        (items + pages) as u64
+    }
+
+    /// Drops everything, as an operator asks. Stamps stay: reads under way are judged as before.
+    pub fn clear(&self) {
+        self.items.map().clear();
+        self.pages.map().clear();
+    }
+
+    fn count_evicted(&self, installed: Installed, counter: &Counter) {
+        if let Installed::Stands(evicted) = installed
+            && evicted.entries > 0
+        {
+            counter.add(evicted.bytes);
+        }
+    }
+
+    fn items(&self) -> &bounded::Bounded<ItemEntry> {
+        self.items.map()
+    }
+
+    fn pages(&self) -> &bounded::Bounded<PageEntry> {
+        self.pages.map()
+    }
+}
+
+impl ChangeSink for Cache {
+    fn raise(&self, changes: &[Change]) {
+        for change in changes {
+            if !self.position.continues(&change.version) {
+                // Stamps of another log would mean nothing. What is cached dies before the new log's first commit shows.
+                self.gap(Version { index: change.version.index.saturating_sub(1), ..change.version });
+            }
+            self.stamps.raise(&self.hasher, change);
+        }
+    }
+
+    fn publish(&self, changes: &[Change], applied: Version) {
+        let at = match self.position.now() {
+            Some(at) if self.position.continues(&applied) => at,
+            _ => return self.gap(applied),
+        };
+        let around = self.around();
+        for change in changes {
+            let ttl_nanos = self.policy(&change.table).record_ttl_nanos;
+            let installed = self.items.install(around, change, &at, ttl_nanos);
+            self.count_evicted(installed, &self.statistics.item_evicted_bytes);
+        }
+        self.position.advance(applied.index);
+    }
+
+    fn table_changed(&self, table: &Arc<Table>, dropped: bool) {
+        if dropped {
+            self.gone_tables.lock().insert(table.id);
+        }
+    }
+
+    fn gap(&self, applied: Version) {
+        self.position.end();
+        self.clear();
+        // A read from before the gap, of this store or a peer's, can't be told from one after it but by its version.
+        self.stamps.reset(applied.index);
+        self.position.begin(applied);
+    }
+}

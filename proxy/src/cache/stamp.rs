@@ -1,0 +1,228 @@
+//! Stamps: for every key, partition and whole table, the version of the latest write that may have touched it.
+//!
+//! Fixed arrays of log indexes, addressed by hash. A stamp may stand higher than its own writes put it, because another
+//! key shares its place: that costs a miss, never a wrong answer. A stamp never falls within an epoch.
+//!
+//! Who raises and who checks, and why nobody reads a stale answer:
+//!
+//! - The feed's thread, for a change at version v: (1) raises the stamps to v, (2) the store commits, (3) installs the
+//!   new image under the key's lock, (4) advances `applied`, (5) the writer is acknowledged.
+//! - **A fill** of an item read at R takes the key's lock, then checks `stamp <= R`. Suppose a write v > R to that key. If
+//!   (3) took the lock before the fill did, then (1) happened before the fill's check, by that lock, and the fill is refused.
+//!   If it takes the lock after, it finds what was filled and replaces it. There is no third order.
+//! - **A page** read at R is checked against its stamps every time it is served. Suppose a write v > R that changes it.
+//!   Whoever may know of v knows it from (2) or later: from the store's own state, or from `applied`, or from the
+//!   acknowledgement. Each is published with a release after (1) and read with an acquire before the check, so the
+//!   check sees the stamp at v or above. A page served at `applied` = A was checked after A was loaded, so no write in
+//!   (R, A] changes it: it is the page as of A.
+//!
+//! What this room does not do: keep what is current. It only ever says "may have changed since".
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use api::{Change, Image, IndexId, TableId};
+
+use super::hash::Hasher;
+
+/// Places for whole tables and indexes. Ids are handed out one after another, so fewer than this share no place.
+const WHOLE_SLOTS: usize = 4096;
+
+/// Stamps that a test may switch off, to prove that it would notice. Outside tests none ever is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Off {
+    /// Those of indexes, partitions and whole.
+    Indexes,
+    /// Those of whole tables and indexes.
+    Scans,
+    /// All that a delete raises but its item's key.
+    Deletes,
+    /// Those of item keys.
+    Keys,
+}
+
+/// All stamps of one node.
+#[derive(Debug)]
+pub(crate) struct Stamps {
+    keys: Slots,
+    partitions: Slots,
+    scans: Slots,
+    unknowns: Slots,
+    #[cfg(test)]
+    pub(crate) off: parking_lot::Mutex<Option<Off>>,
+}
+
+/// What a page depends on. A page of a Query depends on its partition and on writes whose partitions are not known; a page
+/// of a Scan on every write to its table or index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dependencies {
+    places: [Place; 2],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Partition(u32),
+    Scan(u32),
+    Unknown(u32),
+}
+
+/// The values of a page's or an item's stamps at one moment, to tell whether any has risen since.
+pub(crate) type Reading = [u64; 2];
+
+impl Stamps {
+    /// Stamps that take about `bytes` of memory.
+    pub(crate) fn sized(bytes: u64) -> Stamps {
+        let slots = (bytes / size_of::<AtomicU64>() as u64).clamp(1 << 12, 1 << 24) as usize;
+        // Three quarters for partitions: a page is judged by its stamp for as long as it lives, a fill only once.
+        let partitions = prev_power_of_two(slots / 4 * 3);
+        Stamps {
+            keys: Slots::new((partitions / 4).max(1 << 10)),
+            partitions: Slots::new(partitions),
+            scans: Slots::new(WHOLE_SLOTS),
+            unknowns: Slots::new(WHOLE_SLOTS),
+            #[cfg(test)]
+            off: parking_lot::Mutex::new(None),
+        }
+    }
+
+    /// Memory of all stamps. Unit: bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let slots = [&self.keys, &self.partitions, &self.scans, &self.unknowns];
+        slots.iter().map(|slots| (slots.0.len() * size_of::<AtomicU64>()) as u64).sum()
+    }
+
+    /// The stamp of an item's key, given the key's hash.
+    pub(crate) fn key(&self, hash: u64) -> u64 {
+        self.keys.get(hash)
+    }
+
+    /// Raises what one change may have touched.
+    pub(crate) fn raise(&self, hasher: &Hasher, change: &Change) {
+        let index = change.version.index;
+        let table = change.table.id;
+        let key = change.key.as_bytes();
+        if !self.is_off(Off::Keys) {
+            self.keys.raise(hasher.key(table, key), index);
+        }
+        let unknown = matches!(change.old, Image::Unknown) || matches!(change.new, Image::Unknown);
+        if !unknown && change.old == change.new {
+            // A write that left everything as it was can't have changed a page.
+            return;
+        }
+        if change.new == Image::Absent && self.is_off(Off::Deletes) {
+            return;
+        }
+        self.partitions.raise(hasher.partition(table.0, &change.key.partition()), index);
+        self.raise_scans(table.0, index);
+        if self.is_off(Off::Indexes) {
+            return;
+        }
+        for touched in &change.indexes {
+            self.partitions.raise(hasher.partition(touched.index.0, &touched.partition), index);
+            self.raise_scans(touched.index.0, index);
+        }
+        if unknown {
+            for of_table in &change.table.indexes {
+                self.unknowns.raise(of_table.id.0, index);
+                self.raise_scans(of_table.id.0, index);
+            }
+        }
+    }
+
+    fn raise_scans(&self, id: u64, index: u64) {
+        if !self.is_off(Off::Scans) {
+            self.scans.raise(id, index);
+        }
+    }
+
+    #[cfg(not(test))]
+    const fn is_off(&self, _: Off) -> bool {
+        false
+    }
+
+    #[cfg(test)]
+    fn is_off(&self, kind: Off) -> bool {
+        *self.off.lock() == Some(kind)
+    }
+
+    /// Raises everything: nothing read before `index` may be filled or served.
+    pub(crate) fn reset(&self, index: u64) {
+        for slots in [&self.keys, &self.partitions, &self.scans, &self.unknowns] {
+            slots.0.iter().for_each(|slot| slot.store(index, Ordering::Release));
+        }
+    }
+
+    /// What a Query of one partition of a table depends on.
+    pub(crate) fn of_table_partition(
+        &self,
+        hasher: &Hasher,
+        table: TableId,
+        partition: &[u8],
+    ) -> Dependencies {
+        self.of_partition(hasher, table.0, partition)
+    }
+
+    /// What a Query of one partition of an index depends on.
+    pub(crate) fn of_index_partition(
+        &self,
+        hasher: &Hasher,
+        index: IndexId,
+        partition: &[u8],
+    ) -> Dependencies {
+        self.of_partition(hasher, index.0, partition)
+    }
+
+    fn of_partition(&self, hasher: &Hasher, id: u64, partition: &[u8]) -> Dependencies {
+        let place = self.partitions.place(hasher.partition(id, partition));
+        Dependencies { places: [Place::Partition(place), Place::Unknown(self.unknowns.place(id))] }
+    }
+
+    /// What a Scan of a table or index depends on.
+    pub(crate) fn of_whole(&self, id: u64) -> Dependencies {
+        let place = self.scans.place(id);
+        Dependencies { places: [Place::Scan(place), Place::Scan(place)] }
+    }
+
+    /// The stamps a page depends on, as of now.
+    pub(crate) fn read(&self, dependencies: &Dependencies) -> Reading {
+        dependencies.places.map(|place| match place {
+            Place::Partition(at) => self.partitions.at(at),
+            Place::Scan(at) => self.scans.at(at),
+            Place::Unknown(at) => self.unknowns.at(at),
+        })
+    }
+
+    /// Whether nothing a page depends on was written after `index`.
+    pub(crate) fn hold(&self, dependencies: &Dependencies, index: u64) -> bool {
+        self.read(dependencies).into_iter().all(|stamp| stamp <= index)
+    }
+}
+
+#[derive(Debug)]
+struct Slots(Box<[AtomicU64]>);
+
+impl Slots {
+    fn new(slots: usize) -> Slots {
+        debug_assert!(slots.is_power_of_two());
+        Slots((0..slots).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn place(&self, hash: u64) -> u32 {
+        hash as u32 & (self.0.len() - 1) as u32
+    }
+
+    fn at(&self, place: u32) -> u64 {
+        self.0[place as usize].load(Ordering::Acquire)
+    }
+
+    fn get(&self, hash: u64) -> u64 {
+        self.at(self.place(hash))
+    }
+
+    fn raise(&self, hash: u64, index: u64) {
+        self.0[self.place(hash) as usize].fetch_max(index, Ordering::Release);
+    }
+}
+
+fn prev_power_of_two(n: usize) -> usize {
+    1 << n.max(1).ilog2()
+}
