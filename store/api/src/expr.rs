@@ -5,7 +5,8 @@
 //! a tree that came by another wire is bounded by `validate`, which a front must call before anything else.
 //!
 //! Text to tree: `token`, `parse` (grammars), `build` (substitution and checks), [`names`] (the entry point,
-//! [`Placeholders`]), [`reserved`]; [`check`] judges trees. Effects, all pure: [`condition`], [`key_condition`].
+//! [`Placeholders`]), [`reserved`]; [`check`] judges trees. Effects, all pure: [`condition`], [`update`],
+//! [`projection`], [`key_condition`].
 
 mod build;
 pub mod check;
@@ -14,11 +15,13 @@ pub mod key_condition;
 pub mod names;
 mod parse;
 mod path;
+pub mod projection;
 pub mod reserved;
 mod token;
+pub mod update;
 
 pub use key_condition::{KeyRange, SortRange};
-pub use names::{ExpressionKind, Placeholders, check_placeholders_have_expressions};
+pub use names::{ExpressionKind, Placeholders};
 
 use crate::value::{AttributeValue, ValueType};
 

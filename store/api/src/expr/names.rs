@@ -178,29 +178,6 @@ impl Placeholders {
 /// values, so this bounds what a few kilobytes of text can make us allocate. A request can't bring more than this anyway.
 const SUBSTITUTED_BYTES: usize = REQUEST_BYTES;
 
-/// What the service says before it reads any expression: placeholders without an expression that could use them.
-/// `present` are the expressions of the request, `for_values` those of the operation that may hold values, in the order
-/// in which the service lists them.
-pub fn check_placeholders_have_expressions(
-    names_given: bool,
-    values_given: bool,
-    present: &[ExpressionKind],
-    for_values: &[ExpressionKind],
-) -> Result<(), Error> {
-    if names_given && present.is_empty() {
-        return Err(Error::validation("ExpressionAttributeNames can only be specified when using expressions"));
-    }
-    if values_given && !for_values.is_empty() && !for_values.iter().any(|kind| present.contains(kind)) {
-        let names: Vec<&str> = for_values.iter().map(|kind| kind.name()).collect();
-        let verb = if names.len() > 1 { "are" } else { "is" };
-        return Err(Error::validation(format!(
-            "ExpressionAttributeValues can only be specified when using expressions: {} {verb} null",
-            names.join(" and ")
-        )));
-    }
-    Ok(())
-}
-
 fn check_length(kind: ExpressionKind, text: &str) -> Result<(), String> {
     if text.len() <= EXPRESSION_BYTES {
         return Ok(());

@@ -12,8 +12,13 @@ impl Path {
 
     /// What stands at the path; `None` where a step leads nowhere.
     pub fn get<'a>(&self, item: &'a Item) -> Option<&'a AttributeValue> {
-        self.steps.iter().try_fold(item.get(&self.attribute)?, step_into)
+        walk(item, &self.attribute, &self.steps)
     }
+}
+
+/// What stands behind some steps from a top-level attribute.
+pub(super) fn walk<'a>(item: &'a Item, attribute: &str, steps: &[Step]) -> Option<&'a AttributeValue> {
+    steps.iter().try_fold(item.get(attribute)?, step_into)
 }
 
 fn step_into<'a>(value: &'a AttributeValue, step: &Step) -> Option<&'a AttributeValue> {
