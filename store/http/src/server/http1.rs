@@ -1,0 +1,422 @@
+//! HTTP/1.1 as SDKs speak it, read and written by hand: a request with a `Content-Length` or no body, kept alive.
+//!
+//! Whatever is out of that ordinary (chunked bodies, `Expect`, upgrades, HTTP/1.0 and HTTP/2, malformed heads) is handed
+//! over to hyper with the bytes read so far, for the rest of the connection. `docs/adr` holds the measurement behind this.
+//!
+//! Invariants: one read and one write per request on the good path; answers to pipelined requests leave together; the
+//! buffer grows with bytes that came, never with a length that was announced.
+
+use std::future::Future;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use api::DynamoDb;
+use api::limits::REQUEST_BYTES;
+use bytes::Bytes;
+use httparse::{EMPTY_HEADER, Header, Request, Status};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Inner;
+use super::answer::{self, poll_once};
+use super::connection::ConnectionState;
+use super::date::Date;
+use super::head::Head;
+use super::reply::{Decimal, Reply};
+use super::watch::{Phase, Watch};
+
+/// The read buffer a connection keeps. Holds an ordinary request whole.
+const BUFFER_BYTES: usize = 8 * 1024;
+/// Largest buffer kept between requests; a larger one is given back.
+const KEPT_BUFFER_BYTES: usize = 64 * 1024;
+/// Longest head of a request.
+pub(super) const HEAD_BYTES: usize = 32 * 1024;
+/// Most headers of a request.
+pub(super) const HEADERS: usize = 100;
+/// Bodies up to this are copied behind their head, so that an answer is one plain write; longer ones are written from
+/// where they lie.
+const COPIED_BODY_BYTES: usize = 16 * 1024;
+/// Answers to pipelined requests gathered before they are written.
+const GATHERED_BYTES: usize = 64 * 1024;
+/// Requests after which a busy connection looks at whether it should stop.
+const REQUESTS_PER_STOP_CHECK: u32 = 64;
+/// What is still read of a refused request, so that the peer gets to see the answer before the connection goes.
+const LINGER_BYTES: usize = 32 << 20;
+const LINGER_TIME: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How serving ended.
+pub(super) enum End<IO> {
+    /// The connection is over.
+    Closed,
+    /// The connection goes on in a way this loop does not speak; `unread` comes before what `io` has.
+    Other {
+        /// The connection.
+        io: IO,
+        /// Bytes read and not answered yet.
+        unread: Bytes,
+    },
+}
+
+/// What the unread bytes begin with.
+enum Found<'h, 'b> {
+    /// A request, whole.
+    Whole { request: Request<'h, 'b>, head_bytes: usize, body_bytes: usize },
+    /// A part of a head.
+    PartOfHead,
+    /// A head, and a part of a body; this many bytes make it whole.
+    PartOfBody { whole_bytes: usize },
+    /// A head that announces a body over the limit.
+    TooLarge,
+    /// Something for hyper.
+    Other,
+}
+
+/// What came of waiting for bytes.
+enum Filled {
+    Some(usize),
+    End,
+    TooLate,
+    Stop,
+}
+
+pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
+    inner: &Inner<D>,
+    mut io: IO,
+    connection: &ConnectionState,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> io::Result<End<IO>> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let (mut start, mut end) = (0, 0);
+    let mut out = Vec::with_capacity(2048);
+    let mut watch = Watch::new(&inner.settings);
+    let mut body_bytes_held = inner.load.body();
+    let mut date = Date::default();
+    let mut served: u32 = 0;
+    loop {
+        let mut slots = [const { MaybeUninit::uninit() }; HEADERS];
+        let mut none = [EMPTY_HEADER; 0];
+        let wanted = match find(&buffer[start..end], &mut slots, &mut none) {
+            Found::Whole { request, head_bytes, body_bytes } => {
+                let head =
+                    Head::new(request.method.unwrap_or_default(), request.path.unwrap_or_default(), request.headers);
+                let body_start = start + head_bytes;
+                let whole_end = body_start + body_bytes;
+                let mut last = says_close(&head);
+                let mut reply = {
+                    let mut answer =
+                        pin!(answer::answer(inner, &head, &buffer[body_start..whole_end], connection));
+                    match poll_once(answer.as_mut()).await {
+                        Poll::Ready(reply) => reply,
+                        Poll::Pending => {
+                            // Earlier answers must not wait for this one.
+                            if !flush(&mut io, &mut out, &[], &mut watch).await? {
+                                return Ok(End::Closed);
+                            }
+                            answer.await
+                        }
+                    }
+                };
+                served = served.wrapping_add(1);
+                if served.is_multiple_of(REQUESTS_PER_STOP_CHECK) {
+                    last |= poll_once(stop.as_mut()).await.is_ready();
+                }
+                reply.close |= last;
+                render(&reply, date.text(inner.surroundings.wall_millis() / 1000), &mut out);
+                start = whole_end;
+                if start == end {
+                    (start, end) = (0, 0);
+                    body_bytes_held.release();
+                    if buffer.len() > KEPT_BUFFER_BYTES {
+                        buffer = vec![0; BUFFER_BYTES];
+                    }
+                }
+                watch.restart(Phase::Idle);
+                let body = if reply.body.len() > COPIED_BODY_BYTES { &reply.body[..] } else { &[] };
+                let gathered = start < end && body.is_empty() && !reply.close && out.len() < GATHERED_BYTES;
+                if !gathered && !flush(&mut io, &mut out, body, &mut watch).await? {
+                    return Ok(End::Closed);
+                }
+                if reply.close {
+                    return close(io).await;
+                }
+                continue;
+            }
+            Found::PartOfHead if end - start >= HEAD_BYTES => {
+                return refuse(io, &mut out, b"HTTP/1.1 431 Request Header Fields Too Large", &mut watch).await;
+            }
+            Found::PartOfHead => end - start + 1,
+            Found::PartOfBody { whole_bytes } => whole_bytes,
+            Found::TooLarge => {
+                let reply = answer::too_large(connection);
+                render(&reply, date.text(inner.surroundings.wall_millis() / 1000), &mut out);
+                if flush(&mut io, &mut out, &[], &mut watch).await? {
+                    linger(&mut io).await;
+                }
+                return close(io).await;
+            }
+            Found::Other => {
+                if !flush(&mut io, &mut out, &[], &mut watch).await? {
+                    return Ok(End::Closed);
+                }
+                return Ok(End::Other { io, unread: Bytes::copy_from_slice(&buffer[start..end]) });
+            }
+        };
+        if !flush(&mut io, &mut out, &[], &mut watch).await? {
+            return Ok(End::Closed);
+        }
+        // Move what is there to the front; grow by doubling, and only once the buffer is full of bytes that came.
+        if start > 0 {
+            buffer.copy_within(start..end, 0);
+            (start, end) = (0, end - start);
+        }
+        if end == buffer.len() {
+            let grown = (buffer.len() * 2).min(wanted.max(HEAD_BYTES));
+            if grown > HEAD_BYTES && !body_bytes_held.grow(grown) {
+                let reply = answer::no_room(connection);
+                render(&reply, date.text(inner.surroundings.wall_millis() / 1000), &mut out);
+                if flush(&mut io, &mut out, &[], &mut watch).await? {
+                    linger(&mut io).await;
+                }
+                return close(io).await;
+            }
+            buffer.resize(grown, 0);
+        }
+        let mut phase = match (end, wanted) {
+            (0, _) => Phase::Idle,
+            (have, wanted) if wanted == have + 1 => Phase::Head,
+            _ => Phase::Body,
+        };
+        // A head ends with a line end: without one in what is new, parsing again would only let a dripping peer spend our
+        // time.
+        loop {
+            watch.enter(phase);
+            let before = end;
+            match fill(&mut io, &mut buffer[end..], &mut watch, stop.as_mut(), phase == Phase::Idle).await? {
+                Filled::Some(bytes) => end += bytes,
+                Filled::End => return Ok(End::Closed),
+                Filled::Stop => return close(io).await,
+                Filled::TooLate if phase == Phase::Idle => return close(io).await,
+                Filled::TooLate => {
+                    return refuse(io, &mut out, b"HTTP/1.1 408 Request Timeout", &mut watch).await;
+                }
+            }
+            let enough = match phase {
+                Phase::Body => end >= wanted,
+                _ => buffer[before..end].contains(&b'\n'),
+            };
+            if enough || end == buffer.len() {
+                break;
+            }
+            if phase == Phase::Idle {
+                phase = Phase::Head;
+            }
+        }
+    }
+}
+
+fn find<'h, 'b>(
+    unread: &'b [u8],
+    slots: &'h mut [MaybeUninit<Header<'b>>],
+    none: &'h mut [Header<'b>],
+) -> Found<'h, 'b> {
+    if unread.is_empty() {
+        return Found::PartOfHead;
+    }
+    let mut request = Request::new(none);
+    let head_bytes = match request.parse_with_uninit_headers(unread, slots) {
+        Ok(Status::Complete(head_bytes)) => head_bytes,
+        Ok(Status::Partial) => return Found::PartOfHead,
+        Err(_) => return Found::Other,
+    };
+    match plain_body(&request) {
+        None => Found::Other,
+        Some(announced) if !answer::fits(announced) => Found::TooLarge,
+        Some(announced) => {
+            let body_bytes = announced as usize;
+            let whole_bytes = head_bytes + body_bytes;
+            if unread.len() >= whole_bytes {
+                Found::Whole { request, head_bytes, body_bytes }
+            } else {
+                Found::PartOfBody { whole_bytes }
+            }
+        }
+    }
+}
+
+/// The length of the body, if the request is one that this loop speaks. Unit: bytes.
+fn plain_body(request: &Request<'_, '_>) -> Option<u64> {
+    if request.version != Some(1) || matches!(request.method, Some("HEAD" | "CONNECT" | "PRI")) {
+        return None;
+    }
+    let mut length = None;
+    for header in request.headers.iter() {
+        match header.name.len() {
+            14 if header.name.eq_ignore_ascii_case("content-length") => {
+                // Two lengths, or one that is not plain digits, are how requests are smuggled: hyper refuses them.
+                if length.is_some() || header.value.is_empty() || header.value.len() > 19 {
+                    return None;
+                }
+                length = Some(header.value.iter().try_fold(0_u64, |number, byte| {
+                    byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0'))
+                })?);
+            }
+            17 if header.name.eq_ignore_ascii_case("transfer-encoding") => return None,
+            6 if header.name.eq_ignore_ascii_case("expect") => return None,
+            7 if header.name.eq_ignore_ascii_case("upgrade") => return None,
+            _ => {}
+        }
+    }
+    Some(length.unwrap_or(0))
+}
+
+fn says_close(head: &Head<'_>) -> bool {
+    head.headers
+        .iter()
+        .filter(|header| header.name.len() == 10 && header.name.eq_ignore_ascii_case("connection"))
+        .flat_map(|header| header.value.split(|byte| *byte == b','))
+        .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+}
+
+/// Appends an answer's head, and its body if that is short enough to copy.
+fn render(reply: &Reply, date: &[u8], out: &mut Vec<u8>) {
+    let copied = reply.body.len() <= COPIED_BODY_BYTES;
+    out.reserve(512 + if copied { reply.body.len() } else { 0 });
+    out.extend_from_slice(match reply.status {
+        200 => b"HTTP/1.1 200 OK\r\ndate: ",
+        400 => b"HTTP/1.1 400 Bad Request\r\ndate: ",
+        404 => b"HTTP/1.1 404 Not Found\r\ndate: ",
+        413 => b"HTTP/1.1 413 Payload Too Large\r\ndate: ",
+        503 => b"HTTP/1.1 503 Service Unavailable\r\ndate: ",
+        _ => b"HTTP/1.1 500 Internal Server Error\r\ndate: ".as_slice(),
+    });
+    out.extend_from_slice(date);
+    reply.headers(|name, value| {
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value);
+    });
+    if reply.close {
+        out.extend_from_slice(b"\r\nconnection: close");
+    }
+    out.extend_from_slice(b"\r\ncontent-length: ");
+    out.extend_from_slice(Decimal::new(reply.body.len() as u64).as_bytes());
+    out.extend_from_slice(b"\r\n\r\n");
+    if copied {
+        out.extend_from_slice(&reply.body);
+    }
+}
+
+async fn fill<IO: AsyncRead + Unpin>(
+    io: &mut IO,
+    into: &mut [u8],
+    watch: &mut Watch,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+    may_stop: bool,
+) -> io::Result<Filled> {
+    let mut into = ReadBuf::new(into);
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(read) = Pin::new(&mut *io).poll_read(cx, &mut into) {
+            read?;
+            let bytes = into.filled().len();
+            return Poll::Ready(Ok(if bytes == 0 { Filled::End } else { Filled::Some(bytes) }));
+        }
+        if may_stop && stop.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(Filled::Stop));
+        }
+        watch.poll_over(cx).map(|()| Ok(Filled::TooLate))
+    })
+    .await
+}
+
+/// Writes what was gathered, then `body`, and forgets what was gathered. `false` if the peer made no room in time.
+async fn flush<IO: AsyncWrite + Unpin>(
+    io: &mut IO,
+    out: &mut Vec<u8>,
+    body: &[u8],
+    watch: &mut Watch,
+) -> io::Result<bool> {
+    if out.is_empty() && body.is_empty() {
+        return Ok(true);
+    }
+    let (mut head, mut body) = (&out[..], body);
+    while !head.is_empty() || !body.is_empty() {
+        let written = std::future::poll_fn(|cx| {
+            let io = Pin::new(&mut *io);
+            let write = if body.is_empty() {
+                io.poll_write(cx, head)
+            } else {
+                io.poll_write_vectored(cx, &[io::IoSlice::new(head), io::IoSlice::new(body)])
+            };
+            match write {
+                Poll::Ready(written) => Poll::Ready(written.map(Some)),
+                Poll::Pending => {
+                    watch.enter(Phase::Write);
+                    watch.poll_over(cx).map(|()| Ok(None))
+                }
+            }
+        })
+        .await?;
+        let written = match written {
+            Some(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Some(written) => written,
+            None => return Ok(false),
+        };
+        // The peer took a part: the next one has its own time.
+        watch.restart(Phase::Idle);
+        let of_head = written.min(head.len());
+        head = &head[of_head..];
+        body = &body[written - of_head..];
+    }
+    out.clear();
+    if out.capacity() > 2 * GATHERED_BYTES {
+        out.shrink_to(GATHERED_BYTES);
+    }
+    std::future::poll_fn(|cx| Pin::new(&mut *io).poll_flush(cx)).await?;
+    Ok(true)
+}
+
+/// Answers with a bare status and closes.
+async fn refuse<IO: AsyncRead + AsyncWrite + Unpin>(
+    mut io: IO,
+    out: &mut Vec<u8>,
+    status_line: &[u8],
+    watch: &mut Watch,
+) -> io::Result<End<IO>> {
+    out.extend_from_slice(status_line);
+    out.extend_from_slice(b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    if flush(&mut io, out, &[], watch).await? {
+        linger(&mut io).await;
+    }
+    close(io).await
+}
+
+/// Reads on for a bounded while: closing with unread bytes would reset the connection and take the answer with it.
+async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(io: &mut IO) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let drain = async {
+        io.shutdown().await?;
+        let mut scratch = [0; 4096];
+        let mut left = LINGER_BYTES;
+        while left > 0 {
+            match io.read(&mut scratch).await? {
+                0 => break,
+                bytes => left = left.saturating_sub(bytes),
+            }
+        }
+        io::Result::Ok(())
+    };
+    // Whether the peer waited for it makes no difference any more.
+    let _ = tokio::time::timeout(LINGER_TIME, drain).await;
+}
+
+async fn close<IO: AsyncWrite + Unpin>(mut io: IO) -> io::Result<End<IO>> {
+    use tokio::io::AsyncWriteExt;
+    // The answers are out; a peer that is gone already or never takes the farewell changes nothing.
+    let _ = tokio::time::timeout(LINGER_TIME, io.shutdown()).await;
+    Ok(End::Closed)
+}
+
+/// A whole request must fit the buffer's arithmetic.
+const _: () = assert!(REQUEST_BYTES + HEAD_BYTES < usize::MAX / 4);

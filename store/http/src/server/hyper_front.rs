@@ -1,0 +1,241 @@
+//! The ways that hyper speaks for us: HTTP/2, and HTTP/1.1 out of the ordinary. Also requests without a socket, which come
+//! in hyper's types.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use api::DynamoDb;
+use api::limits::REQUEST_BYTES;
+use bytes::{Bytes, BytesMut};
+use http::header::{HOST, HeaderName, HeaderValue};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use httparse::Header;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Inner;
+use super::answer;
+use super::connection::ConnectionState;
+use super::head::Head;
+use super::http1::{HEAD_BYTES, HEADERS};
+use super::reply::Reply;
+
+/// How an HTTP/2 connection begins.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+/// Requests under way on one HTTP/2 connection.
+const STREAMS: u32 = 128;
+/// How often a silent HTTP/2 peer is asked whether it is there, and how long it has to say so.
+const PING_INTERVAL: std::time::Duration = std::time::Duration::from_secs(20);
+const PING_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// Serves the rest of a connection.
+pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'static>(
+    inner: Arc<Inner<D>>,
+    io: IO,
+    unread: Bytes,
+    connection: Arc<ConnectionState>,
+    stop: Pin<&mut impl Future<Output = ()>>,
+) -> io::Result<()> {
+    let speaks_http2 = unread.starts_with(PREFACE);
+    let head_timeout = inner.settings.head_timeout();
+    let io = TokioIo::new(Rewound { unread, io });
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (inner, connection) = (Arc::clone(&inner), Arc::clone(&connection));
+        async move { Ok::<_, Infallible>(incoming(&inner, request, &connection).await) }
+    });
+    let served = if speaks_http2 {
+        let served = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(HEAD_BYTES as u32)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .serve_connection(io, service);
+        until_stopped(pin!(served), stop, http2::Connection::graceful_shutdown).await
+    } else {
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(head_timeout)
+            .max_headers(HEADERS)
+            .max_header_size(HEAD_BYTES)
+            .pipeline_flush(true)
+            .serve_connection(io, service);
+        until_stopped(pin!(served), stop, http1::Connection::graceful_shutdown).await
+    };
+    match served.err().and_then(io_error) {
+        Some(error) => Err(error),
+        // The peer broke off, broke the protocol or a time limit: its own affair, and hyper has answered where it could.
+        None => Ok(()),
+    }
+}
+
+fn io_error(error: hyper::Error) -> Option<io::Error> {
+    let source = std::error::Error::source(&error)?.downcast_ref::<io::Error>()?;
+    Some(io::Error::new(source.kind(), error.to_string()))
+}
+
+async fn until_stopped<C: Future>(
+    mut served: Pin<&mut C>,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+    shut_down: impl Fn(Pin<&mut C>),
+) -> C::Output {
+    let mut stopping = false;
+    std::future::poll_fn(|cx| {
+        if !stopping && stop.as_mut().poll(cx).is_ready() {
+            stopping = true;
+            shut_down(served.as_mut());
+        }
+        served.as_mut().poll(cx)
+    })
+    .await
+}
+
+async fn incoming<D: DynamoDb>(
+    inner: &Inner<D>,
+    request: Request<Incoming>,
+    connection: &ConnectionState,
+) -> Response<Full<Bytes>> {
+    let (parts, body) = request.into_parts();
+    let mut held = inner.load.body();
+    let collected = tokio::time::timeout(inner.settings.body_timeout(), collect(body, &mut held)).await;
+    match collected {
+        Ok(Ok(body)) => handle(inner, Request::from_parts(parts, body), connection).await,
+        Ok(Err(Refused::TooLarge)) => response(answer::too_large(connection)),
+        Ok(Err(Refused::NoRoom)) => response(answer::no_room(connection)),
+        Ok(Err(Refused::Broken)) => bare(StatusCode::BAD_REQUEST),
+        Err(_) => bare(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+/// Why a body was not read to its end.
+enum Refused {
+    TooLarge,
+    NoRoom,
+    Broken,
+}
+
+/// Reads a body. One that comes in one piece is not copied.
+async fn collect(mut body: Incoming, held: &mut super::load::BodyBytes<'_>) -> Result<Bytes, Refused> {
+    if !answer::fits(body.size_hint().lower()) {
+        return Err(Refused::TooLarge);
+    }
+    let mut first = Bytes::new();
+    let mut gathered = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        // Trailers carry nothing this API knows.
+        let Ok(data) = frame.map_err(|_| Refused::Broken)?.into_data() else { continue };
+        let bytes = first.len() + gathered.len() + data.len();
+        if bytes > REQUEST_BYTES {
+            return Err(Refused::TooLarge);
+        }
+        if !held.grow(bytes) {
+            return Err(Refused::NoRoom);
+        }
+        if first.is_empty() && gathered.is_empty() {
+            first = data;
+        } else {
+            gathered.extend_from_slice(&std::mem::take(&mut first));
+            gathered.extend_from_slice(&data);
+        }
+    }
+    Ok(if gathered.is_empty() { first } else { gathered.freeze() })
+}
+
+/// Answers a request that is all there.
+pub(super) async fn handle<D: DynamoDb>(
+    inner: &Inner<D>,
+    request: Request<Bytes>,
+    connection: &ConnectionState,
+) -> Response<Full<Bytes>> {
+    if !answer::fits(request.body().len() as u64) {
+        return response(answer::too_large(connection));
+    }
+    let headers = list(request.headers(), request.uri());
+    let uri = request.uri().path_and_query().map_or("/", |uri| uri.as_str());
+    let head = Head::new(request.method().as_str(), uri, &headers);
+    response(answer::answer(inner, &head, request.body(), connection).await)
+}
+
+/// Headers as a list. HTTP/2 says the host in the URI, which signatures know as the `host` header.
+fn list<'a>(headers: &'a HeaderMap, uri: &'a http::Uri) -> Vec<Header<'a>> {
+    let mut list: Vec<Header<'a>> =
+        headers.iter().map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() }).collect();
+    if let Some(authority) = uri.authority().filter(|_| !headers.contains_key(HOST)) {
+        list.push(Header { name: "host", value: authority.as_str().as_bytes() });
+    }
+    list
+}
+
+fn response(reply: Reply) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(reply.body.clone()));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    reply.headers(|name, value| {
+        // All values are made of visible characters, or were header values when they came.
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    });
+    if reply.close {
+        headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn bare(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::new()));
+    *response.status_mut() = status;
+    response
+}
+
+/// A connection with some bytes put back in front.
+struct Rewound<IO> {
+    unread: Bytes,
+    io: IO,
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Rewound<IO> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, into);
+        }
+        let bytes = self.unread.len().min(into.remaining());
+        into.put_slice(&self.unread.split_to(bytes));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Rewound<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
