@@ -8,18 +8,22 @@ pub const DOCUMENT_BYTES: usize = 3;
 /// What each element of a list or map costs besides itself. Unit: bytes.
 pub const ELEMENT_BYTES: usize = 1;
 
-/// Size of a number as billed: a byte for each pair of digits, counted from the decimal point, one more for the magnitude,
-/// and one for a sign. Unit: bytes, 1 to 22.
+/// Most pairs of digits that a number takes: 38 digits that begin within a pair.
+const PAIRS_MAX: usize = 20;
+
+/// Size of a number as billed: one byte for the magnitude, one for each pair of digits, and for a negative number one that
+/// ends the pairs unless there are as many as there can be. Unit: bytes, 1 to 21.
 ///
-/// The guide says roughly one byte for two significant digits; pairs lie on even powers of ten, so that 12 takes one pair
-/// and 1.2 takes two.
+/// Pairs lie on even powers of ten, so that 15 takes one, while 1.5 and 150 take two. The guide's rule of thumb (one byte
+/// for two significant digits) leaves that out.
 pub const fn number_bytes(number: &Number) -> usize {
     if number.mantissa() == 0 {
         return 1;
     }
     let digits = number.digits() as usize;
-    let aligned = !digits.is_multiple_of(2) || number.magnitude() % 2 != 0;
-    1 + digits.div_ceil(2) + if aligned { 0 } else { 1 } + if number.is_negative() { 1 } else { 0 }
+    let begins_within_a_pair = number.magnitude() % 2 == 0;
+    let pairs = (digits + if begins_within_a_pair { 1 } else { 0 }).div_ceil(2);
+    1 + pairs + if number.is_negative() && pairs < PAIRS_MAX { 1 } else { 0 }
 }
 
 /// Size of a value as billed, without its name. Unit: bytes.
@@ -61,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_billed_by_pairs_from_the_decimal_point() {
+    fn numbers_are_billed_by_pairs_on_even_powers_of_ten() {
         for (text, bytes) in [
             ("0", 1),
             ("1", 2),
@@ -75,8 +79,17 @@ mod tests {
             ("1e100", 2),
             ("0.1", 2),
             ("0.01", 2),
+            ("0.15", 2),
+            ("1.5", 3),
+            ("15", 2),
+            ("150", 3),
+            ("100.5", 4),
+            ("3.14159", 5),
+            ("123456", 4),
+            ("-42", 3),
             ("99999999999999999999999999999999999999", 20),
-            ("-9.9999999999999999999999999999999999999", 22),
+            ("-99999999999999999999999999999999999999", 21),
+            ("-9.9999999999999999999999999999999999999", 21),
         ] {
             assert_eq!(number_bytes(&Number::parse(text).unwrap()), bytes, "{text}");
         }
