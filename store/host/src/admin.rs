@@ -213,27 +213,29 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    // A body that says at once that it is too long is not waited for.
+    // A body that announces too great a length is not waited for.
     let too_long = hyper::body::Body::size_hint(&body).lower() > MAX_ADMIN_BODY_BYTES as u64;
-    let answer =
-        match tokio::time::timeout(ADMIN_READ_TIMEOUT, Limited::new(body, MAX_ADMIN_BODY_BYTES).collect())
-            .await
-        {
+    let answer = if too_long {
+        payload_too_large()
+    } else {
+        let read = Limited::new(body, MAX_ADMIN_BODY_BYTES).collect();
+        match tokio::time::timeout(ADMIN_READ_TIMEOUT, read).await {
             Err(_) => AdminAnswer::text(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time\n"),
-            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => AdminAnswer::text(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("a body has at most {MAX_ADMIN_BODY_BYTES} bytes\n"),
-            ),
+            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => payload_too_large(),
             Ok(Err(error)) => {
                 AdminAnswer::text(StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}\n"))
             }
             Ok(Ok(body)) => {
-                let path = head.uri.path().to_owned();
-                let query = head.uri.query().map(str::to_owned);
-                let method = head.method.clone();
-                dispatch(routes, AdminRequest { method, path, query, body: body.to_bytes() }).await
+                let request = AdminRequest {
+                    method: head.method.clone(),
+                    path: head.uri.path().to_owned(),
+                    query: head.uri.query().map(str::to_owned),
+                    body: body.to_bytes(),
+                };
+                dispatch(routes, request).await
             }
-        };
+        }
+    };
     let length = answer.body.len();
     let body = if head.method == Method::HEAD { Bytes::new() } else { answer.body };
     let mut response = Response::new(Full::new(body));
@@ -242,6 +244,13 @@ async fn respond(
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+fn payload_too_large() -> AdminAnswer {
+    AdminAnswer::text(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("a body has at most {MAX_ADMIN_BODY_BYTES} bytes\n"),
+    )
 }
 
 async fn dispatch(routes: &BTreeMap<&'static str, Route>, request: AdminRequest) -> AdminAnswer {

@@ -18,7 +18,10 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
 #[derive(Clone, Default)]
-struct Received(Arc<Mutex<Vec<(String, Option<String>, Bytes)>>>);
+struct Received(Arc<Mutex<Vec<Posted>>>);
+
+/// The path, the key in the headers, the body.
+type Posted = (String, Option<String>, Bytes);
 
 impl Received {
     fn of(&self, path: &str) -> Vec<Bytes> {

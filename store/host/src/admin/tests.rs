@@ -87,7 +87,14 @@ async fn a_body_over_the_bound_is_refused() {
         "POST /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         MAX_ADMIN_BODY_BYTES + 1
     );
-    assert_eq!(exchange(address, &request).await.0, 413);
+    assert_eq!(exchange(address, &request).await.0, 413, "announced");
+    // The same without announcing it; all of it, and nothing after it, so that the refusal is not lost to a reset.
+    let request = format!(
+        "POST /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+        MAX_ADMIN_BODY_BYTES + 1,
+        "x".repeat(MAX_ADMIN_BODY_BYTES + 1)
+    );
+    assert_eq!(exchange(address, &request).await.0, 413, "unannounced");
 }
 
 #[tokio::test]

@@ -89,8 +89,11 @@ impl FromStr for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, scale) =
-            UNITS.iter().find(|(_, scale)| self.0 != 0 && self.0 % scale == 0).copied().unwrap_or(("B", 1));
+        let (unit, scale) = UNITS
+            .iter()
+            .find(|(_, scale)| self.0 != 0 && self.0.is_multiple_of(*scale))
+            .copied()
+            .unwrap_or(("B", 1));
         write!(f, "{}{unit}", self.0 / scale)
     }
 }
