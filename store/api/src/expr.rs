@@ -12,6 +12,7 @@ mod build;
 pub mod check;
 pub mod condition;
 pub mod key_condition;
+pub mod legacy;
 pub mod names;
 mod parse;
 mod path;
