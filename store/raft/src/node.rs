@@ -107,8 +107,8 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
     ) -> impl Future<Output = Result<Applied<R>, RaftError>> + Send + use<R> {
         let inner = Arc::clone(&self.inner);
         async move {
-            inner.check_leading()?;
             let place = Gate::enter(&inner.gate, payload.len())?;
+            inner.check_leading()?;
             let (answer, answered) = oneshot::channel();
             let waiter = Waiter { answer, place: Some(place) };
             let sent = inner.library.client_write_ff(Proposal(payload), Some(waiter)).await;

@@ -28,6 +28,11 @@ impl SnapshotHandle {
         Self { mark }
     }
 
+    #[cfg(test)]
+    pub(crate) fn mark(&self) -> &Mark {
+        &self.mark
+    }
+
     pub(crate) fn applied(&self) -> Option<LogId> {
         self.mark.applied
     }

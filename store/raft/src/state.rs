@@ -9,6 +9,8 @@ use bytes::Bytes;
 
 mod adapter;
 mod mark;
+#[cfg(test)]
+pub(crate) mod recorder;
 mod worker;
 
 pub(crate) use adapter::StateAdapter;

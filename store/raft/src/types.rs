@@ -28,6 +28,12 @@ impl fmt::Display for Proposal {
 /// What the state machine answered; nothing for entries that are not commands.
 pub(crate) struct Answer<R>(pub(crate) Option<R>);
 
+impl<R> fmt::Debug for Answer<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Answer" } else { "NoAnswer" })
+    }
+}
+
 pub(crate) type LeaderId = openraft::impls::leader_id_std::LeaderId<u64, u64>;
 pub(crate) type CommittedLeaderId = <LeaderId as openraft::vote::RaftLeaderId>::Committed;
 pub(crate) type LogId = openraft::LogId<CommittedLeaderId>;

@@ -17,11 +17,13 @@ pub struct CrashTail {
     pub torn: bool,
 }
 
-/// The disk. Clones are handles to the same one; it outlives the log opened on it.
+/// The disk, or a process's handle to it. It outlives the log opened on it.
 #[derive(Clone, Default)]
 pub struct MemoryLogDisk {
     inner: Arc<Mutex<Inner>>,
     released: Arc<Condvar>,
+    /// Crashes there were when the handle was made; after another it is a dead process's.
+    crashes: u64,
 }
 
 #[derive(Default)]
@@ -32,6 +34,7 @@ struct Inner {
     syncs: u64,
     fail_sync: bool,
     held: bool,
+    crashes: u64,
     refused: Option<String>,
 }
 
@@ -41,7 +44,20 @@ impl MemoryLogDisk {
         Self::default()
     }
 
-    /// Cuts the power. The log opened on it must be dropped; the next one finds what is left.
+    /// A handle for a new process, good until the next crash.
+    pub fn opened(&self) -> Self {
+        let crashes = self.inner.lock().crashes;
+        Self { inner: Arc::clone(&self.inner), released: Arc::clone(&self.released), crashes }
+    }
+
+    fn check_alive(&self, inner: &Inner) -> Result<(), LogDiskError> {
+        if inner.crashes == self.crashes {
+            return Ok(());
+        }
+        Err(LogDiskError::Failed("the power is gone".to_owned()))
+    }
+
+    /// Cuts the power. Handles made before are dead; a new one finds what is left.
     pub fn crash(&self, tail: CrashTail) {
         let mut inner = self.inner.lock();
         let mut unsynced = std::mem::take(&mut inner.unsynced).into_iter();
@@ -60,6 +76,7 @@ impl MemoryLogDisk {
         inner.refused = None;
         inner.fail_sync = false;
         inner.held = false;
+        inner.crashes += 1;
         self.released.notify_all();
     }
 
@@ -135,6 +152,7 @@ fn delete_range(map: &mut BTreeMap<Bytes, Bytes>, start: &[u8], end: &[u8]) {
 impl LogDisk for MemoryLogDisk {
     fn write(&self, batch: LogBatch, sync: Sync) -> Result<(), LogDiskError> {
         let mut inner = self.inner.lock();
+        self.check_alive(&inner)?;
         if let Some(reason) = &inner.refused {
             return Err(LogDiskError::Failed(format!("writes are refused, because {reason}")));
         }
@@ -144,6 +162,7 @@ impl LogDisk for MemoryLogDisk {
             return Ok(());
         }
         self.released.wait_while(&mut inner, |inner| inner.held);
+        self.check_alive(&inner)?;
         if inner.fail_sync {
             inner.refused = Some("an earlier sync failed".to_owned());
             return Err(LogDiskError::Failed("the sync failed".to_owned()));
@@ -156,11 +175,14 @@ impl LogDisk for MemoryLogDisk {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, LogDiskError> {
-        Ok(self.inner.lock().visible.get(key).cloned())
+        let inner = self.inner.lock();
+        self.check_alive(&inner)?;
+        Ok(inner.visible.get(key).cloned())
     }
 
     fn read(&self, start: &[u8], end: &[u8], limit_bytes: usize) -> Result<Vec<LogRecord>, LogDiskError> {
         let inner = self.inner.lock();
+        self.check_alive(&inner)?;
         let mut bytes = 0;
         let mut records = Vec::new();
         let from = Bytes::copy_from_slice(start);
@@ -176,6 +198,7 @@ impl LogDisk for MemoryLogDisk {
 
     fn last(&self, start: &[u8], end: &[u8]) -> Result<Option<LogRecord>, LogDiskError> {
         let inner = self.inner.lock();
+        self.check_alive(&inner)?;
         let (start, end) = (Bytes::copy_from_slice(start), Bytes::copy_from_slice(end));
         Ok(inner.visible.range(start..end).next_back().map(|(key, value)| (key.clone(), value.clone())))
     }

@@ -182,7 +182,7 @@ impl LogStore {
         let mut bytes = 0;
         let mut next = start;
         loop {
-            {
+            let first_cached = {
                 let state = self.shared.recent.state.lock();
                 next = next.max(state.purged.as_ref().map_or(0, |id| id.index() + 1));
                 let first = state.first_cached();
@@ -200,16 +200,22 @@ impl LogStore {
                 if next >= end || (bytes >= limit_bytes && !entries.is_empty()) {
                     return Ok(entries);
                 }
-            }
+                first
+            };
             // Not cached, therefore on disk. Read without the lock; a purge meanwhile shows as a gap.
-            let found = self.read_disk(next, end, limit_bytes.saturating_sub(bytes).max(1))?;
-            let Some(last) = found.last() else { return Ok(entries) };
+            let found =
+                self.read_disk(next, end.min(first_cached), limit_bytes.saturating_sub(bytes).max(1))?;
+            let Some(last) = found.last() else {
+                next = first_cached;
+                continue;
+            };
             next = last.log_id.index() + 1;
             bytes += found.iter().map(entry_bytes).sum::<usize>();
             entries.extend(found);
         }
     }
 
+    /// Consecutive entries from the first that is there.
     fn read_disk(&self, start: u64, end: u64, limit_bytes: usize) -> io::Result<Vec<Entry>> {
         let limit_bytes = limit_bytes.min(MAX_READ_BYTES);
         let disk = &self.shared.disk;
@@ -218,7 +224,7 @@ impl LogStore {
             self.shared.health.fail(disk_error(error));
             io::Error::other(text)
         })?;
-        let mut entries = Vec::with_capacity(records.len());
+        let mut entries: Vec<Entry> = Vec::with_capacity(records.len());
         for (key, value) in records {
             let entry = entry_index(&key).and_then(|index| Ok((index, decode_entry(index, &value)?)));
             let (index, stored) = entry.map_err(|what| {
@@ -228,7 +234,7 @@ impl LogStore {
                 self.shared.health.fail(RaftError::Corrupt(what.clone()));
                 io::Error::new(io::ErrorKind::InvalidData, what)
             })?;
-            if index != start + entries.len() as u64 {
+            if entries.last().is_some_and(|last| last.log_id.index() + 1 != index) {
                 break;
             }
             entries.push(stored.entry);
@@ -379,7 +385,7 @@ impl<R: Send + Sync + 'static> RaftLogStorage<Types<R>> for LogStore {
             {
                 state.bytes -= entry_bytes(&entry);
             }
-            state.last = last_log_id.max(state.purged);
+            state.last = state.last.min(last_log_id).max(state.purged);
             state.written_end = state.written_end.min(from);
             state.retention.truncated(last_log_id.map(|id| id.index()));
         }

@@ -1,1 +1,355 @@
+//! The log by itself: the Raft library's own suite, and what a crash, a bad disk and a bad bit do.
 
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use openraft::storage::{EntryResponder, IOFlushed, RaftLogReader, RaftLogStorage, RaftStateMachine};
+use openraft::testing::log::{StoreBuilder, Suite};
+use openraft::type_config::TypeConfigExt;
+use openraft::{OptionalSend, StorageError};
+use tokio::sync::{oneshot, watch};
+
+use super::disk::{LogDisk, Sync};
+use super::keys::entry_key;
+use super::memory::{CrashTail, MemoryLogDisk};
+use super::store::LogStore;
+use crate::clock::SystemClock;
+use crate::error::RaftError;
+use crate::node::Health;
+use crate::snapshot::{SnapshotBuilder, SnapshotHandle, SnapshotShelf};
+use crate::state::recorder::RecorderDisk;
+use crate::state::{ApplyThread, Mark, StateAdapter, StateMachine};
+use crate::types::{
+    Entry, EntryPayload, LogId, Proposal, SnapshotMeta, StoredMembership, Types, Vote, log_id,
+};
+
+type T = Types<Bytes>;
+
+fn open(disk: &MemoryLogDisk, applied: Option<LogId>) -> Result<LogStore, RaftError> {
+    open_with(disk, applied, 1024 * 1024, &Arc::new(Health::default()))
+}
+
+fn open_with(
+    disk: &MemoryLogDisk,
+    applied: Option<LogId>,
+    recent_bytes: usize,
+    health: &Arc<Health>,
+) -> Result<LogStore, RaftError> {
+    let clock = Arc::new(SystemClock::new());
+    super::open(Arc::new(disk.opened()), applied.as_ref(), recent_bytes, 1, clock, Arc::clone(health))
+}
+
+fn command(index: u64) -> Entry {
+    let payload = EntryPayload::Normal(Proposal(Bytes::from(format!("command {index}"))));
+    Entry { log_id: log_id(1, index), payload }
+}
+
+/// Appends without waiting; the receiver tells when it is called done.
+async fn append(log: &mut LogStore, entries: Vec<Entry>) -> oneshot::Receiver<io::Result<()>> {
+    let (sender, receiver) = T::oneshot();
+    let callback = IOFlushed::<T>::signal(sender);
+    RaftLogStorage::<T>::append(log, entries, callback).await.unwrap();
+    receiver
+}
+
+async fn append_synced(log: &mut LogStore, indexes: std::ops::Range<u64>) {
+    append(log, indexes.map(command).collect()).await.await.unwrap().unwrap();
+}
+
+async fn entries(log: &mut LogStore) -> Vec<u64> {
+    let entries = RaftLogReader::<T>::try_get_log_entries(log, ..).await.unwrap();
+    entries.iter().map(|entry| entry.log_id.index()).collect()
+}
+
+async fn save_committed(log: &mut LogStore, index: u64) {
+    RaftLogStorage::<T>::save_committed(log, Some(log_id(1, index))).await.unwrap();
+}
+
+struct SuiteBuilder;
+
+/// The suite wants a state that can be installed; that hook is the only thing not ours.
+struct SuiteState {
+    adapter: StateAdapter<Bytes>,
+    _apply: ApplyThread<Bytes>,
+}
+
+impl RaftStateMachine<T> for SuiteState {
+    type SnapshotData = SnapshotHandle;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        self.adapter.applied_state().await
+    }
+
+    async fn apply<Strm>(&mut self, entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<T>, io::Error>> + Unpin + OptionalSend,
+    {
+        self.adapter.apply(entries).await
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        self.adapter.get_snapshot_builder().await
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        _meta: &SnapshotMeta,
+        snapshot: SnapshotHandle,
+    ) -> Result<(), io::Error> {
+        self.adapter.install_for_suite(snapshot);
+        Ok(())
+    }
+
+    async fn get_current_snapshot(
+        &mut self,
+    ) -> Result<Option<openraft::alias::SnapshotOf<T, SnapshotHandle>>, io::Error> {
+        self.adapter.get_current_snapshot().await
+    }
+}
+
+impl StoreBuilder<T, LogStore, SuiteState> for SuiteBuilder {
+    async fn build(&self) -> Result<((), LogStore, SuiteState), StorageError<T>> {
+        let log = open(&MemoryLogDisk::new(), None).unwrap();
+        let state = RecorderDisk::default().open();
+        let durable = state.durable();
+        let (publish, _) = watch::channel(0);
+        let apply = ApplyThread::start(state, publish, Arc::new(Health::default())).unwrap();
+        let shelf = Arc::new(SnapshotShelf::default());
+        let adapter = StateAdapter::new(apply.queue.clone(), Mark::default(), durable, shelf);
+        Ok(((), log, SuiteState { adapter, _apply: apply }))
+    }
+}
+
+#[tokio::test]
+async fn the_raft_librarys_storage_suite_passes() {
+    Suite::test_all(SuiteBuilder).await.unwrap();
+}
+
+#[tokio::test]
+async fn group_commit_calls_done_only_after_one_sync_for_all_that_wait() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    let before = disk.syncs();
+    disk.hold_syncs();
+    let mut first = append(&mut log, vec![command(0)]).await;
+    let mut waiting = Vec::new();
+    for index in 1..100 {
+        waiting.push(append(&mut log, vec![command(index)]).await);
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(first.try_recv().is_err(), "called done before the sync");
+    assert!(waiting.iter_mut().all(|done| done.try_recv().is_err()));
+    assert_eq!(entries(&mut log).await.len(), 100, "readable before they are synced");
+    disk.release();
+    first.await.unwrap().unwrap();
+    for done in waiting {
+        done.await.unwrap().unwrap();
+    }
+    let syncs = disk.syncs() - before;
+    assert!((1..=3).contains(&syncs), "100 appends took {syncs} syncs");
+}
+
+#[tokio::test]
+async fn an_unsynced_tail_is_lost_but_was_never_acknowledged() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    append_synced(&mut log, 0..5).await;
+    disk.hold_syncs();
+    let mut done = append(&mut log, (5..9).map(command).collect()).await;
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(done.try_recv().is_err());
+    disk.crash(CrashTail::default());
+    drop(log);
+    let mut log = open(&disk, None).unwrap();
+    assert_eq!(entries(&mut log).await, [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn a_torn_tail_is_cut_and_the_log_goes_on_behind_it() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    append_synced(&mut log, 0..5).await;
+    disk.hold_syncs();
+    let _done = append(&mut log, (5..9).map(command).collect()).await;
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    disk.crash(CrashTail { batches: 0, torn: true });
+    drop(log);
+    assert!(disk.opened().get(&entry_key(6)).unwrap().is_some(), "the tear left half an entry");
+    let mut log = open(&disk, None).unwrap();
+    assert_eq!(entries(&mut log).await, [0, 1, 2, 3, 4, 5]);
+    assert!(disk.opened().get(&entry_key(6)).unwrap().is_none());
+    append_synced(&mut log, 6..8).await;
+    log.close().unwrap();
+    assert_eq!(entries(&mut open(&disk, None).unwrap()).await, [0, 1, 2, 3, 4, 5, 6, 7]);
+}
+
+fn refusal(disk: &MemoryLogDisk, applied: Option<LogId>) -> String {
+    match open(disk, applied) {
+        Err(RaftError::Corrupt(what)) => what,
+        Err(other) => panic!("refused for another reason: {other}"),
+        Ok(_) => panic!("opened"),
+    }
+}
+
+#[tokio::test]
+async fn a_corrupt_middle_refuses_to_open_and_says_what_to_do() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    append_synced(&mut log, 0..9).await;
+    log.close().unwrap();
+    disk.crash(CrashTail::default());
+    assert!(disk.flip_bit(&entry_key(4), 300));
+    let what = refusal(&disk, None);
+    assert!(what.contains("entry 4 is damaged"), "{what}");
+    assert!(what.contains("restore this node from a backup"), "{what}");
+}
+
+#[tokio::test]
+async fn a_missing_entry_refuses_to_open() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    append_synced(&mut log, 0..9).await;
+    log.close().unwrap();
+    disk.crash(CrashTail::default());
+    assert!(disk.lose(&entry_key(4)));
+    assert!(refusal(&disk, None).contains("entries 4 to 4 are missing"));
+}
+
+#[tokio::test]
+async fn a_damaged_last_entry_that_was_committed_refuses_to_open() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    append_synced(&mut log, 0..3).await;
+    log.close().unwrap();
+    disk.crash(CrashTail::default());
+    assert!(disk.flip_bit(&entry_key(2), 300));
+    assert!(refusal(&disk, Some(log_id(1, 2))).contains("was committed"));
+    assert!(open(&disk, Some(log_id(1, 1))).is_ok(), "uncommitted, it is a torn tail");
+}
+
+#[tokio::test]
+async fn a_log_that_ends_before_the_state_refuses_to_open() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    append_synced(&mut log, 0..3).await;
+    log.close().unwrap();
+    disk.crash(CrashTail::default());
+    assert!(refusal(&disk, Some(log_id(1, 7))).contains("the state has applied entry 7"));
+}
+
+#[tokio::test]
+async fn a_newer_format_refuses_to_open() {
+    let disk = MemoryLogDisk::new();
+    open(&disk, None).unwrap().close().unwrap();
+    disk.crash(CrashTail::default());
+    assert!(disk.flip_bit(super::keys::FORMAT_KEY, 1));
+    assert!(refusal(&disk, None).contains("format 3"));
+}
+
+#[tokio::test]
+async fn the_vote_survives_a_crash() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    let vote = Vote::new_committed(7, 1);
+    RaftLogStorage::<T>::save_vote(&mut log, &vote).await.unwrap();
+    disk.crash(CrashTail::default());
+    drop(log);
+    let mut log = open(&disk, None).unwrap();
+    assert_eq!(RaftLogReader::<T>::read_vote(&mut log).await.unwrap(), Some(vote));
+}
+
+#[tokio::test]
+async fn a_failed_sync_stops_writes_until_the_log_is_reopened() {
+    let disk = MemoryLogDisk::new();
+    let health = Arc::new(Health::default());
+    let mut log = open_with(&disk, None, 1024, &health).unwrap();
+    append_synced(&mut log, 0..3).await;
+    disk.fail_syncs();
+    assert!(append(&mut log, vec![command(3)]).await.await.unwrap().is_err());
+    let syncs = disk.syncs();
+    assert!(append(&mut log, vec![command(4)]).await.await.unwrap().is_err());
+    assert!(RaftLogStorage::<T>::save_vote(&mut log, &Vote::new(9, 1)).await.is_err());
+    assert_eq!(disk.syncs(), syncs, "the disk was written after the failure");
+    assert!(matches!(health.failed(), Some(RaftError::DiskFailed(_))));
+    assert!(log.close().is_err());
+    disk.crash(CrashTail::default());
+    let mut log = open(&disk, None).unwrap();
+    assert_eq!(entries(&mut log).await, [0, 1, 2]);
+    append_synced(&mut log, 3..4).await;
+}
+
+#[tokio::test]
+async fn what_was_committed_is_known_again_from_the_entries_written_after() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    append_synced(&mut log, 0..3).await;
+    save_committed(&mut log, 2).await;
+    append_synced(&mut log, 3..5).await;
+    save_committed(&mut log, 4).await;
+    disk.crash(CrashTail::default());
+    drop(log);
+    let log = open(&disk, None).unwrap();
+    assert_eq!(log.committed(), Some(log_id(1, 2)));
+}
+
+#[tokio::test]
+async fn the_uncommitted_tail_is_synced_again_at_open() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    append_synced(&mut log, 0..3).await;
+    // In the system's memory, but never synced: what a process killed after a failed sync leaves.
+    let stray = super::disk::LogBatch {
+        ops: vec![super::disk::LogOp::Put {
+            key: entry_key(3),
+            value: super::codec::encode_entry(&command(3), None),
+        }],
+    };
+    disk.opened().write(stray, Sync::Later).unwrap();
+    drop(log);
+    let log = open(&disk, None).unwrap();
+    disk.crash(CrashTail::default());
+    drop(log);
+    assert_eq!(entries(&mut open(&disk, None).unwrap()).await, [0, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn purged_entries_are_gone_and_stay_so() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open_with(&disk, None, 64, &Arc::new(Health::default())).unwrap();
+    append_synced(&mut log, 0..9).await;
+    RaftLogStorage::<T>::purge(&mut log, log_id(1, 5)).await.unwrap();
+    assert_eq!(entries(&mut log).await, [6, 7, 8]);
+    assert!(disk.opened().get(&entry_key(5)).unwrap().is_none());
+    log.close().unwrap();
+    disk.crash(CrashTail::default());
+    let mut log = open(&disk, Some(log_id(1, 8))).unwrap();
+    assert_eq!(entries(&mut log).await, [6, 7, 8]);
+    let state = RaftLogStorage::<T>::get_log_state(&mut log).await.unwrap();
+    assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(log_id(1, 5)), Some(log_id(1, 8))));
+    RaftLogStorage::<T>::purge(&mut log, log_id(1, 8)).await.unwrap();
+    log.close().unwrap();
+    disk.crash(CrashTail::default());
+    let mut log = open(&disk, Some(log_id(1, 8))).unwrap();
+    assert_eq!(entries(&mut log).await, [] as [u64; 0]);
+    append_synced(&mut log, 9..10).await;
+    assert_eq!(entries(&mut log).await, [9]);
+}
+
+#[tokio::test]
+async fn old_entries_are_read_back_from_disk_and_checked() {
+    let disk = MemoryLogDisk::new();
+    let health = Arc::new(Health::default());
+    let mut log = open_with(&disk, None, 200, &health).unwrap();
+    for index in 0..50 {
+        append_synced(&mut log, index..index + 1).await;
+    }
+    assert_eq!(entries(&mut log).await, (0..50).collect::<Vec<_>>());
+    let some = RaftLogReader::<T>::try_get_log_entries(&mut log, 45..=48).await.unwrap();
+    assert_eq!(some, (45..=48).map(command).collect::<Vec<_>>());
+    assert!(disk.flip_bit(&entry_key(7), 300));
+    assert!(RaftLogReader::<T>::try_get_log_entries(&mut log, 5..10).await.is_err());
+    assert!(matches!(health.failed(), Some(RaftError::Corrupt(_))), "{:?}", health.failed());
+}

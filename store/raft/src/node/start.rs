@@ -204,7 +204,11 @@ async fn begin<R: Send + Sync + 'static>(
         let members = BTreeMap::from([(id, BasicNode::new(&settings.address))]);
         library.initialize(members).await.map_err(|error| failure(health, error))?;
     }
-    let voters: Vec<u64> = library.voter_ids().collect();
+    // Asked of the library's core: its metrics may still show what was before.
+    let voters: Vec<u64> = library
+        .with_raft_state(|state| state.membership_state.effective().voter_ids().collect())
+        .await
+        .map_err(|error| failure(health, error))?;
     if voters == [id] {
         if initialized {
             library.trigger().elect(false).await.map_err(|error| failure(health, error))?;

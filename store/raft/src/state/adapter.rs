@@ -53,6 +53,12 @@ impl<R: Send + Sync + 'static> StateAdapter<R> {
         Self { queue, mark, durable, shelf }
     }
 
+    #[cfg(test)]
+    pub(crate) fn install_for_suite(&mut self, handle: SnapshotHandle) {
+        self.mark = handle.mark().clone();
+        self.shelf.put(handle);
+    }
+
     fn take(&mut self, batch: &mut Batch<R>, (entry, answerer): EntryResponder<Types<R>>) {
         batch.last = Some(entry.log_id);
         match entry.payload {

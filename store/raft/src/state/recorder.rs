@@ -1,0 +1,110 @@
+//! A state machine for tests: remembers what it applied, durable only when flushed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::{ApplyBatch, DurableState, StateError, StateMachine};
+
+/// What outlives the node, as a disk would.
+#[derive(Clone, Default)]
+pub(crate) struct RecorderDisk {
+    inner: Arc<Mutex<Inner>>,
+    /// Crashes there were when the handle was made; after another it is a dead process's.
+    crashes: usize,
+}
+
+#[derive(Clone, Default)]
+struct Content {
+    applied: Vec<(u64, Bytes)>,
+    mark: Option<Bytes>,
+}
+
+#[derive(Default)]
+struct Inner {
+    visible: Content,
+    durable: Content,
+    batches: usize,
+    flushes: usize,
+    fail: bool,
+    crashes: usize,
+}
+
+impl RecorderDisk {
+    /// Cuts the power: processes that have it open change nothing any more.
+    pub(crate) fn crash(&self) {
+        self.inner.lock().crashes += 1;
+    }
+
+    /// What is visible: index and payload of every command, in order of application.
+    pub(crate) fn applied(&self) -> Vec<(u64, Bytes)> {
+        self.inner.lock().visible.applied.clone()
+    }
+
+    pub(crate) fn batches(&self) -> usize {
+        self.inner.lock().batches
+    }
+
+    pub(crate) fn flushes(&self) -> usize {
+        self.inner.lock().flushes
+    }
+
+    /// From now on nothing can be applied.
+    pub(crate) fn fail(&self) {
+        self.inner.lock().fail = true;
+    }
+
+    /// A new process: only what was flushed is there.
+    pub(crate) fn open(&self) -> Recorder {
+        let mut inner = self.inner.lock();
+        inner.visible = inner.durable.clone();
+        let crashes = inner.crashes;
+        Recorder { disk: RecorderDisk { inner: Arc::clone(&self.inner), crashes } }
+    }
+}
+
+pub(crate) struct Recorder {
+    disk: RecorderDisk,
+}
+
+impl StateMachine for Recorder {
+    type Reply = Bytes;
+
+    fn mark(&mut self) -> Result<Option<Bytes>, StateError> {
+        Ok(self.disk.inner.lock().visible.mark.clone())
+    }
+
+    fn apply(&mut self, batch: ApplyBatch<'_>) -> Result<Vec<Bytes>, StateError> {
+        let mut inner = self.disk.inner.lock();
+        if inner.fail || inner.crashes != self.disk.crashes {
+            return Err(StateError::Disk("the test said so".to_owned()));
+        }
+        inner.batches += 1;
+        inner.visible.mark = Some(batch.mark.clone());
+        for command in batch.commands {
+            inner.visible.applied.push((command.index, command.payload.clone()));
+        }
+        Ok(batch.commands.iter().map(|command| command.payload.clone()).collect())
+    }
+
+    fn durable(&self) -> Arc<dyn DurableState> {
+        Arc::new(self.disk.clone())
+    }
+
+    fn close(&mut self) -> Result<(), StateError> {
+        self.disk.flush().map(|_| ())
+    }
+}
+
+impl DurableState for RecorderDisk {
+    fn flush(&self) -> Result<Option<Bytes>, StateError> {
+        let mut inner = self.inner.lock();
+        if inner.crashes != self.crashes {
+            return Err(StateError::Disk("the power is gone".to_owned()));
+        }
+        inner.flushes += 1;
+        inner.durable = inner.visible.clone();
+        Ok(inner.durable.mark.clone())
+    }
+}
