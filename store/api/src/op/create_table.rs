@@ -216,7 +216,8 @@ fn local_indexes(
         ));
     }
     let count = given.len();
-    for index in given {
+    // One past the limit shows that there are too many; the others need no look.
+    for index in given.into_iter().take(limits::LOCAL_INDEXES + 1) {
         let name = index_name(index.name)?;
         let key = definition::key_schema(&index.key.unwrap_or_default(), attributes)?;
         if key.sort.is_none() {
@@ -257,7 +258,8 @@ fn global_indexes(
         return Err(invalid("List of GlobalSecondaryIndexes is empty"));
     }
     let count = given.len();
-    for index in given {
+    // One past the limit shows that there are too many; the others need no look.
+    for index in given.into_iter().take(limits::GLOBAL_INDEXES + 1) {
         let index = global_index(index, attributes, billing)?;
         not_twice(index.name.clone(), indexes)?;
         indexes.push(index);

@@ -158,9 +158,10 @@ pub(crate) fn invalid(what: impl Display) -> Error {
 /// The declared attributes. Their names and types are there and known: the constraints held.
 pub(crate) fn definitions(given: Vec<AttributeDefinitionUnchecked>) -> Result<Vec<KeyAttribute>, Error> {
     let mut attributes: Vec<KeyAttribute> = Vec::with_capacity(given.len());
+    let mut names = std::collections::BTreeSet::new();
     for definition in given {
         let name = definition.name.unwrap_or_default();
-        if attributes.iter().any(|known| known.name == name) {
+        if !names.insert(name.clone()) {
             return Err(invalid("Cannot have two attributes with the same name"));
         }
         let value_type = match definition.value_type.as_deref() {

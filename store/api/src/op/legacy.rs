@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use super::constraint::{COMPARISON, Constraints};
 use super::unchecked::Unchecked;
 use crate::error::Error;
+use crate::expr::legacy::{
+    self as trees, ComparisonOperator, ConditionalOperator, Expectation, UpdateActionName,
+};
 use crate::expr::{Condition, KeyCondition, Update};
 use crate::value::AttributeValue;
 
@@ -66,7 +69,15 @@ pub(crate) fn expected(
     conditions: Option<ConditionsUnchecked>,
     operator: Option<&str>,
 ) -> Result<Option<Condition>, Error> {
-    filter(conditions, operator)
+    join(conditions, operator, |name, condition| {
+        let entry = Expectation {
+            comparison: condition.comparison.as_deref().and_then(ComparisonOperator::from_name),
+            values: condition.values.map(sound).transpose()?,
+            exists: condition.exists,
+            value: condition.value.map(Unchecked::check).transpose()?,
+        };
+        trees::expectation(name, entry)
+    })
 }
 
 /// `QueryFilter` or `ScanFilter` as the tree a filter expression makes.
@@ -74,19 +85,53 @@ pub(crate) fn filter(
     conditions: Option<ConditionsUnchecked>,
     operator: Option<&str>,
 ) -> Result<Option<Condition>, Error> {
-    if conditions.is_none() && operator.is_none() { Ok(None) } else { Err(not_yet()) }
+    join(conditions, operator, |name, condition| {
+        let (operator, values) = comparison(condition)?;
+        trees::comparison(name, operator, values)
+    })
+}
+
+fn join(
+    conditions: Option<ConditionsUnchecked>,
+    operator: Option<&str>,
+    tree: impl Fn(&str, ConditionUnchecked) -> Result<Condition, Error>,
+) -> Result<Option<Condition>, Error> {
+    let conditions = conditions.unwrap_or_default();
+    trees::check_conditional_operator(operator.is_some(), conditions.len())?;
+    let terms =
+        conditions.into_iter().map(|(name, condition)| tree(&name, condition)).collect::<Result<_, _>>()?;
+    let operator = operator.and_then(ConditionalOperator::from_name).unwrap_or_default();
+    Ok(trees::join(terms, operator))
 }
 
 /// `KeyConditions` as the tree a key condition expression makes.
-pub(crate) fn key_conditions(_: ConditionsUnchecked) -> Result<KeyCondition, Error> {
-    Err(not_yet())
+pub(crate) fn key_conditions(conditions: ConditionsUnchecked) -> Result<KeyCondition, Error> {
+    let entries = conditions.into_iter().map(|(name, condition)| {
+        let (operator, values) = comparison(condition)?;
+        Ok((name, operator, values))
+    });
+    trees::key_condition(entries.collect::<Result<Vec<_>, Error>>()?)
 }
 
 /// `AttributeUpdates` as the tree an update expression makes.
-pub(crate) fn updates(_: AttributeUpdatesUnchecked) -> Result<Update, Error> {
-    Err(not_yet())
+pub(crate) fn updates(updates: AttributeUpdatesUnchecked) -> Result<Update, Error> {
+    let actions = updates.into_iter().map(|(name, update)| {
+        let value = update.value.map(Unchecked::check).transpose()?;
+        let action = update.action.as_deref().and_then(UpdateActionName::from_name).unwrap_or_default();
+        trees::attribute_update(&name, action, value)
+    });
+    Ok(Update { actions: actions.collect::<Result<_, Error>>()? })
 }
 
-fn not_yet() -> Error {
-    Error::validation("Legacy parameters are not supported by this endpoint yet; use expressions")
+fn sound(values: Vec<Unchecked<AttributeValue>>) -> Result<Vec<AttributeValue>, Error> {
+    values.into_iter().map(Unchecked::check).collect()
+}
+
+/// The operator and values of a condition whose operator is there and known: the constraints held.
+fn comparison(condition: ConditionUnchecked) -> Result<(ComparisonOperator, Vec<AttributeValue>), Error> {
+    let operator = condition.comparison.as_deref().and_then(ComparisonOperator::from_name);
+    let operator = operator.ok_or_else(|| {
+        Error::validation("One or more parameter values were invalid: ComparisonOperator must be specified")
+    })?;
+    Ok((operator, sound(condition.values.unwrap_or_default())?))
 }

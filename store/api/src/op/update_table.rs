@@ -7,6 +7,7 @@ use super::index_definition::{
 };
 use super::table_description::TableDescription;
 use crate::error::Error;
+use crate::limits;
 use crate::schema::{BillingMode, IndexKind, IndexName, KeyAttribute, TableName, Throughput};
 
 /// A change to a global index.
@@ -176,6 +177,12 @@ fn index_updates(
     given: Vec<IndexUpdateUnchecked>,
     attributes: &[KeyAttribute],
 ) -> Result<Vec<IndexUpdate>, Error> {
+    if given.len() > limits::GLOBAL_INDEXES {
+        return Err(invalid(format_args!(
+            "GlobalSecondaryIndexUpdates count exceeds the per-table limit of {}",
+            limits::GLOBAL_INDEXES
+        )));
+    }
     let mut updates: Vec<IndexUpdate> = Vec::with_capacity(given.len());
     for update in given {
         let update = match (update.create, update.update, update.delete) {
