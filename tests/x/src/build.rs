@@ -72,10 +72,15 @@ pub fn dev(args: &[String]) -> Result<(), Failure> {
     Err(become_it(Command::new(forebay).arg("dev").args(args)))
 }
 
-/// `cargo x bench`: the load generator, in place of this process.
+/// `cargo x bench`: the whole benchmark beside the peers, or, with arguments, the load generator; in place of this process.
 pub fn bench(args: &[String]) -> Result<(), Failure> {
     let bench = binary("forebay-bench", "forebay-bench")?;
-    Err(become_it(Command::new(bench).args(args)))
+    if !args.is_empty() {
+        return Err(become_it(Command::new(bench).args(args)));
+    }
+    let forebay = binary("forebay-proxy", "forebay")?;
+    say("measuring beside Redis, DynamoDB Local and dynalite: about ten minutes on an idle machine");
+    Err(become_it(Command::new(root().join("bench/run.sh")).arg(forebay).arg(bench)))
 }
 
 /// Returns only to say why it could not.

@@ -23,7 +23,7 @@ usage: cargo x CHORE
   fix              format, and apply what the lints suggest
   test [FILTER]    every test there is, or the steps whose name holds FILTER, or else the tests named so
   soak NAME        the long form of a test; without NAME, the list
-  bench [ARGS]     build the load generator and run `forebay-bench ARGS`
+  bench            measure beside the peers; with ARGS, run `forebay-bench ARGS`
 ";
 
 /// Why a chore ended badly: a sentence for the person at the terminal.

@@ -28,7 +28,7 @@ pub struct Node {
 impl Node {
     /// Starts `forebay dev --in-memory` on free ports and waits until it is ready.
     pub fn start(forebay: &Path) -> Result<Node, Failure> {
-        let args = ["dev", "--in-memory", "--http-port", "0", "--admin-port", "0", "--dax-port", "0"];
+        let args = ["dev", "--in-memory", "--http-port", "0", "--admin-port", "0"];
         let mut process = Command::new(forebay)
             .args(args)
             .stdin(Stdio::null())
