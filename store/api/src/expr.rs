@@ -5,7 +5,8 @@
 //! a tree that came by another wire is bounded by `validate`, which a front must call before anything else.
 //!
 //! Text to tree: `token`, `parse` (grammars), `build` (substitution and checks), [`names`] (the entry point,
-//! [`Placeholders`]), [`reserved`]; [`check`] judges trees. Effects, all pure: [`condition`], [`update`],
+//! [`Placeholders`]), [`reserved`]; [`check`] judges trees. [`legacy`] makes trees of
+//! the legacy parameters, [`render`] text of trees. Effects, all pure: [`condition`], [`update`],
 //! [`projection`], [`key_condition`].
 
 mod build;
@@ -17,12 +18,14 @@ pub mod names;
 mod parse;
 mod path;
 pub mod projection;
+pub mod render;
 pub mod reserved;
 mod token;
 pub mod update;
 
 pub use key_condition::{KeyRange, SortRange};
 pub use names::{ExpressionKind, Placeholders};
+pub use render::{PlaceholderMaps, Renderer};
 
 use crate::value::{AttributeValue, ValueType};
 
