@@ -20,6 +20,8 @@ mod path;
 pub mod projection;
 pub mod render;
 pub mod reserved;
+#[cfg(test)]
+mod tests;
 mod token;
 pub mod update;
 
