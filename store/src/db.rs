@@ -25,6 +25,8 @@ pub mod memory;
 mod range;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
+#[cfg(test)]
+mod tests;
 
 pub use batch::{Batch, BatchOp};
 pub use error::DbError;

@@ -142,8 +142,7 @@ fn change(map: &mut BTreeMap<Bytes, Bytes>, ops: Vec<LogOp>) {
 }
 
 fn delete_range(map: &mut BTreeMap<Bytes, Bytes>, start: &[u8], end: &[u8]) {
-    let gone: Vec<Bytes> =
-        map.iter().map(|(key, _)| key).filter(|key| *key >= start && *key < end).cloned().collect();
+    let gone: Vec<Bytes> = map.keys().filter(|key| *key >= start && *key < end).cloned().collect();
     for key in gone {
         map.remove(&key);
     }
