@@ -218,7 +218,8 @@ impl<'a> Reader<'a> {
             let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes were asked for"));
             let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGH;
             let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-            if (control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')))) != 0 {
+            if (control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')))) != 0
+            {
                 break;
             }
             self.at += 8;
@@ -547,10 +548,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A list, given element by element; `false` for `null`.
-    pub fn list(
-        &mut self,
-        element: impl FnMut(&mut Reader<'a>) -> Result<(), Error>,
-    ) -> Result<bool, Error> {
+    pub fn list(&mut self, element: impl FnMut(&mut Reader<'a>) -> Result<(), Error>) -> Result<bool, Error> {
         match self.peek()? {
             Kind::Null => self.word("null").map(|()| false),
             Kind::Array => self.elements(element).map(|()| true),

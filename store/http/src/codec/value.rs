@@ -1,0 +1,335 @@
+//! Attribute values and items: JSON to trees, and trees to JSON.
+//!
+//! Reading makes the checked tree at once and notes the first thing wrong with it, for the operation to report in its
+//! turn. Nesting past the limit of lists and maps is skipped unread, so recursion ends there.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::op::unchecked::Unchecked;
+use api::{AttributeValue, Error, Item, Number, limits};
+use bytes::Bytes;
+
+use crate::json::read::Place;
+use crate::json::write::{self, Array, Object};
+use crate::json::{Kind, Reader};
+
+/// The first thing found wrong with the values read so far.
+#[derive(Debug, Default)]
+pub(super) struct Problems(Option<Error>);
+
+impl Problems {
+    fn note(&mut self, problem: impl FnOnce() -> Error) {
+        if self.0.is_none() {
+            self.0 = Some(problem());
+        }
+    }
+
+    fn invalid(&mut self, message: &'static str) {
+        self.note(|| Error::validation(message));
+    }
+}
+
+/// An item or key as a member of a structure; `None` for `null`.
+pub(super) fn item(reader: &mut Reader<'_>) -> Result<Option<Unchecked<Item>>, Error> {
+    let mut problems = Problems::default();
+    let mut attributes = BTreeMap::new();
+    let there = reader
+        .map("AttributeValue", |reader, name| attribute(reader, name, &mut attributes, &mut problems))?;
+    Ok(there.then(|| Unchecked::new(Item(attributes), problems.0)))
+}
+
+fn attribute(
+    reader: &mut Reader<'_>,
+    name: Cow<'_, str>,
+    attributes: &mut BTreeMap<String, AttributeValue>,
+    problems: &mut Problems,
+) -> Result<(), Error> {
+    if name.len() > limits::ATTRIBUTE_NAME_BYTES {
+        problems.note(|| {
+            Error::validation(format!(
+                "One or more parameter values were invalid: Attribute name is too large, must be less than {} bytes",
+                limits::ATTRIBUTE_NAME_BYTES + 1
+            ))
+        });
+    }
+    let value = value_within(reader, Place::Value, 1, problems)?;
+    attributes.insert(name.into_owned(), value);
+    Ok(())
+}
+
+/// A value as a member of a structure or a map; `None` for `null` in a structure.
+pub(super) fn value(
+    reader: &mut Reader<'_>,
+    place: Place,
+) -> Result<Option<Unchecked<AttributeValue>>, Error> {
+    if place == Place::Field && reader.null()? {
+        return Ok(None);
+    }
+    let mut problems = Problems::default();
+    let value = value_within(reader, place, 1, &mut problems)?;
+    Ok(Some(Unchecked::new(value, problems.0)))
+}
+
+/// A list of values; `None` for `null`.
+pub(super) fn values(reader: &mut Reader<'_>) -> Result<Option<Vec<Unchecked<AttributeValue>>>, Error> {
+    let mut values = Vec::new();
+    let there = reader.list(|reader| {
+        values.extend(value(reader, Place::Value)?);
+        Ok(())
+    })?;
+    Ok(there.then_some(values))
+}
+
+/// A value at a level of nesting, the attribute itself being level 1. What is wrong with it is noted, and what is then
+/// returned is never looked at.
+fn value_within(
+    reader: &mut Reader<'_>,
+    place: Place,
+    level: usize,
+    problems: &mut Problems,
+) -> Result<AttributeValue, Error> {
+    if level > limits::NESTING_LEVELS {
+        reader.skip()?;
+        problems.invalid(
+            "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported \
+             limit",
+        );
+        return Ok(AttributeValue::Null);
+    }
+    let mut found: Option<AttributeValue> = None;
+    let mut types = 0u32;
+    reader.structure("AttributeValue", place, |reader, name| {
+        let bit = type_bit(&name);
+        if bit == 0 || reader.null()? {
+            return if bit == 0 { reader.skip() } else { Ok(()) };
+        }
+        types |= bit;
+        found = typed(reader, &name, level, problems)?;
+        Ok(())
+    })?;
+    if types == 0 {
+        problems
+            .invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
+    } else if types.count_ones() > 1 {
+        problems.invalid(
+            "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported \
+             datatypes",
+        );
+    }
+    Ok(found.unwrap_or(AttributeValue::Null))
+}
+
+/// A bit for each type's member; 0 for a member the service does not know.
+fn type_bit(name: &str) -> u32 {
+    match name {
+        "S" => 1,
+        "N" => 1 << 1,
+        "B" => 1 << 2,
+        "BOOL" => 1 << 3,
+        "NULL" => 1 << 4,
+        "M" => 1 << 5,
+        "L" => 1 << 6,
+        "SS" => 1 << 7,
+        "NS" => 1 << 8,
+        "BS" => 1 << 9,
+        _ => 0,
+    }
+}
+
+fn typed(
+    reader: &mut Reader<'_>,
+    name: &str,
+    level: usize,
+    problems: &mut Problems,
+) -> Result<Option<AttributeValue>, Error> {
+    Ok(match name {
+        "S" => reader.string()?.map(AttributeValue::S),
+        "N" => reader.text()?.map(|text| AttributeValue::N(number(&text, problems))),
+        "B" => reader.blob()?.map(AttributeValue::B),
+        "BOOL" => reader.flag()?.map(AttributeValue::Bool),
+        "NULL" => {
+            if reader.flag()? == Some(false) {
+                problems.invalid(
+                    "One or more parameter values were invalid: Null attribute value types must have the value of true",
+                );
+            }
+            Some(AttributeValue::Null)
+        }
+        "M" => {
+            let mut attributes = BTreeMap::new();
+            reader.map("AttributeValue", |reader, name| {
+                let value = value_within(reader, Place::Value, level + 1, problems)?;
+                attributes.insert(name.into_owned(), value);
+                Ok(())
+            })?;
+            Some(AttributeValue::M(attributes))
+        }
+        "L" => {
+            let mut elements = Vec::new();
+            reader.list(|reader| {
+                elements.push(value_within(reader, Place::Value, level + 1, problems)?);
+                Ok(())
+            })?;
+            Some(AttributeValue::L(elements))
+        }
+        "SS" => Some(string_set(reader, problems)?),
+        "NS" => Some(number_set(reader, problems)?),
+        _ => Some(binary_set(reader, problems)?),
+    })
+}
+
+fn number(text: &str, problems: &mut Problems) -> Number {
+    Number::parse(text).unwrap_or_else(|error| {
+        problems.note(|| error.into());
+        Number::from(0)
+    })
+}
+
+fn string_set(reader: &mut Reader<'_>, problems: &mut Problems) -> Result<AttributeValue, Error> {
+    let mut given: Vec<String> = Vec::new();
+    let mut null = false;
+    reader.list(|reader| {
+        match reader.string()? {
+            Some(text) => given.push(text),
+            None => null = true,
+        }
+        Ok(())
+    })?;
+    if null {
+        problems.invalid(
+            "One or more parameter values were invalid: An string set may not have a null string as a member",
+        );
+    } else if given.is_empty() {
+        problems.invalid("One or more parameter values were invalid: An string set  may not be empty");
+    }
+    let set: BTreeSet<String> = given.iter().cloned().collect();
+    if set.len() != given.len() {
+        problems.note(|| {
+            Error::validation(format!(
+                "One or more parameter values were invalid: Input collection [{}] contains duplicates.",
+                given.join(", ")
+            ))
+        });
+    }
+    Ok(AttributeValue::Ss(set))
+}
+
+fn number_set(reader: &mut Reader<'_>, problems: &mut Problems) -> Result<AttributeValue, Error> {
+    let mut set = BTreeSet::new();
+    let mut count = 0;
+    let mut null = false;
+    reader.list(|reader| {
+        match reader.text()? {
+            Some(text) => {
+                set.insert(number(&text, problems));
+                count += 1;
+            }
+            None => null = true,
+        }
+        Ok(())
+    })?;
+    if null {
+        problems.invalid(
+            "One or more parameter values were invalid: An number set may not have a null string as a member",
+        );
+    } else if count == 0 {
+        problems.invalid("One or more parameter values were invalid: An number set  may not be empty");
+    } else if set.len() != count {
+        problems.invalid("Input collection contains duplicates");
+    }
+    Ok(AttributeValue::Ns(set))
+}
+
+fn binary_set(reader: &mut Reader<'_>, problems: &mut Problems) -> Result<AttributeValue, Error> {
+    let mut given: Vec<Bytes> = Vec::new();
+    let mut null = false;
+    reader.list(|reader| {
+        match reader.blob()? {
+            Some(bytes) => given.push(bytes),
+            None => null = true,
+        }
+        Ok(())
+    })?;
+    if null {
+        problems
+            .invalid("One or more parameter values were invalid: Binary sets may not contain null values");
+    } else if given.is_empty() {
+        problems.invalid("One or more parameter values were invalid: Binary sets should not be empty");
+    }
+    let set: BTreeSet<Bytes> = given.iter().cloned().collect();
+    if set.len() != given.len() {
+        problems.note(|| {
+            let mut shown = Vec::new();
+            let mut array = Array::new(&mut shown);
+            for bytes in &given {
+                write::blob(array.next(), bytes);
+            }
+            array.close();
+            let shown: String = String::from_utf8_lossy(&shown).replace('"', "").replace(',', ", ");
+            Error::validation(format!(
+                "One or more parameter values were invalid: Input collection {shown}of type BS contains duplicates."
+            ))
+        });
+    }
+    Ok(AttributeValue::Bs(set))
+}
+
+/// Whether what stands next is an object: an item a response carries.
+pub(super) fn is_object(reader: &mut Reader<'_>) -> Result<bool, Error> {
+    Ok(reader.peek()? == Kind::Object)
+}
+
+/// Writes an item.
+pub(super) fn write_item(out: &mut Vec<u8>, item: &Item) {
+    write_map(out, &item.0);
+}
+
+fn write_map(out: &mut Vec<u8>, map: &BTreeMap<String, AttributeValue>) {
+    let mut object = Object::new(out);
+    for (name, value) in map {
+        write_value(object.member(name), value);
+    }
+    object.close();
+}
+
+/// Writes a value. Recursion ends at the nesting limit, which every value in a tree keeps.
+pub(super) fn write_value(out: &mut Vec<u8>, value: &AttributeValue) {
+    let mut object = Object::new(out);
+    match value {
+        AttributeValue::S(text) => object.text("S", text),
+        AttributeValue::N(number) => write_number(object.field("N"), number),
+        AttributeValue::B(bytes) => write::blob(object.field("B"), bytes),
+        AttributeValue::Bool(value) => write::flag(object.field("BOOL"), *value),
+        AttributeValue::Null => write::flag(object.field("NULL"), true),
+        AttributeValue::M(map) => write_map(object.field("M"), map),
+        AttributeValue::L(elements) => object.array("L", |array| {
+            for element in elements {
+                write_value(array.next(), element);
+            }
+        }),
+        AttributeValue::Ss(set) => object.array("SS", |array| {
+            for text in set {
+                write::string(array.next(), text);
+            }
+        }),
+        AttributeValue::Ns(set) => object.array("NS", |array| {
+            for number in set {
+                write_number(array.next(), number);
+            }
+        }),
+        AttributeValue::Bs(set) => object.array("BS", |array| {
+            for bytes in set {
+                write::blob(array.next(), bytes);
+            }
+        }),
+    }
+    object.close();
+}
+
+/// Writes a number as the string the wire carries.
+pub(super) fn write_number(out: &mut Vec<u8>, number: &Number) {
+    use std::io::Write;
+    // A number's text has digits, a point and a sign: nothing to escape.
+    write!(out, "\"{number}\"").expect("writing to memory can't fail");
+}
