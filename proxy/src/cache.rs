@@ -239,6 +239,11 @@ impl Cache {
         self.join(&self.item_flights, flight, view, stamps, min)
     }
 
+    /// Whether what a flight brought may be given to one who waited for it.
+    pub fn may_take<T: Clone>(&self, view: &View, waiting: &Waiting<T>, version: &Version) -> bool {
+        view.at.index_of(version).is_some_and(|index| index >= waiting.least_index())
+    }
+
     /// Keeps a wire form of an entry for hits to come.
     pub fn keep_item_form(&self, entry: &Arc<ItemEntry>, form: &Ready) {
         let installed = self.items.keep_form(entry, form);

@@ -53,7 +53,7 @@ pub(super) struct Began {
 
 /// A read in progress.
 #[derive(Debug)]
-pub struct Flight<T> {
+struct Flight<T> {
     began: Began,
     waiters: AtomicU32,
     landed: OnceLock<Option<Result<T, Error>>>,
@@ -61,8 +61,7 @@ pub struct Flight<T> {
 }
 
 impl<T: Clone> Flight<T> {
-    /// Waits for the leader. `None` where it was dropped before it had an answer.
-    pub async fn landed(&self) -> Option<Result<T, Error>> {
+    async fn landed(&self) -> Option<Result<T, Error>> {
         loop {
             let wake = self.wake.notified();
             tokio::pin!(wake);
@@ -78,18 +77,29 @@ impl<T: Clone> Flight<T> {
 
 /// A place among the waiters of a flight.
 #[derive(Debug)]
-pub struct Waiting<T>(Arc<Flight<T>>);
+pub struct Waiting<T> {
+    flight: Arc<Flight<T>>,
+    least_index: u64,
+}
 
 impl<T: Clone> Waiting<T> {
-    /// As [`Flight::landed`].
+    /// What the leader read, or why it could not. `None` where it was dropped before it knew: ask the cache again.
     pub async fn landed(&self) -> Option<Result<T, Error>> {
-        self.0.landed().await
+        self.flight.landed().await
+    }
+
+    /// The least index that this waiter may be answered with.
+    ///
+    /// Stamps are raised before a write is committed. So a flight may begin under a stamp and yet read what was before
+    /// the write, whose writer is acknowledged while it is in the air; one who joins after that must not be given it.
+    pub(super) fn least_index(&self) -> u64 {
+        self.least_index
     }
 }
 
 impl<T> Drop for Waiting<T> {
     fn drop(&mut self) {
-        self.0.waiters.fetch_sub(1, Ordering::Relaxed);
+        self.flight.waiters.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -133,7 +143,9 @@ impl<T> Flights<T> {
                     return Joined::Alone;
                 }
                 flight.waiters.fetch_add(1, Ordering::Relaxed);
-                return Joined::Wait(Waiting(flight.clone()));
+                let stamped = now.stamps.into_iter().max().unwrap_or_default();
+                let least_index = stamped.max(min_index.unwrap_or_default());
+                return Joined::Wait(Waiting { flight: flight.clone(), least_index });
             }
             // A miss that was slow to get here may know less than the flight does; it must not void what is newer.
             let older = flight.began.epoch > now.epoch
@@ -167,7 +179,7 @@ pub struct Leader<'a, T> {
 }
 
 impl<T> Leader<'_, T> {
-    /// Answers the waiters. Whether there were any is told, so that a copy need not be made for none.
+    /// Answers the waiters. `result` is asked for only if there are any.
     pub fn land(self, result: impl FnOnce() -> Result<T, Error>) {
         // Taken out first: whoever comes from now on begins anew, or finds what was filled.
         self.take_out();
@@ -248,6 +260,16 @@ mod tests {
         assert_eq!(before.landed().await, Some(Ok(1)));
         assert_eq!(after.landed().await, Some(Ok(2)));
         assert_eq!(still.landed().await, Some(Ok(2)));
+    }
+
+    #[tokio::test]
+    async fn a_read_from_before_the_write_it_began_under_is_not_for_those_who_join_later() {
+        let flights = Flights::<u32>::new();
+        // The stamp stands at 8, the write of that version is not committed yet: the read finds version 7.
+        let _leader = lead(flights.join(key(1), began(7, 8), None));
+        assert_eq!(wait(flights.join(key(1), began(8, 8), None)).least_index(), 8);
+        assert_eq!(wait(flights.join(key(1), began(9, 8), Some(3))).least_index(), 8);
+        assert_eq!(wait(flights.join(key(1), began(9, 8), Some(7))).least_index(), 8);
     }
 
     #[tokio::test]

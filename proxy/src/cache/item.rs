@@ -147,7 +147,7 @@ pub enum ItemFound {
 /// What became of a fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filled {
-    /// What was read stands, or something as new did already.
+    /// What was read stands, or something as new did already, or a refresh found nothing to refresh.
     Stands,
     /// A write overtook the read, or the epoch ended: nothing was filled.
     Voided,
@@ -222,11 +222,14 @@ impl Items {
         if around.stamps.key(key.hash) > index {
             return (Filled::Voided, NOTHING);
         }
-        if let Some(standing) = locked.peek(key)
-            && standing.is_live(permit.at.epoch, around.now_nanos)
-            && (standing.index >= index || read.only_refresh)
-        {
-            return (Filled::Stands, NOTHING);
+        match locked.peek(key) {
+            Some(standing)
+                if standing.is_live(permit.at.epoch, around.now_nanos) && standing.index >= index =>
+            {
+                return (Filled::Stands, NOTHING);
+            }
+            None if read.refresh => return (Filled::Stands, NOTHING),
+            _ => {}
         }
         let entry = self.entry(key, permit.at.epoch, index, around.now_nanos, read.ttl_nanos, read.item);
         match locked.install(Arc::new(entry)) {
@@ -362,6 +365,6 @@ pub struct Read<'a> {
     pub version: Version,
     /// How long it may be served. Unit: nanoseconds; `u64::MAX` is for ever.
     pub ttl_nanos: u64,
-    /// Leave alone what already stands and is live.
-    pub only_refresh: bool,
+    /// Fill only in place of an entry that stands: nobody asked the cache for this key.
+    pub refresh: bool,
 }

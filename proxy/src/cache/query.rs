@@ -166,6 +166,11 @@ impl PageKey<'_> {
     pub fn bytes(&self) -> &[u8] {
         self.bytes
     }
+
+    /// When a page of the table may be served.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
 }
 
 impl bounded::Lookup<PageEntry> for PageKey<'_> {

@@ -1,0 +1,11 @@
+//! The decorators between a front and the store. Each answers, changes or refuses what it knows and passes on the rest.
+
+pub mod cached;
+pub mod limit;
+pub mod resolve;
+pub mod trace;
+
+pub use cached::{Cached, Encoders, WireEncoder};
+pub use limit::{LimitSettings, Limited};
+pub use resolve::Resolved;
+pub use trace::Traced;

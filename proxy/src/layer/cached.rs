@@ -1,0 +1,86 @@
+//! Answers reads from memory where it may, and fills the cache with what it had to read.
+//!
+//! | operation | what becomes of it |
+//! |---|---|
+//! | GetItem, eventual | a hit is answered at once, without waiting and without a task; a miss reads the whole item, once for all who ask at a time, and keeps it |
+//! | GetItem, strong | passed on; a whole item that comes back refreshes the entry, if there is one |
+//! | BatchGetItem | each key by itself; those not found are read in one batch; tables read strongly are passed on within it |
+//! | Query, Scan, eventual | a page that no write could have changed is answered; otherwise as a miss of GetItem |
+//! | Query, Scan, strong | passed on |
+//! | everything else | passed on: what writes do to the cache comes by the feed, never from here |
+//!
+//! An answer is the one the store would give (P12), but for its capacity where `hit_capacity` says so. A caller who asks
+//! for a version is answered from memory only at that version or a later one (P3, P6). An error is passed up and changes
+//! nothing; it is shared with those who waited for the same read, and never kept. A caller who goes away in the middle of a
+//! read leaves it to one of those who wait.
+//!
+//! It relies on the layer above having resolved the tables; what is not resolved is the store's to refuse.
+
+mod batch_get_item;
+mod capacity;
+mod encoder;
+mod get_item;
+mod key;
+mod pages;
+
+use std::sync::Arc;
+
+use api::{Answer, Context, DynamoDb, Error, ErrorKind, Request, Response, Version};
+use tracing::Instrument;
+
+use crate::cache::Cache;
+pub use encoder::{Encoders, WireEncoder};
+use pages::PageRequest;
+
+/// Times a miss begins again because the one who read for it went away. Then it reads for itself.
+const TRIES_MAX: usize = 4;
+
+/// Stands for the version of a read that came without one: of no log there is, so that it will do for nobody who asks.
+const NO_LOG: Version = Version { incarnation: u64::MAX, shard: u32::MAX, index: 0 };
+
+/// The layer.
+#[derive(Debug)]
+pub struct Cached<D> {
+    inner: D,
+    cache: Arc<Cache>,
+    encoders: Encoders,
+}
+
+impl<D: DynamoDb> Cached<D> {
+    /// Puts `cache` before `inner`. The cache must be consuming the feed of what `inner` reads.
+    pub fn new(inner: D, cache: Arc<Cache>, encoders: Encoders) -> Cached<D> {
+        Cached { inner, cache, encoders }
+    }
+}
+
+impl<D: DynamoDb> Cached<D> {
+    async fn serve(&self, cx: Context, request: Request) -> Result<Answer, Error> {
+        match request {
+            Request::GetItem(input) => self.get_item(cx, input).await,
+            Request::BatchGetItem(input) => self.batch_get_item(cx, input).await,
+            Request::Query(input) if !input.consistent => self.page(cx, PageRequest::Query(input)).await,
+            Request::Scan(input) if !input.consistent => self.page(cx, PageRequest::Scan(input)).await,
+            other => self.inner.call(cx, other).await,
+        }
+    }
+}
+
+impl<D: DynamoDb> DynamoDb for Cached<D> {
+    async fn call(&self, cx: Context, request: Request) -> Result<Answer, Error> {
+        if !host::telemetry::enabled() {
+            return self.serve(cx, request).await;
+        }
+        let span = tracing::debug_span!("cached", source = tracing::field::Empty);
+        let result = self.serve(cx, request).instrument(span.clone()).await;
+        if let Ok(answer) = &result {
+            span.record("source", tracing::field::debug(answer.source));
+        }
+        result
+    }
+}
+
+/// The error for an answer that belongs to another question. The cause goes to the log, not to the caller.
+fn mismatched(response: &Response) -> Error {
+    tracing::error!(answer = ?std::mem::discriminant(response), "the store answered another question");
+    Error::new(ErrorKind::InternalServerError, "Internal server error")
+}

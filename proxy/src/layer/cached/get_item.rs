@@ -1,0 +1,183 @@
+//! GetItem, through the item cache.
+
+use std::sync::Arc;
+
+use api::item::ItemBody;
+use api::op::{GetItemInput, GetItemOutput, ReturnConsumedCapacity};
+use api::service::Source;
+use api::{Answer, Context, DynamoDb, EncodedItem, Error, Request, Response, Table, Version};
+
+use super::{Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched};
+use crate::cache::item::{ItemEntry, ItemFound, Read};
+use crate::cache::{Joined, SharedItem, View};
+
+/// What looking into the cache came to.
+enum Looked {
+    Answer(Answer),
+    Miss(Miss),
+    /// Not for the cache.
+    Pass,
+}
+
+struct Miss {
+    view: View,
+    key: Vec<u8>,
+}
+
+impl<D: DynamoDb> Cached<D> {
+    pub(super) async fn get_item(&self, cx: Context, input: GetItemInput) -> Result<Answer, Error> {
+        let Some(table) = cx.tables.named(&input.table).cloned() else {
+            return self.inner.call(cx, input.into()).await;
+        };
+        if input.consistent {
+            return self.get_strongly(&table, cx, input).await;
+        }
+        for _ in 0..TRIES_MAX {
+            let miss = match self.look(&cx, &table, &input) {
+                Looked::Answer(answer) => return Ok(answer),
+                Looked::Pass => return self.inner.call(cx, input.into()).await,
+                Looked::Miss(miss) => miss,
+            };
+            let Some(item_key) = self.cache.item_key(&table, &miss.key) else {
+                return self.inner.call(cx, input.into()).await;
+            };
+            match self.cache.join_item(&miss.view, &item_key, cx.min_version.as_ref()) {
+                Joined::Lead(leader) => {
+                    let read = self.read(&cx, &table, &input, &miss).await;
+                    leader.land(|| match &read {
+                        Ok((shared, _)) => Ok(shared.clone()),
+                        Err(error) => Err(error.clone()),
+                    });
+                    let (read, version) = read?;
+                    return Ok(self.answer_read(&input, read, version, Source::Store));
+                }
+                Joined::Alone => {
+                    let (read, version) = self.read(&cx, &table, &input, &miss).await?;
+                    return Ok(self.answer_read(&input, read, version, Source::Store));
+                }
+                Joined::Wait(waiting) => match waiting.landed().await {
+                    Some(Ok(shared)) => {
+                        if self.cache.may_take(&miss.view, &waiting, &shared.version) {
+                            self.cache.statistics().item_coalesced.increment();
+                            let version = Some(shared.version);
+                            return Ok(self.answer_read(&input, shared, version, Source::Store));
+                        }
+                        let (read, version) = self.read(&cx, &table, &input, &miss).await?;
+                        return Ok(self.answer_read(&input, read, version, Source::Store));
+                    }
+                    Some(Err(error)) => return Err(error),
+                    None => {}
+                },
+            }
+        }
+        self.inner.call(cx, input.into()).await
+    }
+
+    /// The whole of a hit: no waiting, no lock but the shard's, no allocation but the answer's.
+    fn look(&self, cx: &Context, table: &Table, input: &GetItemInput) -> Looked {
+        key::with_scratch(|scratch| {
+            let statistics = self.cache.statistics();
+            let (Some(view), Some(())) = (self.cache.view(), key::write_given(table, &input.key, scratch))
+            else {
+                return Looked::Pass;
+            };
+            let Some(item_key) = self.cache.item_key(table, scratch) else { return Looked::Pass };
+            if let ItemFound::Hit(entry, version) = self.cache.item(&view, &item_key)
+                && view.satisfies(&version, cx.min_version.as_ref())
+            {
+                statistics.get_hits.increment();
+                if !entry.is_present() {
+                    statistics.item_negative_hits.increment();
+                }
+                let response = self.response_of_hit(cx, input, &entry);
+                return Looked::Answer(Answer { response, version: Some(version), source: Source::Cache });
+            }
+            statistics.get_misses.increment();
+            Looked::Miss(Miss { view, key: scratch.clone() })
+        })
+    }
+
+    fn response_of_hit(&self, cx: &Context, input: &GetItemInput, entry: &Arc<ItemEntry>) -> Response {
+        let plain = input.projection.is_none() && input.return_capacity == ReturnConsumedCapacity::None;
+        if plain && let Some(ready) = entry.ready(cx.wire) {
+            return Response::Ready(ready.clone());
+        }
+        let item = entry.item();
+        let units = capacity::read_units(item.as_ref().map_or(0, EncodedItem::billed_size), false);
+        let units = capacity::of_hit(self.cache.settings().hit_capacity, units);
+        let response = Response::GetItem(output(input, item, units));
+        if plain
+            && self.encoders.has(cx.wire)
+            && let Some(ready) = self.encoders.encode(cx.wire, &response)
+        {
+            self.cache.keep_item_form(entry, &ready);
+            return Response::Ready(ready);
+        }
+        response
+    }
+
+    /// Reads the whole item from the store, and keeps it if nothing overtook it.
+    async fn read(
+        &self,
+        cx: &Context,
+        table: &Table,
+        input: &GetItemInput,
+        miss: &Miss,
+    ) -> Result<(SharedItem, Option<Version>), Error> {
+        let permit = self.cache.item_permit(&miss.view);
+        let whole = GetItemInput {
+            table: input.table.clone(),
+            key: input.key.clone(),
+            projection: None,
+            consistent: false,
+            return_capacity: ReturnConsumedCapacity::None,
+        };
+        let answer = self.inner.call(cx.clone().plain(), Request::GetItem(whole)).await?;
+        let Response::GetItem(read) = answer.response else { return Err(mismatched(&answer.response)) };
+        let item = read.item.map(|body| body.to_encoded());
+        let version = answer.version;
+        if let (Some(version), Some(item_key)) = (version, self.cache.item_key(table, &miss.key)) {
+            let ttl_nanos = self.cache.policy(table).record_ttl_nanos;
+            let read = Read { item: item.as_ref(), version, ttl_nanos, refresh: false };
+            self.cache.fill_item(&permit, &item_key, read);
+        }
+        // Without a version nobody who waits can tell whether it will do; one of no log will do for none.
+        let shared = SharedItem { item, version: version.unwrap_or(NO_LOG) };
+        Ok((shared, version))
+    }
+
+    fn answer_read(
+        &self,
+        input: &GetItemInput,
+        read: SharedItem,
+        version: Option<Version>,
+        source: Source,
+    ) -> Answer {
+        let units = capacity::read_units(read.item.as_ref().map_or(0, EncodedItem::billed_size), false);
+        Answer { response: Response::GetItem(output(input, read.item, units)), version, source }
+    }
+
+    async fn get_strongly(&self, table: &Table, cx: Context, input: GetItemInput) -> Result<Answer, Error> {
+        let mut key = Vec::new();
+        let refreshes = input.projection.is_none() && key::write_given(table, &input.key, &mut key).is_some();
+        let permit = self.cache.view().filter(|_| refreshes).map(|view| self.cache.item_permit(&view));
+        let answer = self.inner.call(cx, input.into()).await?;
+        if let (Some(permit), Some(version), Response::GetItem(read), Some(item_key)) =
+            (permit, answer.version, &answer.response, self.cache.item_key(table, &key))
+        {
+            let item = read.item.as_ref().map(ItemBody::to_encoded);
+            let ttl_nanos = self.cache.policy(table).record_ttl_nanos;
+            let read = Read { item: item.as_ref(), version, ttl_nanos, refresh: true };
+            self.cache.fill_item(&permit, &item_key, read);
+        }
+        Ok(answer)
+    }
+}
+
+fn output(input: &GetItemInput, item: Option<EncodedItem>, units: f64) -> GetItemOutput {
+    let item = item.map(|item| match &input.projection {
+        None => ItemBody::Encoded(item),
+        Some(projection) => ItemBody::Tree(Arc::new(projection.apply_encoded(&item))),
+    });
+    GetItemOutput { item, capacity: capacity::of_table(input.return_capacity, input.table.as_str(), units) }
+}

@@ -1,0 +1,215 @@
+//! Query and Scan, through the query cache.
+
+use std::sync::Arc;
+
+use api::op::{Page, QueryInput, ReturnConsumedCapacity, ScanInput};
+use api::service::Source;
+use api::{Answer, Context, DynamoDb, Error, Request, Response, Table, TableName, Version};
+
+use super::{Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched};
+use crate::cache::query::{PageEntry, PageFound, PageKey};
+use crate::cache::{Joined, Mode, SharedPage, View};
+
+/// A request for a page.
+pub(super) enum PageRequest {
+    Query(QueryInput),
+    Scan(ScanInput),
+}
+
+impl PageRequest {
+    fn table(&self) -> &TableName {
+        match self {
+            PageRequest::Query(input) => &input.table,
+            PageRequest::Scan(input) => &input.table,
+        }
+    }
+
+    fn return_capacity(&self) -> ReturnConsumedCapacity {
+        match self {
+            PageRequest::Query(input) => input.return_capacity,
+            PageRequest::Scan(input) => input.return_capacity,
+        }
+    }
+
+    /// The same request, asking for everything that is to be known of capacity.
+    fn with_capacity(&self) -> Request {
+        let return_capacity = ReturnConsumedCapacity::Indexes;
+        match self {
+            PageRequest::Query(input) => QueryInput { return_capacity, ..input.clone() }.into(),
+            PageRequest::Scan(input) => ScanInput { return_capacity, ..input.clone() }.into(),
+        }
+    }
+
+    fn response(&self, page: Page) -> Response {
+        match self {
+            PageRequest::Query(_) => Response::Query(page),
+            PageRequest::Scan(_) => Response::Scan(page),
+        }
+    }
+}
+
+impl From<PageRequest> for Request {
+    fn from(request: PageRequest) -> Request {
+        match request {
+            PageRequest::Query(input) => input.into(),
+            PageRequest::Scan(input) => input.into(),
+        }
+    }
+}
+
+enum Looked {
+    Answer(Answer),
+    Miss(Miss),
+    /// Not for the cache.
+    Pass,
+}
+
+struct Miss {
+    view: View,
+    void: Option<Arc<PageEntry>>,
+}
+
+impl<D: DynamoDb> Cached<D> {
+    pub(super) async fn page(&self, cx: Context, request: PageRequest) -> Result<Answer, Error> {
+        let Some(table) = cx.tables.named(request.table()).cloned() else {
+            return self.inner.call(cx, request.into()).await;
+        };
+        for _ in 0..TRIES_MAX {
+            let miss = match key::with_scratch(|scratch| self.look_for_page(&cx, &table, &request, scratch)) {
+                Looked::Answer(answer) => return Ok(answer),
+                Looked::Pass => return self.inner.call(cx, request.into()).await,
+                Looked::Miss(miss) => miss,
+            };
+            let mut buffer = Vec::new();
+            let Some(page_key) = self.page_key(&table, &request, &mut buffer) else {
+                return self.inner.call(cx, request.into()).await;
+            };
+            let (read, version) = match self.cache.join_page(&miss.view, &page_key, cx.min_version.as_ref()) {
+                Joined::Lead(leader) => {
+                    let read = self.read_page(&cx, &request, &page_key, &miss).await;
+                    leader.land(|| match &read {
+                        Ok((shared, _)) => Ok(shared.clone()),
+                        Err(error) => Err(error.clone()),
+                    });
+                    read?
+                }
+                Joined::Alone => self.read_page(&cx, &request, &page_key, &miss).await?,
+                Joined::Wait(waiting) => match waiting.landed().await {
+                    Some(Ok(shared)) if self.cache.may_take(&miss.view, &waiting, &shared.version) => {
+                        self.cache.statistics().query_coalesced.increment();
+                        let version = shared.version;
+                        (shared, Some(version))
+                    }
+                    Some(Ok(_)) => self.read_page(&cx, &request, &page_key, &miss).await?,
+                    Some(Err(error)) => return Err(error),
+                    None => continue,
+                },
+            };
+            let mut page = Arc::unwrap_or_clone(read.page);
+            page.capacity = capacity::told(request.return_capacity(), page.capacity);
+            return Ok(Answer { response: request.response(page), version, source: Source::Store });
+        }
+        self.inner.call(cx, request.into()).await
+    }
+
+    fn page_key<'a>(
+        &self,
+        table: &Table,
+        request: &PageRequest,
+        buffer: &'a mut Vec<u8>,
+    ) -> Option<PageKey<'a>> {
+        match request {
+            PageRequest::Query(input) => self.cache.query_key(table, input, buffer),
+            PageRequest::Scan(input) => self.cache.scan_key(table, input, buffer),
+        }
+    }
+
+    fn look_for_page(
+        &self,
+        cx: &Context,
+        table: &Table,
+        request: &PageRequest,
+        scratch: &mut Vec<u8>,
+    ) -> Looked {
+        let statistics = self.cache.statistics();
+        let (hits, misses) = match request {
+            PageRequest::Query(_) => (&statistics.query_hits, &statistics.query_misses),
+            PageRequest::Scan(_) => (&statistics.scan_hits, &statistics.scan_misses),
+        };
+        let Some(view) = self.cache.view() else { return Looked::Pass };
+        let Some(page_key) = self.page_key(table, request, scratch) else { return Looked::Pass };
+        let mut void = None;
+        match self.cache.page(&view, &page_key) {
+            PageFound::Hit(entry, version)
+                if view.satisfies(&version, cx.min_version.as_ref())
+                    && self.is_fresh_enough(cx, page_key.mode(), &entry) =>
+            {
+                hits.increment();
+                if entry.is_empty() {
+                    statistics.query_negative_hits.increment();
+                }
+                let response = self.response_of_page(cx, request, &entry);
+                return Looked::Answer(Answer { response, version: Some(version), source: Source::Cache });
+            }
+            PageFound::Hit(..) | PageFound::Miss => {}
+            PageFound::Void(entry) => {
+                statistics.pages_voided.increment();
+                void = Some(entry);
+            }
+        }
+        misses.increment();
+        Looked::Miss(Miss { view, void })
+    }
+
+    /// Whether a page is as young as the caller asks. A coherent one is of now, whenever it was read.
+    fn is_fresh_enough(&self, cx: &Context, mode: Mode, entry: &PageEntry) -> bool {
+        mode == Mode::Coherent
+            || cx.max_staleness.is_none_or(|most| {
+                let age = self.cache.now_nanos().saturating_sub(entry.made_nanos());
+                u128::from(age) <= most.as_nanos()
+            })
+    }
+
+    fn response_of_page(&self, cx: &Context, request: &PageRequest, entry: &Arc<PageEntry>) -> Response {
+        let asked = request.return_capacity();
+        let plain = asked == ReturnConsumedCapacity::None;
+        if plain && let Some(ready) = entry.ready(cx.wire) {
+            return Response::Ready(ready.clone());
+        }
+        let mut page = entry.page();
+        let mode = self.cache.settings().hit_capacity;
+        page.capacity =
+            capacity::told(asked, page.capacity).map(|report| capacity::report_of_hit(mode, report));
+        let response = request.response(page);
+        if plain
+            && self.encoders.has(cx.wire)
+            && let Some(ready) = self.encoders.encode(cx.wire, &response)
+        {
+            self.cache.keep_page_form(entry, &ready);
+            return Response::Ready(ready);
+        }
+        response
+    }
+
+    /// Reads the page from the store, and keeps it if nothing overtook it.
+    async fn read_page(
+        &self,
+        cx: &Context,
+        request: &PageRequest,
+        page_key: &PageKey<'_>,
+        miss: &Miss,
+    ) -> Result<(SharedPage, Option<Version>), Error> {
+        let permit = self.cache.page_permit(&miss.view, miss.void.clone());
+        let answer = self.inner.call(cx.clone().plain(), request.with_capacity()).await?;
+        let page = match (request, answer.response) {
+            (PageRequest::Query(_), Response::Query(page)) => page,
+            (PageRequest::Scan(_), Response::Scan(page)) => page,
+            (_, other) => return Err(mismatched(&other)),
+        };
+        if let Some(version) = &answer.version {
+            self.cache.fill_page(&permit, page_key, &page, version);
+        }
+        let version = answer.version.unwrap_or(NO_LOG);
+        Ok((SharedPage { page: Arc::new(page), version }, answer.version))
+    }
+}

@@ -1,0 +1,186 @@
+//! Counts and times every request, and gives it the span under which the layers below make theirs.
+//!
+//! | operation | what becomes of it |
+//! |---|---|
+//! | all | passed on; counted by operation and by how it ended, timed from here to the answer |
+//!
+//! Where nobody collects spans, none is made. A request whose caller goes away before the answer is counted as come, and
+//! not as ended. Nothing is logged here: an error is logged where its cause is known.
+
+use std::sync::Arc;
+
+use api::error::Fault;
+use api::service::Source;
+use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpKind, Request};
+use host::clock::Clock;
+use host::metrics::{CounterSet, HistogramSet, Registry, names};
+use tracing::Instrument;
+
+/// How a request ended, as the histogram's label says it.
+const OUTCOMES: [&str; 6] = ["store", "cache", "mixed", "throttled", "error", "fault"];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Store,
+    Cache,
+    Mixed,
+    Throttled,
+    Error,
+    Fault,
+}
+
+impl Outcome {
+    fn of(result: &Result<Answer, Error>) -> Outcome {
+        match result {
+            Ok(answer) => match answer.source {
+                Source::Store => Outcome::Store,
+                Source::Cache => Outcome::Cache,
+                Source::Mixed => Outcome::Mixed,
+            },
+            Err(error) => match error.kind {
+                ErrorKind::ThrottlingException
+                | ErrorKind::RequestLimitExceeded
+                | ErrorKind::ProvisionedThroughputExceededException => Outcome::Throttled,
+                kind => match kind.fault() {
+                    Fault::Client => Outcome::Error,
+                    Fault::Server => Outcome::Fault,
+                },
+            },
+        }
+    }
+
+    fn name(self) -> &'static str {
+        OUTCOMES[self as usize]
+    }
+}
+
+/// The layer.
+pub struct Traced<D> {
+    inner: D,
+    clock: Arc<dyn Clock>,
+    total: CounterSet,
+    errors: CounterSet,
+    faults: CounterSet,
+    failed: CounterSet,
+    throttled: CounterSet,
+    seconds: HistogramSet,
+}
+
+impl<D> std::fmt::Debug for Traced<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Traced").field("total", &self.total.total()).finish_non_exhaustive()
+    }
+}
+
+impl<D: DynamoDb> Traced<D> {
+    /// Counts into `registry` what goes to `inner`. `clock` is the fine one: latencies are microseconds.
+    pub fn new(inner: D, clock: Arc<dyn Clock>, registry: &Registry) -> Traced<D> {
+        let operations: Vec<_> = OpKind::ALL.iter().map(|kind| kind.name()).collect();
+        let by_operation = |family| registry.counter_set(family, "operation", &operations);
+        Traced {
+            inner,
+            clock,
+            total: by_operation(names::TOTAL_REQUEST_COUNT),
+            errors: by_operation(names::ERROR_REQUEST_COUNT),
+            faults: by_operation(names::FAULT_REQUEST_COUNT),
+            failed: by_operation(names::FAILED_REQUEST_COUNT),
+            throttled: by_operation(names::THROTTLED_REQUEST_COUNT),
+            seconds: registry.histogram_set(
+                names::REQUEST_SECONDS,
+                ("operation", &operations),
+                ("outcome", &OUTCOMES),
+            ),
+        }
+    }
+
+    fn count(&self, kind: OpKind, outcome: Outcome, nanos: u64) {
+        // The table of operations numbers its kinds in its own order, which the sets were made in.
+        let at = kind as usize;
+        match outcome {
+            Outcome::Store | Outcome::Cache | Outcome::Mixed => {}
+            Outcome::Throttled => {
+                self.throttled.get(at).increment();
+                self.failed.get(at).increment();
+            }
+            Outcome::Error => {
+                self.errors.get(at).increment();
+                self.failed.get(at).increment();
+            }
+            Outcome::Fault => {
+                self.faults.get(at).increment();
+                self.failed.get(at).increment();
+            }
+        }
+        self.seconds.get(at, outcome as usize).record_nanos(nanos);
+    }
+}
+
+impl<D: DynamoDb> DynamoDb for Traced<D> {
+    async fn call(&self, cx: Context, request: Request) -> Result<Answer, Error> {
+        let kind = request.kind();
+        let began = self.clock.monotonic_nanos();
+        self.total.get(kind as usize).increment();
+        let result = if host::telemetry::enabled() {
+            let span = tracing::debug_span!(
+                "request",
+                otel.name = kind.name(),
+                request_id = %format_args!("{:032x}", cx.request_id),
+                outcome = tracing::field::Empty,
+            );
+            let result = self.inner.call(cx, request).instrument(span.clone()).await;
+            span.record("outcome", Outcome::of(&result).name());
+            result
+        } else {
+            self.inner.call(cx, request).await
+        };
+        self.count(kind, Outcome::of(&result), self.clock.monotonic_nanos().saturating_sub(began));
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use api::Response;
+    use api::op::{DescribeLimitsInput, ListTablesInput, ListTablesOutput};
+    use host::clock::ManualClock;
+
+    use super::*;
+
+    struct Takes {
+        clock: ManualClock,
+    }
+
+    impl DynamoDb for Takes {
+        async fn call(&self, _: Context, request: Request) -> Result<Answer, Error> {
+            self.clock.advance(Duration::from_millis(3));
+            match request {
+                Request::ListTables(_) => {
+                    let output = ListTablesOutput { tables: vec![], last_evaluated: None };
+                    Ok(Answer::from_store(Response::ListTables(output), None))
+                }
+                Request::DescribeLimits(_) => Err(Error::new(ErrorKind::ThrottlingException, "slower")),
+                _ => Err(Error::validation("no")),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_are_counted_and_timed_by_operation_and_outcome() {
+        let clock = ManualClock::default();
+        let registry = Registry::new();
+        let traced = Traced::new(Takes { clock: clock.clone() }, Arc::new(clock), &registry);
+        let list = || Request::from(ListTablesInput { start: None, limit: None });
+        traced.call(Context::default(), list()).await.unwrap();
+        traced.call(Context::default(), list()).await.unwrap();
+        traced.call(Context::default(), DescribeLimitsInput {}.into()).await.unwrap_err();
+        let at = OpKind::ListTables as usize;
+        assert_eq!((traced.total.get(at).value(), traced.failed.get(at).value()), (2, 0));
+        let limits = OpKind::DescribeLimits as usize;
+        assert_eq!((traced.throttled.get(limits).value(), traced.errors.get(limits).value()), (1, 0));
+        assert_eq!(traced.failed.get(limits).value(), 1);
+        let read = traced.seconds.get(at, Outcome::Store as usize).read();
+        assert_eq!((read.count, read.sum_nanos), (2, 6_000_000));
+    }
+}
