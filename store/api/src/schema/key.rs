@@ -5,6 +5,7 @@
 
 use super::{Index, KeyAttribute, KeySchema, Table};
 use crate::error::Error;
+use crate::expr::Path;
 use crate::item::{Item, KeyBytes};
 use crate::limits::{PARTITION_KEY_BYTES, SORT_KEY_BYTES};
 use crate::value::{AttributeValue, ValueType, order};
@@ -27,7 +28,8 @@ impl KeyRole {
         }
     }
 
-    fn too_long(self) -> Error {
+    /// What a value is told that is longer than [`KeyRole::limit_bytes`].
+    pub fn too_long(self) -> Error {
         // The missing blank is the service's own.
         Error::validation(match self {
             KeyRole::Partition => {
@@ -60,7 +62,7 @@ fn empty_name(value: &AttributeValue) -> Option<&'static str> {
 
 impl KeyAttribute {
     /// Refuses a value that is empty or too long to be a key. The type was judged before.
-    fn check_value(&self, role: KeyRole, value: &AttributeValue) -> Result<(), Error> {
+    pub fn check_value(&self, role: KeyRole, value: &AttributeValue) -> Result<(), Error> {
         if let Some(empty) = empty_name(value) {
             return Err(Error::validation(format!(
                 "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an \
@@ -200,6 +202,32 @@ impl Table {
     pub fn key_attributes(&self, item: &Item) -> Item {
         let part = |part: &KeyAttribute| Some((part.name.clone(), item.get(&part.name)?.clone()));
         Item(self.key.attributes().filter_map(part).collect())
+    }
+
+    /// Refuses paths that lead into a key attribute, of the table or of an index: keys are scalars.
+    pub fn check_scalar_keys<'a>(&self, paths: impl IntoIterator<Item = &'a Path>) -> Result<(), Error> {
+        let into: Vec<&str> = paths
+            .into_iter()
+            .filter(|path| !path.steps.is_empty())
+            .map(|path| path.attribute.as_str())
+            .collect();
+        if into.is_empty() {
+            return Ok(());
+        }
+        let refuse = |kind: &str, name: &str| {
+            Err(Error::validation(format!(
+                "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: {kind}: {name}"
+            )))
+        };
+        if let Some(part) = self.key.attributes().find(|part| into.contains(&part.name.as_str())) {
+            return refuse("Key", &part.name);
+        }
+        let indexes = self.global_indexes().chain(self.local_indexes());
+        match indexes.flat_map(|index| index.key.attributes()).find(|part| into.contains(&part.name.as_str()))
+        {
+            Some(part) => refuse("IndexKey", &part.name),
+            None => Ok(()),
+        }
     }
 
     /// The indexes in the order in which the service names them in messages: by name.

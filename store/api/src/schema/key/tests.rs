@@ -200,3 +200,14 @@ fn an_index_keeps_its_projection_and_both_keys() {
     let start: Vec<_> = table.indexes[0].start_attributes(&table).map(|part| part.name.as_str()).collect();
     assert_eq!(start, ["pk", "lsi", "sk"]);
 }
+
+#[test]
+fn paths_lead_into_no_key() {
+    use crate::expr::Step;
+    let table = table();
+    let into = |name: &str| Path { attribute: name.into(), steps: vec![Step::Index(0)] };
+    assert_eq!(table.check_scalar_keys([&Path::attribute("pk"), &into("color")]), Ok(()));
+    let message = |path| message(table.check_scalar_keys([&path]));
+    assert!(message(into("sk")).ends_with("are not allowed: Key: sk"));
+    assert!(message(into("owner")).ends_with("are not allowed: IndexKey: owner"));
+}
