@@ -11,12 +11,18 @@ mod request;
 mod response;
 mod value;
 
-pub use answer::decode_response;
+pub use answer::{decode_response, read_item};
 pub use ask::encode_request;
 pub use request::decode_request;
 pub use response::{encode_item_json, encode_response};
 
 use api::Item;
+
+/// An answer as the bytes this wire sends and their CRC32, for a cache to keep. `None` for one that is ready for another wire.
+pub fn ready(response: &api::Response) -> Option<api::operation::Ready> {
+    let bytes = encode_response(response).ok()?;
+    Some(api::operation::Ready { wire: api::Wire::Json, crc32: crc32fast::hash(&bytes), bytes })
+}
 
 /// Appends a decoded item, as answers and errors carry it.
 pub fn write_item(item: &Item, out: &mut Vec<u8>) {

@@ -7,6 +7,7 @@ use api::error::{CancellationCode, CancellationReason};
 use api::{Detail, Error, ErrorKind};
 
 use crate::codec;
+use crate::json::Reader;
 
 /// The prefix of kinds that the service's own model names.
 pub const MODEL_PREFIX: &str = "com.amazonaws.dynamodb.v20120810#";
@@ -107,3 +108,84 @@ fn write_reasons(reasons: &[CancellationReason], out: &mut Vec<u8>) {
     }
     out.push(b']');
 }
+
+/// Reads the body of an error that an endpoint answered with. What names no kind we know becomes the kind that its status
+/// stands for, so that whether to try again is judged alike.
+pub fn read_body(status: u16, body: &[u8]) -> Error {
+    match parse(body) {
+        Ok(Parsed { kind: Some(kind), message, detail }) => Error { kind, message: message.into(), detail },
+        Ok(Parsed { kind: None, message, .. }) => of_status(status, message),
+        Err(_) => of_status(status, String::new()),
+    }
+}
+
+fn of_status(status: u16, message: String) -> Error {
+    let kind = match status {
+        400..=499 if status != 429 => ErrorKind::ValidationException,
+        429 => ErrorKind::ThrottlingException,
+        502..=504 => ErrorKind::ServiceUnavailableException,
+        _ => ErrorKind::InternalServerError,
+    };
+    let message = if message.is_empty() { format!("The endpoint answered with status {status}.") } else { message };
+    Error::new(kind, message)
+}
+
+#[derive(Default)]
+struct Parsed {
+    kind: Option<ErrorKind>,
+    message: String,
+    detail: Option<Box<Detail>>,
+}
+
+fn parse(body: &[u8]) -> Result<Parsed, Error> {
+    let mut parsed = Parsed::default();
+    let mut reader = Reader::new(body)?;
+    reader.members(|reader, name| {
+        match &*name {
+            "__type" => {
+                let name = reader.text()?.unwrap_or_default();
+                parsed.kind = ErrorKind::from_name(name.rsplit_once('#').map_or(&*name, |(_, name)| name));
+            }
+            "message" | "Message" => parsed.message = reader.string()?.unwrap_or_default(),
+            "Item" => parsed.detail = Some(Box::new(Detail::Item(codec::read_item(reader)?))),
+            "CancellationReasons" => parsed.detail = Some(Box::new(Detail::Cancellation(read_reasons(reader)?))),
+            _ => reader.skip()?,
+        }
+        Ok(())
+    })?;
+    reader.end()?;
+    Ok(parsed)
+}
+
+fn read_reasons(reader: &mut Reader<'_>) -> Result<Vec<CancellationReason>, Error> {
+    let mut reasons = Vec::new();
+    reader.elements(|reader| {
+        let mut reason = CancellationReason::default();
+        reader.members(|reader, name| {
+            match &*name {
+                "Code" => reason.code = reader.text()?.and_then(|code| code_of(&code)),
+                "Message" => reason.message = reader.string()?,
+                "Item" => reason.item = Some(codec::read_item(reader)?),
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        reasons.push(reason);
+        Ok(())
+    })?;
+    Ok(reasons)
+}
+
+fn code_of(name: &str) -> Option<CancellationCode> {
+    const ALL: [CancellationCode; 7] = [
+        CancellationCode::ConditionalCheckFailed,
+        CancellationCode::ItemCollectionSizeLimitExceeded,
+        CancellationCode::TransactionConflict,
+        CancellationCode::ProvisionedThroughputExceeded,
+        CancellationCode::ThrottlingError,
+        CancellationCode::ValidationError,
+        CancellationCode::DuplicateItem,
+    ];
+    ALL.into_iter().find(|code| code.name() == name)
+}
+

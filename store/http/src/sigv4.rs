@@ -14,8 +14,6 @@ mod sign;
 pub mod time;
 mod verify;
 
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

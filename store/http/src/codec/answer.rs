@@ -146,6 +146,11 @@ fn many<T>(
     Ok(list(reader, element)?.unwrap_or_default())
 }
 
+/// Reads an item, as answers and errors carry it; `null` is one without attributes.
+pub fn read_item(reader: &mut Reader<'_>) -> Result<Item, Error> {
+    Ok(item(reader)?.unwrap_or_default())
+}
+
 fn item(reader: &mut Reader<'_>) -> Result<Option<Item>, Error> {
     value::item(reader)?.map(api::op::unchecked::Unchecked::check).transpose()
 }
