@@ -5,9 +5,7 @@
 
 use super::check;
 use super::names::Placeholders;
-use super::parse::{
-    self, Call, RawAction, RawCondition, RawOperand, RawPath, RawSetValue, RawStep,
-};
+use super::parse::{self, Call, RawAction, RawCondition, RawOperand, RawPath, RawSetValue, RawStep};
 use super::{Condition, Operand, Path, Projection, SetOperand, SetValue, Step, Update, UpdateAction};
 use crate::limits::NESTING_LEVELS;
 use crate::value::{AttributeValue, ValueType};
@@ -48,11 +46,13 @@ pub(super) fn update(placeholders: &mut Placeholders, text: &str) -> Result<Upda
 fn build_condition(placeholders: &mut Placeholders, raw: RawCondition<'_>) -> Result<Condition, String> {
     match raw {
         RawCondition::And(terms) => {
-            let terms: Result<Vec<_>, _> = terms.into_iter().map(|term| build_condition(placeholders, term)).collect();
+            let terms: Result<Vec<_>, _> =
+                terms.into_iter().map(|term| build_condition(placeholders, term)).collect();
             Ok(Condition::all(terms?))
         }
         RawCondition::Or(terms) => {
-            let terms: Result<Vec<_>, _> = terms.into_iter().map(|term| build_condition(placeholders, term)).collect();
+            let terms: Result<Vec<_>, _> =
+                terms.into_iter().map(|term| build_condition(placeholders, term)).collect();
             Ok(Condition::any(terms?))
         }
         RawCondition::Not(term) => Ok(Condition::Not(Box::new(build_condition(placeholders, *term)?))),
@@ -79,7 +79,10 @@ fn build_leaf(placeholders: &mut Placeholders, raw: RawCondition<'_>) -> Result<
         }
         RawCondition::In(value, list) => {
             let value = resolve(placeholders, value)?;
-            let list = list.into_iter().map(|operand| resolve(placeholders, operand)).collect::<Result<Vec<_>, _>>()?;
+            let list = list
+                .into_iter()
+                .map(|operand| resolve(placeholders, operand))
+                .collect::<Result<Vec<_>, _>>()?;
             let value = value.operand()?;
             let list = list.into_iter().map(Resolved::operand).collect::<Result<Vec<_>, _>>()?;
             Ok(Condition::In(value, list))

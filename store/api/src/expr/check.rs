@@ -9,7 +9,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::names::ExpressionKind;
-use super::{Comparator, Condition, Operand, Path, Projection, SetOperand, SetValue, Step, Update, UpdateAction};
+use super::{
+    Comparator, Condition, Operand, Path, Projection, SetOperand, SetValue, Step, Update, UpdateAction,
+};
 use crate::error::Error;
 use crate::limits::{EXPRESSION_OPERATORS, IN_OPERANDS, NESTING_LEVELS};
 use crate::value::{AttributeValue, ValueType};
@@ -105,7 +107,9 @@ fn size_calls(mut operand: &Operand) -> Result<usize, String> {
     while let Operand::Size(inner) = operand {
         calls += 1;
         if calls > NESTING_LEVELS {
-            return Err("The function is not allowed to be used this way in an expression; function: size".to_owned());
+            return Err(
+                "The function is not allowed to be used this way in an expression; function: size".to_owned()
+            );
         }
         operand = inner;
     }
@@ -326,7 +330,9 @@ fn clash(one: &Path, two: &Path) -> Option<Clash> {
             (Step::Field(a), Step::Field(b)) if a == b => {}
             (Step::Index(a), Step::Index(b)) if a == b => {}
             (Step::Field(_), Step::Field(_)) | (Step::Index(_), Step::Index(_)) => return None,
-            (Step::Field(_), Step::Index(_)) | (Step::Index(_), Step::Field(_)) => return Some(Clash::Conflict),
+            (Step::Field(_), Step::Index(_)) | (Step::Index(_), Step::Field(_)) => {
+                return Some(Clash::Conflict);
+            }
         }
     }
     Some(Clash::Overlap)
@@ -432,9 +438,12 @@ fn set_value_operators(value: &SetValue) -> Result<usize, String> {
 pub(super) fn update_actions(update: &Update) -> Result<(), String> {
     for action in &update.actions {
         let (operator, set, found, fits) = match action {
-            UpdateAction::Add(_, value) => {
-                ("ADD", "ALLOWED_FOR_ADD_OPERAND", value, is_set(value) || matches!(value, AttributeValue::N(_)))
-            }
+            UpdateAction::Add(_, value) => (
+                "ADD",
+                "ALLOWED_FOR_ADD_OPERAND",
+                value,
+                is_set(value) || matches!(value, AttributeValue::N(_)),
+            ),
             UpdateAction::Delete(_, value) => ("DELETE", "ALLOWED_FOR_DELETE_OPERAND", value, is_set(value)),
             UpdateAction::Set(..) | UpdateAction::Remove(_) | UpdateAction::Append(..) => continue,
         };

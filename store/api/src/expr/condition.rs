@@ -112,7 +112,8 @@ fn holds(condition: &Condition, item: &Item, depth: usize) -> Result<bool, Error
         }
         Condition::In(value, list) => {
             let value = value_of(value, item);
-            list.iter().any(|other| compare(Comparator::Eq, value.as_deref(), value_of(other, item).as_deref()))
+            list.iter()
+                .any(|other| compare(Comparator::Eq, value.as_deref(), value_of(other, item).as_deref()))
         }
         Condition::AttributeExists(path) => path.get(item).is_some(),
         Condition::AttributeNotExists(path) => path.get(item).is_none(),
@@ -222,7 +223,9 @@ fn contains(value: &AttributeValue, part: &AttributeValue) -> bool {
 fn contains_bytes(value: &[u8], part: &[u8]) -> bool {
     const BASE: u64 = 0x100_0000_01b3;
     let Some(last) = value.len().checked_sub(part.len()) else { return false };
-    let sum = |bytes: &[u8]| bytes.iter().fold(0u64, |sum, &b| sum.wrapping_mul(BASE).wrapping_add(u64::from(b) + 1));
+    let sum = |bytes: &[u8]| {
+        bytes.iter().fold(0u64, |sum, &b| sum.wrapping_mul(BASE).wrapping_add(u64::from(b) + 1))
+    };
     let leading = (0..part.len()).fold(1u64, |power, _| power.wrapping_mul(BASE));
     let wanted = sum(part);
     let mut current = sum(&value[..part.len()]);

@@ -23,7 +23,9 @@ impl SortRange {
     pub fn contains(&self, sort: &AttributeValue) -> bool {
         match self {
             SortRange::All => true,
-            SortRange::Compare(comparator, value) => super::condition::compare(*comparator, Some(sort), Some(value)),
+            SortRange::Compare(comparator, value) => {
+                super::condition::compare(*comparator, Some(sort), Some(value))
+            }
             SortRange::Between(lower, upper) => {
                 super::condition::compare(Comparator::Ge, Some(sort), Some(lower))
                     && super::condition::compare(Comparator::Le, Some(sort), Some(upper))
@@ -53,7 +55,9 @@ impl KeyCondition {
         for term in terms {
             let (attribute, test) = key_test(term)?;
             if tests.iter().any(|(other, _)| *other == attribute) {
-                return Err(Error::validation("KeyConditionExpressions must only contain one condition per key"));
+                return Err(Error::validation(
+                    "KeyConditionExpressions must only contain one condition per key",
+                ));
             }
             tests.push((attribute, test));
         }
@@ -234,7 +238,8 @@ fn key_test(term: Condition) -> Result<(String, KeyTest), Error> {
             Ok((attribute, KeyTest::BeginsWith(prefix)))
         }
         Condition::Compare(comparator, first, second) => {
-            let comparator = if matches!(first, Operand::Path(_)) { comparator } else { comparator.mirrored() };
+            let comparator =
+                if matches!(first, Operand::Path(_)) { comparator } else { comparator.mirrored() };
             let (attribute, values) = one_attribute([first, second])?;
             let [value] = <[_; 1]>::try_from(values).map_err(|_| no_attribute())?;
             Ok((attribute, KeyTest::Compare(comparator, value)))

@@ -141,9 +141,9 @@ pub fn expectation(attribute: &str, entry: Expectation) -> Result<Condition, Err
         }
         return match (entry.exists, entry.value) {
             (Some(false), None) => Ok(Condition::AttributeNotExists(Path::attribute(attribute))),
-            (Some(false), Some(_)) => Err(invalid(&format!(
-                "Value cannot be used when Exists is false for Attribute: {attribute}"
-            ))),
+            (Some(false), Some(_)) => {
+                Err(invalid(&format!("Value cannot be used when Exists is false for Attribute: {attribute}")))
+            }
             (_, Some(value)) => Ok(compare(Comparator::Eq, attribute, value)),
             (exists, None) => {
                 let exists = if exists.is_some() { "true" } else { "null" };
@@ -161,7 +161,9 @@ pub fn expectation(attribute: &str, entry: Expectation) -> Result<Condition, Err
     let values = match (entry.values, entry.value) {
         (Some(values), _) => values,
         (None, Some(value)) => vec![value],
-        (None, None) if matches!(operator, ComparisonOperator::Null | ComparisonOperator::NotNull) => Vec::new(),
+        (None, None) if matches!(operator, ComparisonOperator::Null | ComparisonOperator::NotNull) => {
+            Vec::new()
+        }
         (None, None) => {
             return Err(invalid(&format!(
                 "Value or AttributeValueList must be used with ComparisonOperator: {} for Attribute: {attribute}",
@@ -218,7 +220,8 @@ pub fn key_condition(
     if !(1..=2).contains(&tests.len()) {
         return Err(Error::validation("Conditions can be of length 1 or 2 only"));
     }
-    let tests = tests.into_iter().map(|(attribute, operator, values)| Ok((attribute, key_test(operator, values)?)));
+    let tests =
+        tests.into_iter().map(|(attribute, operator, values)| Ok((attribute, key_test(operator, values)?)));
     Ok(KeyCondition { tests: tests.collect::<Result<Vec<_>, Error>>()? })
 }
 

@@ -115,10 +115,14 @@ impl Placeholders {
     /// Reports placeholders that no expression used. Call once, after the last expression.
     pub fn finish(self) -> Result<(), Error> {
         if self.names_given && self.expressions == 0 {
-            return Err(Error::validation("ExpressionAttributeNames can only be specified when using expressions"));
+            return Err(Error::validation(
+                "ExpressionAttributeNames can only be specified when using expressions",
+            ));
         }
         if self.values_given && self.value_expressions == 0 {
-            return Err(Error::validation("ExpressionAttributeValues can only be specified when using expressions"));
+            return Err(Error::validation(
+                "ExpressionAttributeValues can only be specified when using expressions",
+            ));
         }
         report_unused("ExpressionAttributeNames", &self.names)?;
         report_unused("ExpressionAttributeValues", &self.values)
@@ -184,8 +188,12 @@ fn check_length(kind: ExpressionKind, text: &str) -> Result<(), String> {
     }
     let problem = "Expression size has exceeded the maximum allowed size;";
     Err(match kind {
-        ExpressionKind::Condition | ExpressionKind::Filter => format!("{problem} expression size: {}", text.len()),
-        ExpressionKind::KeyCondition | ExpressionKind::Projection | ExpressionKind::Update => problem.to_owned(),
+        ExpressionKind::Condition | ExpressionKind::Filter => {
+            format!("{problem} expression size: {}", text.len())
+        }
+        ExpressionKind::KeyCondition | ExpressionKind::Projection | ExpressionKind::Update => {
+            problem.to_owned()
+        }
     })
 }
 
@@ -213,7 +221,8 @@ fn check_keys<'a>(
 }
 
 fn is_placeholder(mark: char, key: &str) -> bool {
-    key.strip_prefix(mark).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(super::token::is_word_part))
+    key.strip_prefix(mark)
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(super::token::is_word_part))
 }
 
 fn entries<T>(map: Option<BTreeMap<String, T>>) -> Vec<Entry<T>> {
@@ -226,7 +235,8 @@ fn find<'a, T>(entries: &'a mut [Entry<T>], key: &str) -> Option<&'a mut Entry<T
 }
 
 fn report_unused<T>(parameter: &str, entries: &[Entry<T>]) -> Result<(), Error> {
-    let unused: Vec<&str> = entries.iter().filter(|entry| !entry.used).map(|entry| entry.key.as_str()).collect();
+    let unused: Vec<&str> =
+        entries.iter().filter(|entry| !entry.used).map(|entry| entry.key.as_str()).collect();
     if unused.is_empty() {
         return Ok(());
     }

@@ -96,8 +96,9 @@ impl<'a> Parser<'a> {
         if self.redundant_parentheses {
             return Err("The expression has redundant parentheses;".to_owned());
         }
-        let reserved =
-            self.reserved.map(|word| format!("Attribute name is a reserved keyword; reserved keyword: {word}"));
+        let reserved = self
+            .reserved
+            .map(|word| format!("Attribute name is a reserved keyword; reserved keyword: {word}"));
         let misused = self.misused.map(misused_function);
         // Only updates put reserved words before functions.
         let notes = match self.grammar {

@@ -90,16 +90,18 @@ impl Node<'_> {
         }
         match value {
             AttributeValue::M(map) => {
-                let taken = self.fields.iter().filter_map(|(name, node)| {
-                    Some(((*name).to_owned(), node.take_from(map.get(*name)?)?))
-                });
+                let taken = self
+                    .fields
+                    .iter()
+                    .filter_map(|(name, node)| Some(((*name).to_owned(), node.take_from(map.get(*name)?)?)));
                 let taken: BTreeMap<String, AttributeValue> = taken.collect();
                 (!taken.is_empty()).then_some(AttributeValue::M(taken))
             }
             AttributeValue::L(list) => {
-                let taken = self.elements.iter().filter_map(|(index, node)| {
-                    node.take_from(list.get(usize::try_from(*index).ok()?)?)
-                });
+                let taken = self
+                    .elements
+                    .iter()
+                    .filter_map(|(index, node)| node.take_from(list.get(usize::try_from(*index).ok()?)?));
                 let taken: Vec<AttributeValue> = taken.collect();
                 (!taken.is_empty()).then_some(AttributeValue::L(taken))
             }

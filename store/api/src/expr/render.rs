@@ -9,7 +9,8 @@ use std::fmt::Write;
 
 use super::reserved::is_reserved;
 use super::{
-    Condition, KeyCondition, KeyTest, Operand, Path, Projection, SetOperand, SetValue, Step, Update, UpdateAction,
+    Condition, KeyCondition, KeyTest, Operand, Path, Projection, SetOperand, SetValue, Step, Update,
+    UpdateAction,
 };
 use crate::value::AttributeValue;
 
@@ -102,7 +103,8 @@ impl Renderer {
             text.push(if text.is_empty() { ' ' } else { ',' });
             self.write_action(text, action);
         }
-        let sections: Vec<String> = sections.into_iter().map(|(keyword, actions)| keyword.to_owned() + &actions).collect();
+        let sections: Vec<String> =
+            sections.into_iter().map(|(keyword, actions)| keyword.to_owned() + &actions).collect();
         (!sections.is_empty()).then(|| sections.join(" "))
     }
 
@@ -138,7 +140,9 @@ impl Renderer {
                 self.write_list(text, list, Renderer::write_operand);
                 text.push(')');
             }
-            Condition::AttributeExists(path) => self.write_call(text, "attribute_exists", [path], Renderer::write_path),
+            Condition::AttributeExists(path) => {
+                self.write_call(text, "attribute_exists", [path], Renderer::write_path)
+            }
             Condition::AttributeNotExists(path) => {
                 self.write_call(text, "attribute_not_exists", [path], Renderer::write_path);
             }

@@ -66,13 +66,16 @@ fn placeholders() -> Placeholders {
         (":null", AttributeValue::Null),
         (":type", s("S")),
     ];
-    let names: BTreeMap<_, _> = names.into_iter().map(|(key, name)| (key.to_owned(), name.to_owned())).collect();
+    let names: BTreeMap<_, _> =
+        names.into_iter().map(|(key, name)| (key.to_owned(), name.to_owned())).collect();
     let values: BTreeMap<_, _> = values.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     Placeholders::new(Some(names), Some(values)).unwrap()
 }
 
 fn condition(text: &str) -> Condition {
-    placeholders().condition(ExpressionKind::Condition, text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    placeholders()
+        .condition(ExpressionKind::Condition, text)
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 fn update(text: &str) -> Update {

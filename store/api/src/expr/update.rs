@@ -15,7 +15,8 @@ use crate::value::{AttributeValue, Number, size};
 
 const INVALID_PATH: &str = "The document path provided in the update expression is invalid for update";
 const WRONG_TYPE: &str = "An operand in the update expression has an incorrect data type";
-const NO_SUCH_ATTRIBUTE: &str = "The provided expression refers to an attribute that does not exist in the item";
+const NO_SUCH_ATTRIBUTE: &str =
+    "The provided expression refers to an attribute that does not exist in the item";
 
 /// What becomes of a path.
 enum Change {
@@ -66,7 +67,9 @@ impl Update {
                     count(&value)?;
                     Some(Change::Put(value))
                 }
-                UpdateAction::Delete(_, value) => existing.map(|existing| delete(existing, value)).transpose()?,
+                UpdateAction::Delete(_, value) => {
+                    existing.map(|existing| delete(existing, value)).transpose()?
+                }
                 UpdateAction::Append(_, values) => {
                     let value = append(existing, values)?;
                     count(&value)?;
@@ -134,9 +137,10 @@ fn list(value: Cow<'_, AttributeValue>) -> Result<Vec<AttributeValue>, Error> {
 /// A number added, or a set united. Nothing counts as 0 or as the empty set.
 fn add(existing: Option<&AttributeValue>, value: &AttributeValue) -> Result<AttributeValue, Error> {
     Ok(match (existing, value) {
-        (None, AttributeValue::N(_) | AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_)) => {
-            value.clone()
-        }
+        (
+            None,
+            AttributeValue::N(_) | AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_),
+        ) => value.clone(),
         (Some(AttributeValue::N(old)), AttributeValue::N(more)) => AttributeValue::N(old.checked_add(more)?),
         (Some(AttributeValue::Ss(old)), AttributeValue::Ss(more)) => AttributeValue::Ss(old | more),
         (Some(AttributeValue::Ns(old)), AttributeValue::Ns(more)) => AttributeValue::Ns(old | more),

@@ -147,7 +147,11 @@ impl<'a> Parser<'a> {
 
     /// After the parenthesis that closes an operand: notes a pair too many, and reads on where a path goes on behind it,
     /// as in `(a).b`. Says whether the operand now ends with a parenthesis around all of it.
-    pub(super) fn close_operand(&mut self, operand: &mut RawOperand<'a>, wrapped: bool) -> Result<bool, Problem> {
+    pub(super) fn close_operand(
+        &mut self,
+        operand: &mut RawOperand<'a>,
+        wrapped: bool,
+    ) -> Result<bool, Problem> {
         self.redundant_parentheses |= wrapped;
         match operand {
             RawOperand::Path(path) => Ok(!self.path_steps(path)?),
@@ -184,7 +188,9 @@ impl<'a> Parser<'a> {
         if self.misused.is_none() {
             self.misused = operands.into_iter().find_map(|operand| match operand {
                 // A function the grammar doesn't know has an error of its own.
-                RawOperand::Call(call) if call.function != allowed && self.knows(call.function) => Some(call.function),
+                RawOperand::Call(call) if call.function != allowed && self.knows(call.function) => {
+                    Some(call.function)
+                }
                 RawOperand::Call(_) | RawOperand::Path(_) | RawOperand::Value(_) => None,
             });
         }

@@ -31,7 +31,11 @@ fn a_syntax_error_quotes_the_tokens_around() {
         ("(a = :s) = :n", "=", ") = :n"),
         ("NOT", "<EOF>", "NOT"),
     ] {
-        assert_eq!(condition_error(text), format!("Syntax error; token: \"{token}\", near: \"{near}\""), "{text}");
+        assert_eq!(
+            condition_error(text),
+            format!("Syntax error; token: \"{token}\", near: \"{near}\""),
+            "{text}"
+        );
     }
 }
 
@@ -52,12 +56,23 @@ fn a_syntax_error_in_an_update_or_projection_quotes_the_tokens_around() {
         ("SET a = (:n", "<EOF>", ":n"),
         ("SET set = :n", "set", "SET set ="),
     ] {
-        assert_eq!(update_error(text), format!("Syntax error; token: \"{token}\", near: \"{near}\""), "{text}");
+        assert_eq!(
+            update_error(text),
+            format!("Syntax error; token: \"{token}\", near: \"{near}\""),
+            "{text}"
+        );
     }
-    for (text, token, near) in
-        [("whatever(stuff)", "(", "whatever(stuff"), ("a,", "<EOF>", ","), ("a b", "b", "a b"), (":s", ":s", ":s")]
-    {
-        assert_eq!(projection_error(text), format!("Syntax error; token: \"{token}\", near: \"{near}\""), "{text}");
+    for (text, token, near) in [
+        ("whatever(stuff)", "(", "whatever(stuff"),
+        ("a,", "<EOF>", ","),
+        ("a b", "b", "a b"),
+        (":s", ":s", ":s"),
+    ] {
+        assert_eq!(
+            projection_error(text),
+            format!("Syntax error; token: \"{token}\", near: \"{near}\""),
+            "{text}"
+        );
     }
 }
 
@@ -81,7 +96,10 @@ fn length_is_judged_before_syntax_and_only_conditions_tell_it() {
         message(placeholders().condition(ExpressionKind::Filter, &long)),
         format!("Invalid FilterExpression: {problem} expression size: 4097")
     );
-    assert_eq!(message(placeholders().key_condition(&long)), format!("Invalid KeyConditionExpression: {problem}"));
+    assert_eq!(
+        message(placeholders().key_condition(&long)),
+        format!("Invalid KeyConditionExpression: {problem}")
+    );
     projection(&"x".repeat(4096));
 }
 
@@ -177,7 +195,8 @@ fn functions_are_judged_before_reserved_words_in_conditions_and_after_them_in_up
             format!("The function is not allowed in an update expression; function: {name}")
         );
     }
-    let misused = |name| format!("The function is not allowed to be used this way in an expression; function: {name}");
+    let misused =
+        |name| format!("The function is not allowed to be used this way in an expression; function: {name}");
     assert_eq!(condition_error("size(a)"), misused("size"));
     assert_eq!(condition_error("size(contains(a, :s)) = :n"), misused("contains"));
     assert_eq!(condition_error("attribute_exists(a) = :t"), misused("attribute_exists"));
@@ -217,7 +236,10 @@ fn placeholders_must_be_defined_and_used() {
     used.condition(ExpressionKind::Filter, "c = :b").unwrap();
     used.finish().unwrap();
     let none = Placeholders::new(names(), None).unwrap();
-    assert_eq!(message(none.finish()), "ExpressionAttributeNames can only be specified when using expressions");
+    assert_eq!(
+        message(none.finish()),
+        "ExpressionAttributeNames can only be specified when using expressions"
+    );
     let mut only_projection = Placeholders::new(None, values()).unwrap();
     only_projection.projection("a").unwrap();
     assert_eq!(
@@ -244,7 +266,10 @@ fn keys_of_placeholder_maps_are_checked() {
             format!("ExpressionAttributeValues contains invalid key: Syntax error; key: \"{key}\"")
         );
     }
-    assert_eq!(names("#a", ""), "ExpressionAttributeNames contains invalid value: Empty attribute name for key #a");
+    assert_eq!(
+        names("#a", ""),
+        "ExpressionAttributeNames contains invalid value: Empty attribute name for key #a"
+    );
     let long = "a".repeat(255);
     assert_eq!(
         names(&format!("#{long}"), "x"),
@@ -255,8 +280,14 @@ fn keys_of_placeholder_maps_are_checked() {
         values(&format!(":{long}-")),
         "ExpressionAttributeValues contains invalid key: The expression attribute map contains a key that is too long;"
     );
-    assert_eq!(message(Placeholders::new(Some(BTreeMap::new()), None)), "ExpressionAttributeNames must not be empty");
-    assert_eq!(message(Placeholders::new(None, Some(BTreeMap::new()))), "ExpressionAttributeValues must not be empty");
+    assert_eq!(
+        message(Placeholders::new(Some(BTreeMap::new()), None)),
+        "ExpressionAttributeNames must not be empty"
+    );
+    assert_eq!(
+        message(Placeholders::new(None, Some(BTreeMap::new()))),
+        "ExpressionAttributeValues must not be empty"
+    );
     Placeholders::new(Some([("#0_a".to_owned(), "x".to_owned())].into()), None).unwrap();
 }
 
@@ -307,7 +338,8 @@ fn operands_of_conditions_are_checked() {
         "Invalid attribute type name found; type: z, valid types: {S,SS,N,NS,B,BS,BOOL,NULL,L,M}"
     );
     for function in ["attribute_exists", "attribute_not_exists"] {
-        let problem = format!("Operator or function requires a document path; operator or function: {function}");
+        let problem =
+            format!("Operator or function requires a document path; operator or function: {function}");
         assert_eq!(condition_error(&format!("{function}(:s)")), problem);
         assert_eq!(condition_error(&format!("{function}(size(a))")), problem);
         assert_eq!(condition_error(&format!("{function}(a, b)")), count(function, 2));
@@ -385,10 +417,7 @@ fn paths_of_updates_and_projections_must_keep_apart() {
         assert_eq!(projection_error(text), problem(word, one, two), "{text}");
     }
     projection("a.b, a.c, a.d[0], a.d[1], b[0].x, b[0].y");
-    assert_eq!(
-        update_error("SET a[0] = :s, a[0].ok = :s"),
-        problem("overlap", "[a, [0]]", "[a, [0], ok]")
-    );
+    assert_eq!(update_error("SET a[0] = :s, a[0].ok = :s"), problem("overlap", "[a, [0]]", "[a, [0], ok]"));
     assert_eq!(update_error("SET a = :s REMOVE #a"), problem("overlap", "[a]", "[a]"));
     assert_eq!(update_error("SET a.b = :s ADD a[1] :n"), problem("conflict", "[a, b]", "[a, [1]]"));
     // Overlaps are found before types.
@@ -401,8 +430,12 @@ fn the_first_of_many_clashing_paths_is_named() {
     paths.truncate(560);
     let clean = paths.join(",");
     projection(&clean);
-    assert!(projection_error(&format!("{clean},a[7].x")).ends_with("path one: [a, [7]], path two: [a, [7], x]"));
-    assert!(projection_error(&format!("a[7].x,{clean}")).ends_with("path one: [a, [7], x], path two: [a, [7]]"));
+    assert!(
+        projection_error(&format!("{clean},a[7].x")).ends_with("path one: [a, [7]], path two: [a, [7], x]")
+    );
+    assert!(
+        projection_error(&format!("a[7].x,{clean}")).ends_with("path one: [a, [7], x], path two: [a, [7]]")
+    );
 }
 
 #[test]
