@@ -112,7 +112,9 @@ impl Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// A newer program wrote it. Applying on without it would part this replica from the others.
-    #[error("a log entry has format {0}, which this program does not know; start the newer version that wrote it")]
+    #[error(
+        "a log entry has format {0}, which this program does not know; start the newer version that wrote it"
+    )]
     Format(u8),
     /// It is no command. Every replica sees the same bytes and ignores them alike.
     #[error("a log entry is no command")]

@@ -101,7 +101,9 @@ pub fn read(view: &View<'_>, request: &Request) -> Result<Response, EngineError>
             table_read_units: TABLE_UNITS,
             table_write_units: TABLE_UNITS,
         }),
-        Request::DescribeTable(input) => Response::DescribeTable(describe_table::describe_table(view, input)?),
+        Request::DescribeTable(input) => {
+            Response::DescribeTable(describe_table::describe_table(view, input)?)
+        }
         Request::GetItem(input) => Response::GetItem(get_item::get_item(view, input)?),
         Request::ListTables(input) => Response::ListTables(list_tables::list_tables(view, input)),
         Request::ListTagsOfResource(input) => {
@@ -131,6 +133,10 @@ pub fn is_strong(request: &Request) -> bool {
 
 /// A request came where those of its class do not go: a defect of ours.
 fn not_a(class: OpClass, request: &Request) -> Error {
-    tracing::error!(operation = request.kind().name(), ?class, "a request went to the wrong half of the engine");
+    tracing::error!(
+        operation = request.kind().name(),
+        ?class,
+        "a request went to the wrong half of the engine"
+    );
     internal()
 }

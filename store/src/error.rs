@@ -44,7 +44,9 @@ pub enum OpenError {
         supported: u32,
     },
     /// Records stand in the store, but no format number: it is not ours, or it is damaged.
-    #[error("the directory holds records but no format number; point the data directory at an empty directory")]
+    #[error(
+        "the directory holds records but no format number; point the data directory at an empty directory"
+    )]
     NotAStore,
     /// The storage engine failed.
     #[error(transparent)]

@@ -3,6 +3,7 @@
 use api::error::{CancellationCode, CancellationReason};
 use api::limits::TRANSACT_BYTES;
 use api::op::{TransactGet, TransactGetItemsInput, TransactGetItemsOutput};
+use api::schema::KeyAttribute;
 use api::{Detail, Error, ErrorKind, KeyBytes, Table, TableId};
 
 use super::capacity::{ReadRate, ReadUnits, units_of};
@@ -18,14 +19,11 @@ pub fn transact_get_items(
     view: &View<'_>,
     input: &TransactGetItemsInput,
 ) -> Result<TransactGetItemsOutput, EngineError> {
-    let mut judged: Vec<(&Table, KeyBytes)> = Vec::with_capacity(input.gets.len());
     let mut tables = Vec::with_capacity(input.gets.len());
     for get in &input.gets {
         tables.push(view.table(&get.table)?.as_ref());
     }
-    for (at, (get, table)) in input.gets.iter().zip(&tables).enumerate() {
-        judged.push((*table, judge(table, get).map_err(|error| cancelled(at, input.gets.len(), error))?));
-    }
+    let judged = judge(&tables, &input.gets)?;
     let mut sorted: Vec<(TableId, &KeyBytes)> = judged.iter().map(|(table, key)| (table.id, key)).collect();
     sorted.sort_unstable();
     if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -59,36 +57,39 @@ pub fn transact_get_items(
     Ok(output)
 }
 
-fn judge(table: &Table, get: &TransactGet) -> Result<KeyBytes, Judged> {
-    if !table
-        .key
-        .parts()
-        .all(|(_, part)| get.key.get(&part.name).is_some_and(|value| value.value_type() == part.value_type))
-        || get.key.0.len() != table.key.attributes().count()
-    {
-        return Err(Judged::Cancelled(Error::validation(
-            "The provided key element does not match the schema",
-        )));
-    }
-    if let Some(projection) = &get.projection {
-        table.check_scalar_keys(&projection.paths).map_err(Judged::Cancelled)?;
-    }
-    table.key_of_key(&get.key).map_err(Judged::Refused)
-}
-
-/// What is wrong with one read of a transaction, and whom it concerns.
-enum Judged {
-    /// The request.
-    Refused(Error),
-    /// The transaction, for this reason.
-    Cancelled(Error),
-}
-
-fn cancelled(at: usize, of: usize, judged: Judged) -> Error {
-    let error = match judged {
-        Judged::Refused(error) => return error,
-        Judged::Cancelled(error) => error,
+/// The keys of all reads. What is wrong with a value refuses the request; what does not fit the schema cancels the
+/// transaction, naming the first such read, and is only looked at where all values are fine.
+fn judge<'t>(tables: &[&'t Table], gets: &[TransactGet]) -> Result<Vec<(&'t Table, KeyBytes)>, Error> {
+    let fits = |table: &Table, get: &TransactGet| {
+        let typed = |(_, part): (_, &KeyAttribute)| {
+            get.key.get(&part.name).is_some_and(|value| value.value_type() == part.value_type)
+        };
+        get.key.0.len() == table.key.parts().count() && table.key.parts().all(typed)
     };
+    let mut judged = Vec::with_capacity(gets.len());
+    let mut cancels = None;
+    for (at, (get, table)) in gets.iter().zip(tables).enumerate() {
+        if !fits(table, get) {
+            cancels.get_or_insert((at, mismatch()));
+            continue;
+        }
+        judged.push((*table, table.key_of_key(&get.key)?));
+        let paths = get.projection.iter().flat_map(|projection| &projection.paths);
+        if let Err(error) = table.check_scalar_keys(paths) {
+            cancels.get_or_insert((at, error));
+        }
+    }
+    match cancels {
+        None => Ok(judged),
+        Some((at, error)) => Err(cancelled(at, gets.len(), error)),
+    }
+}
+
+fn mismatch() -> Error {
+    Error::validation("The provided key element does not match the schema")
+}
+
+fn cancelled(at: usize, of: usize, error: Error) -> Error {
     let mut reasons = vec![CancellationReason::default(); of];
     reasons[at] = CancellationReason {
         code: Some(CancellationCode::ValidationError),
@@ -150,7 +151,7 @@ mod tests {
         let Some(Detail::Cancellation(reasons)) = error.detail.as_deref() else { panic!("no reasons") };
         assert_eq!(reasons[0], CancellationReason::default());
         assert_eq!(reasons[1].message.as_deref(), Some("The provided key element does not match the schema"));
-        assert_eq!(refused(vec![key("", 1)]).kind, ErrorKind::ValidationException);
+        assert_eq!(refused(vec![Item::new(), key("", 1)]).kind, ErrorKind::ValidationException);
         assert_eq!(
             refused(vec![key("a", 1), key("a", 1)]).message,
             "Transaction request cannot include multiple operations on one item"

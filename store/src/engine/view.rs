@@ -36,6 +36,11 @@ impl<'a> View<'a> {
         readable(self.tables, name)
     }
 
+    /// Every table in any state but gone.
+    pub fn tables(&self) -> &'a TableMap {
+        self.tables
+    }
+
     /// The value under a key of the state.
     pub fn get(&self, key: &[u8]) -> Result<Option<bytes::Bytes>, EngineError> {
         Ok(match self.source {

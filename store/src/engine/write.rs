@@ -6,12 +6,12 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+use api::expr::Condition;
 use api::limits::{ITEM_BYTES, ITEM_COLLECTION_BYTES};
 use api::op::{ItemCollectionMetrics, ReturnItemCollectionMetrics, ReturnOnFailure};
-use api::service::IndexPartition;
 use api::schema::IndexKind;
+use api::service::IndexPartition;
 use api::{Detail, EncodedItem, Error, ErrorKind, Image, Item, KeyBytes, Table, TableName};
-use api::expr::Condition;
 
 use super::view::TableMap;
 use super::write_capacity::WriteUnits;
@@ -117,7 +117,8 @@ impl Effect {
             ReturnItemCollectionMetrics::Size => {
                 let lower = (bytes as f64 / GIGABYTE).floor();
                 let name = &table.key.partition.name;
-                let key = Item(key.get(name).map(|value| (name.clone(), value.clone())).into_iter().collect());
+                let key =
+                    Item(key.get(name).map(|value| (name.clone(), value.clone())).into_iter().collect());
                 Some(ItemCollectionMetrics { key, size_range_gb: (lower, lower + 1.0) })
             }
         }

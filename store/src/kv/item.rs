@@ -114,13 +114,7 @@ mod tests {
 
     fn stored(text: &str, version: Version, log_time_millis: u64) -> StoredItem {
         let item = Item::new().with("pk", AttributeValue::S(text.to_owned()));
-        StoredItem {
-            version,
-            log_time_millis,
-            origin_region: 0,
-            key_id: 0,
-            body: EncodedItem::encode(&item),
-        }
+        StoredItem { version, log_time_millis, origin_region: 0, key_id: 0, body: EncodedItem::encode(&item) }
     }
 
     proptest! {

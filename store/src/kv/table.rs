@@ -43,7 +43,8 @@ mod tests {
     #[test]
     fn a_schema_round_trips() {
         let attribute = |name: &str, value_type| KeyAttribute { name: name.into(), value_type };
-        let key = KeySchema { partition: attribute("pk", ValueType::S), sort: Some(attribute("sk", ValueType::N)) };
+        let key =
+            KeySchema { partition: attribute("pk", ValueType::S), sort: Some(attribute("sk", ValueType::N)) };
         let table = Table {
             id: TableId(16),
             name: TableName::new("things").unwrap(),

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_token_round_trips() {
-        let token = Token { at_millis: 99, request_hash: u128::MAX - 5, result: Bytes::from_static(b"result") };
+        let token =
+            Token { at_millis: 99, request_hash: u128::MAX - 5, result: Bytes::from_static(b"result") };
         assert_eq!(Token::decode(&token.encode()), Ok(token));
         assert!(Token::decode(&Bytes::from_static(b"\x01")).is_err());
         assert_eq!(token_of_time_key(&time_key(7, "abc")), Ok("abc"));

@@ -1,6 +1,5 @@
 //! Where the records of a page stand: a table, or one of its indexes.
 
-use api::op::Select;
 use api::schema::{Index, IndexKind, IndexName, KeyAttribute, KeySchema, Status};
 use api::{EncodedItem, Error, Item, KeyBytes, Table};
 use bytes::Bytes;
@@ -109,10 +108,5 @@ impl<'t> Source<'t> {
             Some(IndexKind::Global) => Kind::GlobalIndex,
         };
         Err(Malformed { kind, reason: "it lacks a key attribute" }.into())
-    }
-
-    /// What is returned where nothing was asked for.
-    pub fn default_select(&self) -> Select {
-        if self.index.is_some() { Select::AllProjected } else { Select::AllAttributes }
     }
 }

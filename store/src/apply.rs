@@ -1,0 +1,188 @@
+//! Applies committed entries, in order, many to one batch of the engine.
+//!
+//! For one batch: compute all changes, raise what they make stale, commit (effects and applied version together), publish
+//! the new images, show the version, release the replies. So nobody is acknowledged before the state has the write, and
+//! nobody who was acknowledged finds an older value.
+//!
+//! Invariants: an entry is applied once, however often the log hands it over, because the applied index stands in the
+//! batch of its effects. An entry that can't be read as a command changes nothing, on every replica alike. No entry
+//! panics. Once the engine has failed, nothing is applied until the store is opened again.
+
+use std::sync::Arc;
+
+use api::{Error, ErrorKind, Response, Version};
+use bytes::Bytes;
+use raft::{ApplyBatch, DurableState, StateError, StateMachine};
+
+use crate::command::{Body, Command, CommandError};
+use crate::db::{DbError, SharedDb};
+use crate::engine::{self, maintain};
+use crate::error::{EngineError, internal};
+use crate::kv;
+use crate::kv::applied::Applied;
+use crate::state::State;
+
+/// Bytes of effects after which a batch is committed though more entries wait: bounds the time until the first of them
+/// is acknowledged, and the memory of the batch.
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// What became of a command.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It was done; the answer.
+    Done(Response),
+    /// It was refused, and changed nothing.
+    Refused(Error),
+    /// A table it rests on has changed since it was made: it changed nothing, and may be made again.
+    Stale,
+    /// A step of our own, or an entry applied in an earlier life: nobody waits for an answer.
+    Noted,
+}
+
+/// What the proposer of a command gets.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// When it took effect, or would have.
+    pub version: Version,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// The state machine behind the log.
+pub struct Applier {
+    state: State,
+}
+
+impl Applier {
+    /// Takes the state over. From here on only this applies to it.
+    pub fn new(state: State) -> Applier {
+        Applier { state }
+    }
+
+    fn apply_one(&mut self, index: u64, command: Result<Command, CommandError>) -> Result<Reply, StateError> {
+        let state = &mut self.state;
+        let outcome = match command {
+            Err(error @ CommandError::Format(_)) => return Err(StateError::Corrupt(error.to_string())),
+            Err(CommandError::Malformed) => {
+                tracing::error!(index, "a log entry is no command; it is skipped");
+                state.begin(index, 0);
+                Outcome::Refused(internal())
+            }
+            Ok(command) => {
+                state.begin(index, command.clock_millis);
+                match run(state, command) {
+                    Ok(outcome) => outcome,
+                    Err(EngineError::Refused(error)) => Outcome::Refused(error),
+                    Err(EngineError::Db(error)) => return Err(from_db(error)),
+                    Err(EngineError::Malformed(error)) => {
+                        return Err(StateError::Corrupt(format!(
+                            "{error}; restore this node from a backup, or remove its data and let it join again"
+                        )));
+                    }
+                }
+            }
+        };
+        Ok(Reply { version: state.stamp().version, outcome })
+    }
+}
+
+fn run(state: &mut State, command: Command) -> Result<Outcome, EngineError> {
+    let Command { clock_millis: _, entropy, body } = command;
+    match body {
+        Body::Begin { semantics_level } => state.begin_incarnation(entropy as u64, semantics_level),
+        Body::Write { basis, request } => {
+            let holds = basis.iter().all(|basis| {
+                state.table(basis.table).is_some_and(|table| table.generation == basis.generation)
+            });
+            if !holds {
+                return Ok(Outcome::Stale);
+            }
+            return engine::apply(state, request, entropy).map(Outcome::Done);
+        }
+        Body::Control { request } => return engine::apply(state, request, entropy).map(Outcome::Done),
+        Body::Activate { basis } => maintain::activate(state, basis),
+        Body::Remove { table } => maintain::remove(state, table),
+        Body::Backfill { table, index, items, bytes } => {
+            maintain::backfill(state, table, index, items, bytes)?;
+        }
+        Body::RemoveIndex { table, index } => maintain::remove_index(state, table, index),
+        Body::Purge { id } => maintain::purge(state, id)?,
+    }
+    Ok(Outcome::Noted)
+}
+
+impl StateMachine for Applier {
+    type Reply = Reply;
+
+    fn mark(&mut self) -> Result<Option<Bytes>, StateError> {
+        let log_state = &self.state.applied().log_state;
+        Ok((!log_state.is_empty()).then(|| log_state.clone()))
+    }
+
+    fn apply(&mut self, batch: ApplyBatch<'_>) -> Result<Vec<Reply>, StateError> {
+        let mut replies = Vec::with_capacity(batch.commands.len());
+        let already = self.state.applied().version.index;
+        let mut last = already;
+        for command in batch.commands {
+            if command.index <= already {
+                // The log's mark lags behind a batch that was committed in parts before a crash.
+                replies.push(Reply { version: self.state.stamp().version, outcome: Outcome::Noted });
+                continue;
+            }
+            let decoded = Command::decode(&command.payload);
+            let reads_ranges = decoded.as_ref().is_ok_and(|command| command.body.reads_ranges());
+            if self.state.pending_bytes() >= BATCH_BYTES || reads_ranges {
+                self.state.commit(last, None).map_err(from_db)?;
+            }
+            replies.push(self.apply_one(command.index, decoded)?);
+            last = command.index;
+        }
+        self.state.commit(batch.applied.max(already), Some(batch.mark.clone())).map_err(from_db)?;
+        Ok(replies)
+    }
+
+    fn durable(&self) -> Arc<dyn DurableState> {
+        Arc::new(Durable { db: Arc::clone(self.state.db()) })
+    }
+
+    fn close(&mut self) -> Result<(), StateError> {
+        self.state.db().close().map_err(from_db)
+    }
+}
+
+struct Durable {
+    db: SharedDb,
+}
+
+impl DurableState for Durable {
+    fn flush(&self) -> Result<Option<Bytes>, StateError> {
+        // Read before the flush, so that what is answered is certainly in what becomes durable.
+        let applied = match self.db.get(&kv::applied::KEY).map_err(from_db)? {
+            Some(value) => Applied::decode(&value).map_err(|error| StateError::Corrupt(error.to_string()))?,
+            None => Applied::default(),
+        };
+        self.db.flush().map_err(from_db)?;
+        Ok((!applied.log_state.is_empty()).then_some(applied.log_state))
+    }
+}
+
+fn from_db(error: DbError) -> StateError {
+    match error {
+        DbError::Corrupt(_) => StateError::Corrupt(error.to_string()),
+        DbError::Full(_)
+        | DbError::Sync(_)
+        | DbError::Io(_)
+        | DbError::Refused(_)
+        | DbError::Locked(_)
+        | DbError::NeedsDisk
+        | DbError::Misused(_) => StateError::Disk(error.to_string()),
+    }
+}
+
+/// What a caller is told whose command became stale too often.
+pub(crate) fn too_stale() -> Error {
+    Error::new(
+        ErrorKind::InternalServerError,
+        "The table changed again and again while the request was under way. Try again",
+    )
+}

@@ -1,0 +1,360 @@
+//! One node with the store in its own process.
+//!
+//! Writes are judged by the schema, proposed to the log, and answered once they are durable and applied. Reads are
+//! answered from the engine in place: first from what it has in memory, without leaving the caller's thread; only a read
+//! that needs the disk hops to a bounded number of blocking ones. Eventually consistent reads take the state as it is;
+//! strongly consistent ones make sure first that it holds every acknowledged write.
+//!
+//! What a failure leaves behind: a refused write changes nothing; one whose outcome is not known in time is reported as
+//! such, never as a success, and may still take effect. After the disk has failed writes are refused and reads go on.
+
+mod keeper;
+mod surroundings;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+use std::sync::Arc;
+
+use api::service::Catalog;
+use api::{
+    Answer, ChangeSink, Context, DynamoDb, Error, ErrorKind, OpClass, Request, Response, Table, TableName,
+    Version,
+};
+use raft::network::NoPeers;
+use raft::{RaftError, RaftNode, RaftSettings};
+use tokio::sync::Semaphore;
+
+use crate::apply::{Applier, Outcome, Reply, too_stale};
+use crate::command::{Body, Command};
+use crate::db::memory::MemoryDb;
+use crate::db::{DbLogDisk, ScanSource, SharedDb, WritePressure};
+use crate::engine;
+use crate::engine::view::View;
+use crate::error::{EngineError, OpenError, internal, unknown_outcome};
+use crate::published::Published;
+use crate::state::State;
+use keeper::Keeper;
+pub use surroundings::{Entropy, SeededEntropy, Surroundings, SystemEntropy};
+use waiting::{MIN_VERSION_WAIT, within};
+
+/// How often a request is made again because a table changed under it.
+const STALE_ATTEMPTS: usize = 5;
+/// How long a write is slowed where the engine's write buffers fall behind.
+const PRESSURE_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
+
+/// What can be set about the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddedSettings {
+    /// The log's settings.
+    pub raft: RaftSettings,
+    /// Reads that may wait for the disk at one time; the next waits for a place until its deadline.
+    pub disk_reads: usize,
+}
+
+impl Default for EmbeddedSettings {
+    fn default() -> EmbeddedSettings {
+        EmbeddedSettings { raft: RaftSettings::default(), disk_reads: 32 }
+    }
+}
+
+/// The store of one node. Dropping it without [`Embedded::close`] is like a crash: nothing acknowledged is lost, and the
+/// next opening takes longer.
+pub struct Embedded {
+    core: Arc<Core>,
+    keeper: Keeper,
+}
+
+/// What the service and its keeper share.
+pub(crate) struct Core {
+    raft: RaftNode<Reply>,
+    published: Arc<Published>,
+    state_db: SharedDb,
+    surroundings: Surroundings,
+    disk_reads: Arc<Semaphore>,
+    pressure: keeper::Pressure,
+}
+
+impl Embedded {
+    /// Opens a store over two instances of the engine: one for the log, with a write-ahead log of its own, one for the
+    /// state, without. Blocks until everything committed is applied; no request is taken before.
+    ///
+    /// Errors: a store of another format or with a corrupt middle, which says what to do; a failed engine.
+    pub fn open(
+        settings: EmbeddedSettings,
+        log_db: SharedDb,
+        state_db: SharedDb,
+        surroundings: Surroundings,
+        sink: Arc<dyn ChangeSink>,
+    ) -> Result<Embedded, OpenError> {
+        let published = Arc::new(Published::default());
+        let state = State::open(Arc::clone(&state_db), sink, Arc::clone(&published))?;
+        let raft = RaftNode::open(
+            settings.raft,
+            Arc::new(DbLogDisk::new(log_db)),
+            Applier::new(state),
+            Arc::clone(&surroundings.clock),
+            NoPeers,
+        )
+        .map_err(|error| OpenError::Log(error.to_string()))?;
+        let core = Arc::new(Core {
+            raft,
+            published,
+            state_db,
+            surroundings,
+            disk_reads: Arc::new(Semaphore::new(settings.disk_reads.max(1))),
+            pressure: keeper::Pressure::default(),
+        });
+        let keeper = Keeper::start(&core)?;
+        Ok(Embedded { core, keeper })
+    }
+
+    /// A store that is gone with the process.
+    pub fn in_memory(
+        settings: EmbeddedSettings,
+        surroundings: Surroundings,
+        sink: Arc<dyn ChangeSink>,
+    ) -> Result<Embedded, OpenError> {
+        let log_db: SharedDb = Arc::new(MemoryDb::volatile());
+        let state_db: SharedDb = Arc::new(MemoryDb::volatile());
+        Embedded::open(settings, log_db, state_db, surroundings, sink)
+    }
+
+    /// A store on disk: `log` and `state` below the directory, made where they are missing.
+    #[cfg(feature = "rocksdb")]
+    pub fn on_disk(
+        settings: EmbeddedSettings,
+        engine: &crate::db::rocks::RocksEngine,
+        directory: &std::path::Path,
+        surroundings: Surroundings,
+        sink: Arc<dyn ChangeSink>,
+    ) -> Result<Embedded, OpenError> {
+        let log_db: SharedDb = Arc::new(engine.open_log(&directory.join("log"))?);
+        let state_db: SharedDb = Arc::new(engine.open_state(&directory.join("state"))?);
+        Embedded::open(settings, log_db, state_db, surroundings, sink)
+    }
+
+    /// Where schemas are looked up by name; stays valid as long as anybody holds it.
+    pub fn catalog(&self) -> Arc<dyn Catalog> {
+        Arc::clone(&self.core.published) as Arc<dyn Catalog>
+    }
+
+    /// How far the state has been brought.
+    pub fn version(&self) -> Version {
+        self.core.published.version()
+    }
+
+    /// Why the store takes no writes, if it does not; reads go on. It stays so until the store is opened again.
+    pub fn ready(&self) -> Result<(), Error> {
+        match self.core.raft.failure() {
+            None => Ok(()),
+            Some(error) => Err(from_raft(error)),
+        }
+    }
+
+    /// Bytes of the log and state on disk, roughly.
+    pub fn approximate_bytes(&self) -> u64 {
+        self.core.state_db.approximate_bytes(&crate::db::KeyRange::all()).unwrap_or(0)
+    }
+
+    /// Writes under way.
+    pub fn waiting_writes(&self) -> usize {
+        self.core.raft.waiting_proposals()
+    }
+
+    /// Stops cleanly: no more writes, the state flushed, both instances closed. Idempotent. The next opening then has
+    /// nothing to bring up.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.keeper.stop();
+        self.core.raft.shutdown().await.map_err(from_raft)
+    }
+}
+
+impl Catalog for Embedded {
+    fn table(&self, name: &TableName) -> Option<Arc<Table>> {
+        self.core.published.table(name)
+    }
+}
+
+impl DynamoDb for Embedded {
+    async fn call(&self, cx: Context, request: Request) -> Result<Answer, Error> {
+        match request.kind().class() {
+            OpClass::Read | OpClass::Describe => Core::read(&self.core, cx, request).await,
+            OpClass::Write => self.core.write(&cx, request).await,
+            OpClass::Control => self.core.control(&cx, request).await,
+        }
+    }
+}
+
+impl Core {
+    async fn read(core: &Arc<Core>, cx: Context, request: Request) -> Result<Answer, Error> {
+        let other_history = match &cx.min_version {
+            Some(min) => core.reach(min).await?,
+            None => false,
+        };
+        if other_history || engine::is_strong(&request) {
+            core.reach_read_index(&cx).await?;
+        }
+        match core.read_from(ScanSource::Resident, &request) {
+            Err(error) if error.needs_disk() => Core::read_disk(core, &cx, request).await,
+            answer => answer.map_err(Error::from),
+        }
+    }
+
+    /// One read from one view. The version is taken before the view, so that it is never ahead of what was read.
+    fn read_from(&self, source: ScanSource, request: &Request) -> Result<Answer, EngineError> {
+        let tables = self.published.tables();
+        let version = self.published.version();
+        let view = View::new(&self.state_db, &tables, source);
+        let response = engine::read(&view, request)?;
+        Ok(Answer::from_store(response, Some(version)))
+    }
+
+    async fn read_disk(core: &Arc<Core>, cx: &Context, request: Request) -> Result<Answer, Error> {
+        let place = within(cx.deadline, Arc::clone(&core.disk_reads).acquire_owned()).await;
+        let place = match place {
+            Some(place) => place.map_err(|_| internal())?,
+            None => return Err(overloaded("Too many reads are waiting for the disk")),
+        };
+        let core = Arc::clone(core);
+        let read = move || {
+            let answer = core.read_from(ScanSource::All, &request);
+            drop(place);
+            answer
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => match runtime.spawn_blocking(read).await {
+                Ok(answer) => answer.map_err(Error::from),
+                Err(error) => {
+                    tracing::error!(%error, "a read did not come to its end");
+                    Err(internal())
+                }
+            },
+            // Without a runtime there is nobody else that the wait could keep from working.
+            Err(_) => read().map_err(Error::from),
+        }
+    }
+
+    /// Waits until the state holds a version. Answers whether the version belongs to another history, so that only a
+    /// strong read is certain to be no older.
+    async fn reach(&self, min: &Version) -> Result<bool, Error> {
+        match self.published.version().at_least(min) {
+            Some(true) => Ok(false),
+            None => Ok(true),
+            Some(false) => {
+                match tokio::time::timeout(MIN_VERSION_WAIT, self.published.reached(min.index)).await {
+                    Ok(()) => Ok(false),
+                    Err(_) => Err(Error::new(
+                        ErrorKind::InternalServerError,
+                        "This node has not caught up with the version asked for. Try again",
+                    )),
+                }
+            }
+        }
+    }
+
+    async fn reach_read_index(&self, cx: &Context) -> Result<(), Error> {
+        if let Some(index) = self.raft.read_index_now()
+            && index <= self.published.version().index
+        {
+            return Ok(());
+        }
+        let reach = async {
+            let index = self.raft.read_index().await.map_err(from_raft_read)?;
+            self.published.reached(index).await;
+            Ok(())
+        };
+        within(cx.deadline, reach).await.unwrap_or_else(|| Err(internal()))
+    }
+
+    async fn write(&self, cx: &Context, mut request: Request) -> Result<Answer, Error> {
+        self.yield_to_pressure().await?;
+        for _ in 0..STALE_ATTEMPTS {
+            let basis = engine::admit(&self.published.tables(), &request)?;
+            let (reply, body) = self.propose(cx, Body::Write { basis, request }).await?;
+            match (reply.outcome, body) {
+                (Outcome::Done(response), _) => return Ok(answer(response, reply.version)),
+                (Outcome::Refused(error), _) => return Err(error),
+                (Outcome::Stale, Body::Write { request: again, .. }) => request = again,
+                (Outcome::Stale | Outcome::Noted, _) => return Err(internal()),
+            }
+        }
+        Err(too_stale())
+    }
+
+    async fn control(&self, cx: &Context, request: Request) -> Result<Answer, Error> {
+        let (reply, _) = self.propose(cx, Body::Control { request }).await?;
+        match reply.outcome {
+            Outcome::Done(response) => Ok(answer(response, reply.version)),
+            Outcome::Refused(error) => Err(error),
+            Outcome::Stale | Outcome::Noted => Err(internal()),
+        }
+    }
+
+    /// Proposes a command and waits for its reply. Hands the body back, for a caller that has to make it again.
+    async fn propose(&self, cx: &Context, body: Body) -> Result<(Reply, Body), Error> {
+        let command = Command {
+            clock_millis: self.surroundings.clock.now_millis(),
+            entropy: self.surroundings.entropy.draw(),
+            body,
+        };
+        let proposal = self.raft.propose(command.encode());
+        match within(cx.deadline, proposal).await {
+            Some(Ok(applied)) => Ok((applied.reply, command.body)),
+            Some(Err(error)) => Err(from_raft(error)),
+            None => Err(unknown_outcome()),
+        }
+    }
+
+    async fn yield_to_pressure(&self) -> Result<(), Error> {
+        match self.pressure.get() {
+            WritePressure::Easy => Ok(()),
+            WritePressure::High => {
+                tokio::time::sleep(PRESSURE_PAUSE).await;
+                Ok(())
+            }
+            WritePressure::Stopped => Err(overloaded("The store is catching up with earlier writes")),
+        }
+    }
+}
+
+fn answer(response: Response, version: Version) -> Answer {
+    Answer::from_store(response, Some(version))
+}
+
+fn overloaded(why: &'static str) -> Error {
+    Error::new(ErrorKind::ThrottlingException, format!("{why}. Try again later"))
+}
+
+fn from_raft(error: RaftError) -> Error {
+    match error {
+        RaftError::Overloaded => overloaded("Too many writes are under way"),
+        RaftError::NotLeader { .. } => Error::new(
+            ErrorKind::ServiceUnavailableException,
+            "This node does not take writes at the moment. Try again",
+        ),
+        RaftError::LeadershipLost { .. } => unknown_outcome(),
+        RaftError::DiskFailed(_) | RaftError::Corrupt(_) | RaftError::StateFailed(_) => Error::new(
+            ErrorKind::InternalServerError,
+            format!("The store takes no writes: {error}. Check the disk, then restart this node"),
+        ),
+        RaftError::Shutdown => {
+            Error::new(ErrorKind::ServiceUnavailableException, "This node is stopping. Try again elsewhere")
+        }
+        RaftError::Settings(_) => {
+            tracing::error!(%error, "the log refuses its settings");
+            internal()
+        }
+    }
+}
+
+/// As [`from_raft`], for a strong read: nothing was written, so no outcome is unknown.
+fn from_raft_read(error: RaftError) -> Error {
+    match error {
+        RaftError::LeadershipLost { .. } | RaftError::NotLeader { .. } => Error::new(
+            ErrorKind::ServiceUnavailableException,
+            "This node can't answer strongly consistent reads at the moment. Try again",
+        ),
+        other => from_raft(other),
+    }
+}
