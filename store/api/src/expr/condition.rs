@@ -15,18 +15,26 @@ use crate::value::{AttributeValue, Number};
 impl Condition {
     /// All of the conditions: no AND stands directly within an AND, and one condition stays as it is.
     pub fn all(conditions: Vec<Condition>) -> Condition {
-        flatten(conditions, Condition::And, |condition| match condition {
-            Condition::And(terms) => Ok(terms),
-            other => Err(other),
-        })
+        let mut terms = Vec::with_capacity(conditions.len());
+        for condition in conditions {
+            match condition {
+                Condition::And(inner) => terms.extend(inner),
+                other => terms.push(other),
+            }
+        }
+        one_or(terms, Condition::And)
     }
 
     /// Any of the conditions: no OR stands directly within an OR, and one condition stays as it is.
     pub fn any(conditions: Vec<Condition>) -> Condition {
-        flatten(conditions, Condition::Or, |condition| match condition {
-            Condition::Or(terms) => Ok(terms),
-            other => Err(other),
-        })
+        let mut terms = Vec::with_capacity(conditions.len());
+        for condition in conditions {
+            match condition {
+                Condition::Or(inner) => terms.extend(inner),
+                other => terms.push(other),
+            }
+        }
+        one_or(terms, Condition::Or)
     }
 
     /// The opposite of a condition.
@@ -62,22 +70,8 @@ impl Condition {
     }
 }
 
-fn flatten(
-    conditions: Vec<Condition>,
-    kind: fn(Vec<Condition>) -> Condition,
-    open: fn(Condition) -> Result<Vec<Condition>, Condition>,
-) -> Condition {
-    let mut terms = Vec::with_capacity(conditions.len());
-    for condition in conditions {
-        match open(condition) {
-            Ok(inner) => terms.extend(inner),
-            Err(term) => terms.push(term),
-        }
-    }
-    match terms.len() {
-        1 => terms.remove(0),
-        _ => kind(terms),
-    }
+fn one_or(mut terms: Vec<Condition>, kind: fn(Vec<Condition>) -> Condition) -> Condition {
+    if terms.len() == 1 { terms.remove(0) } else { kind(terms) }
 }
 
 fn holds(condition: &Condition, item: &Item, depth: usize) -> Result<bool, Error> {
@@ -209,36 +203,11 @@ pub(super) fn begins_with(value: &AttributeValue, prefix: &AttributeValue) -> bo
 fn contains(value: &AttributeValue, part: &AttributeValue) -> bool {
     match (value, part) {
         (AttributeValue::S(value), AttributeValue::S(part)) => value.contains(part.as_str()),
-        (AttributeValue::B(value), AttributeValue::B(part)) => contains_bytes(value, part),
+        (AttributeValue::B(value), AttributeValue::B(part)) => memchr::memmem::find(value, part).is_some(),
         (AttributeValue::Ss(set), AttributeValue::S(element)) => set.contains(element),
         (AttributeValue::Ns(set), AttributeValue::N(element)) => set.contains(element),
         (AttributeValue::Bs(set), AttributeValue::B(element)) => set.contains(element),
         (AttributeValue::L(list), element) => list.contains(element),
         _ => false,
-    }
-}
-
-/// Whether bytes hold a part. Up to 400 KB against 400 KB, so it must not take the product of both: positions are looked
-/// at by a rolling sum (Rabin and Karp), and compared only where the sums agree.
-fn contains_bytes(value: &[u8], part: &[u8]) -> bool {
-    const BASE: u64 = 0x100_0000_01b3;
-    let Some(last) = value.len().checked_sub(part.len()) else { return false };
-    let sum = |bytes: &[u8]| {
-        bytes.iter().fold(0u64, |sum, &b| sum.wrapping_mul(BASE).wrapping_add(u64::from(b) + 1))
-    };
-    let leading = (0..part.len()).fold(1u64, |power, _| power.wrapping_mul(BASE));
-    let wanted = sum(part);
-    let mut current = sum(&value[..part.len()]);
-    let mut at = 0;
-    loop {
-        if current == wanted && &value[at..at + part.len()] == part {
-            return true;
-        }
-        if at == last {
-            return false;
-        }
-        let (leaving, coming) = (u64::from(value[at]) + 1, u64::from(value[at + part.len()]) + 1);
-        current = current.wrapping_mul(BASE).wrapping_add(coming).wrapping_sub(leaving.wrapping_mul(leading));
-        at += 1;
     }
 }
