@@ -1,6 +1,8 @@
 //! `Query`: one partition of a table or index, in order of its sort keys.
 
-use api::expr::{KeyRange, SortRange};
+use std::collections::BTreeSet;
+
+use api::expr::{Condition, KeyRange, SortRange};
 use api::op::{QueryInput, QueryOutput};
 use api::schema::{KeyRole, KeySchema};
 use api::value::order;
@@ -38,15 +40,8 @@ pub fn query(view: &View<'_>, input: &QueryInput) -> Result<QueryOutput, EngineE
         consistent: input.consistent,
         return_capacity: input.return_capacity,
     };
-    if let Some(filter) = plan.filter
-        && let Some(path) =
-            filter.paths().into_iter().find(|path| source.key().role(&path.attribute).is_some())
-    {
-        return Err(Error::validation(format!(
-            "Filter Expression can only contain non-primary key attributes: Primary key attribute: {}",
-            path.attribute
-        ))
-        .into());
+    if let Some(filter) = plan.filter {
+        check_filter(&source, filter)?;
     }
     plan.check()?;
     let range = match &start {
@@ -54,6 +49,30 @@ pub fn query(view: &View<'_>, input: &QueryInput) -> Result<QueryOutput, EngineE
         None => plan.range.clone(),
     };
     Plan { range, ..plan }.read(view)
+}
+
+/// A filter may name no key of what is read, and nothing that an index does not have: not even a local index fetches an
+/// item for a filter.
+fn check_filter(source: &Source<'_>, filter: &Condition) -> Result<(), Error> {
+    let attributes: BTreeSet<&str> = filter.paths().into_iter().map(|path| path.attribute.as_str()).collect();
+    if let Some(part) = source.key().attributes().find(|part| attributes.contains(part.name.as_str())) {
+        return Err(Error::validation(format!(
+            "Filter Expression can only contain non-primary key attributes: Primary key attribute: {}",
+            part.name
+        )));
+    }
+    let Some(index) = source.index else { return Ok(()) };
+    let missing: Vec<&str> =
+        attributes.into_iter().filter(|attribute| !index.projects(source.table, attribute)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::validation(format!(
+        "One or more parameter values were invalid: Secondary index {} does not project one or more filter attributes: \
+         [{}]",
+        index.name,
+        missing.join(", ")
+    )))
 }
 
 /// The values of a key condition must be such as a key can have.

@@ -240,7 +240,7 @@ fn a_start_key_must_lie_where_the_query_reads() {
 }
 
 #[test]
-fn the_filter_names_no_key_of_what_is_read() {
+fn the_filter_names_no_key_and_nothing_the_index_lacks() {
     let filter = |name: &str| Some(Condition::AttributeExists(Path::attribute(name)));
     let input = of(None, vec![("pk", eq(s("a")))]);
     assert_eq!(
@@ -249,6 +249,16 @@ fn the_filter_names_no_key_of_what_is_read() {
     );
     let index = QueryInput { filter: filter("sk"), ..of(Some("by_owner"), vec![("owner", eq(s("o")))]) };
     assert_eq!(run(&Fixture::new(), &index).count, 0);
+    for (name, key) in [("by_owner", "owner"), ("by_date", "pk")] {
+        let unprojected = QueryInput { filter: filter("body"), ..of(Some(name), vec![(key, eq(s("o")))]) };
+        assert_eq!(
+            refused(&unprojected),
+            format!(
+                "One or more parameter values were invalid: Secondary index {name} does not project one or more filter \
+                 attributes: [body]"
+            )
+        );
+    }
     let mut into_key = projection(&["owner"]);
     into_key.paths[0].steps.push(Step::Field("x".to_owned()));
     assert_eq!(
