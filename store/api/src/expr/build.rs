@@ -205,14 +205,15 @@ fn attribute_type(function: &str, operand: Operand) -> Result<ValueType, String>
 }
 
 fn build_path(placeholders: &mut Placeholders, raw: RawPath<'_>) -> Result<Path, String> {
-    let levels = raw.0.len();
-    let mut steps = raw.0.into_iter();
-    let attribute = match steps.next() {
-        Some(RawStep::Word(word)) => word.to_owned(),
-        Some(RawStep::Placeholder(key)) => placeholders.name(key)?,
-        Some(RawStep::Index(_)) | None => unreachable!("the grammar starts a path with a name"),
+    let levels = raw.rest.len() + 1;
+    let attribute = match raw.first {
+        RawStep::Word(word) => word.to_owned(),
+        RawStep::Placeholder(key) => placeholders.name(key)?,
+        RawStep::Index(_) => unreachable!("the grammar starts a path with a name"),
     };
-    let steps = steps
+    let steps = raw
+        .rest
+        .into_iter()
         .map(|step| match step {
             RawStep::Word(word) => Ok(Step::Field(word.to_owned())),
             RawStep::Placeholder(key) => placeholders.name(key).map(Step::Field),

@@ -597,13 +597,21 @@ const fn starts() -> [u16; 27] {
     starts
 }
 
+/// Longest reserved word, bytes.
+const LONGEST: usize = 14;
+
 /// Whether a word is reserved, in any case.
 pub fn is_reserved(word: &str) -> bool {
-    let Some(letter) = word.bytes().next().filter(u8::is_ascii_alphabetic) else { return false };
-    let letter = usize::from(letter.to_ascii_uppercase() - b'A');
-    let same_letter = &RESERVED_WORDS[usize::from(STARTS[letter])..usize::from(STARTS[letter + 1])];
-    let upper = |byte: u8| byte.to_ascii_uppercase();
-    same_letter.binary_search_by(|reserved| reserved.bytes().cmp(word.bytes().map(upper))).is_ok()
+    // In upper case once, so that each step of the search compares plain bytes: this runs for every name of a text.
+    let mut upper = [0; LONGEST];
+    let Some(upper) = upper.get_mut(..word.len()) else { return false };
+    upper.copy_from_slice(word.as_bytes());
+    upper.make_ascii_uppercase();
+    let Some(letter) = upper.first().and_then(|first| first.checked_sub(b'A')) else { return false };
+    let letter = usize::from(letter);
+    let (Some(&start), Some(&end)) = (STARTS.get(letter), STARTS.get(letter + 1)) else { return false };
+    let same_letter = &RESERVED_WORDS[usize::from(start)..usize::from(end)];
+    same_letter.binary_search_by(|reserved| reserved.as_bytes().cmp(upper)).is_ok()
 }
 
 #[cfg(test)]
@@ -613,6 +621,7 @@ mod tests {
     #[test]
     fn every_reserved_word_is_found_in_any_case_and_no_other() {
         assert!(RESERVED_WORDS.is_sorted());
+        assert_eq!(RESERVED_WORDS.iter().map(|word| word.len()).max(), Some(super::LONGEST));
         for word in RESERVED_WORDS {
             assert!(is_reserved(word) && is_reserved(&word.to_lowercase()), "{word}");
             assert!(!is_reserved(&format!("{word}_")), "{word}_");

@@ -7,7 +7,7 @@ use crate::expr::token::Token;
 #[derive(Debug)]
 pub(in crate::expr) struct Problem(pub(super) String);
 
-/// A step of a path as written; the first is never an index.
+/// A step of a path as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::expr) enum RawStep<'a> {
     Word(&'a str),
@@ -15,9 +15,13 @@ pub(in crate::expr) enum RawStep<'a> {
     Index(u32),
 }
 
-/// A path as written; not empty.
+/// A path as written. Most are one name, which needs no list.
 #[derive(Debug)]
-pub(in crate::expr) struct RawPath<'a>(pub(in crate::expr) Vec<RawStep<'a>>);
+pub(in crate::expr) struct RawPath<'a> {
+    /// Never an index.
+    pub(in crate::expr) first: RawStep<'a>,
+    pub(in crate::expr) rest: Vec<RawStep<'a>>,
+}
 
 /// An operand as written.
 #[derive(Debug)]
@@ -64,24 +68,24 @@ impl<'a> Parser<'a> {
     }
 
     fn path_from(&mut self, first: RawStep<'a>) -> Result<RawPath<'a>, Problem> {
-        let mut path = RawPath(vec![first]);
+        let mut path = RawPath { first, rest: Vec::new() };
         self.path_steps(&mut path)?;
         Ok(path)
     }
 
     /// The steps that follow a path's beginning; says whether there were any.
     pub(super) fn path_steps(&mut self, path: &mut RawPath<'a>) -> Result<bool, Problem> {
-        let before = path.0.len();
+        let before = path.rest.len();
         loop {
             if self.cursor.take(Token::Dot) {
-                path.0.push(self.name()?);
+                path.rest.push(self.name()?);
             } else if self.cursor.take(Token::OpenIndex) {
                 let Token::Digits(digits) = self.cursor.token() else { return self.syntax_error() };
                 self.cursor.advance();
                 self.expect(Token::CloseIndex)?;
-                path.0.push(RawStep::Index(self.index(digits)));
+                path.rest.push(RawStep::Index(self.index(digits)));
             } else {
-                return Ok(path.0.len() > before);
+                return Ok(path.rest.len() > before);
             }
         }
     }
