@@ -11,6 +11,9 @@ struct Soak {
     command: &'static [&'static str],
 }
 
+/// How many inputs a fuzz test makes; whoever sets it decides, else a million.
+const FUZZ_RUNS: &str = "FOREBAY_FUZZ_RUNS";
+
 /// A new long form is one row here.
 const SOAKS: &[Soak] = &[
     Soak {
@@ -43,14 +46,14 @@ const SOAKS: &[Soak] = &[
     },
     Soak {
         name: "fuzz-expression",
-        about: "a million texts of broken expressions: no panic",
+        about: "a million texts of broken expressions: no panic, and what parses keeps its promises",
         command: &[
             "test",
             "--release",
             "--package",
-            "forebay-tests",
-            "--test",
-            "soak_fuzz_expression",
+            "forebay-store-api",
+            "--lib",
+            "expr::tests::fuzz",
             "--",
             "--nocapture",
         ],
@@ -101,5 +104,9 @@ pub fn soak(name: &str) -> Result<(), Failure> {
     };
     prerequisite::ensure(prerequisite::NATIVE)?;
     say(&format!("{}: {}", soak.name, soak.about));
-    run(&mut cargo(soak.command)?)
+    let mut command = cargo(soak.command)?;
+    if std::env::var_os(FUZZ_RUNS).is_none() {
+        command.env(FUZZ_RUNS, "1000000");
+    }
+    run(&mut command)
 }
