@@ -189,3 +189,6 @@ fn code_of(name: &str) -> Option<CancellationCode> {
     ALL.into_iter().find(|code| code.name() == name)
 }
 
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,8 @@ mod request_id;
 mod settings;
 mod targets;
 mod watch;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! HTTP/1.1 as SDKs speak it, read and written by hand: a request with a `Content-Length` or no body, kept alive.
 //!
-//! Whatever is out of that ordinary (chunked bodies, `Expect`, upgrades, HTTP/1.0 and HTTP/2, malformed heads) is handed
-//! over to hyper with the bytes read so far, for the rest of the connection. `docs/adr` holds the measurement behind this.
+//! Whatever is well formed but out of that ordinary (chunked bodies, `Expect`, upgrades, HTTP/1.0 and HTTP/2) is handed over
+//! to hyper with the bytes read so far, for the rest of the connection. `docs/adr` holds the measurement behind this.
 //!
 //! Invariants: one read and one write per request on the good path; answers to pipelined requests leave together; the
 //! buffer grows with bytes that came, never with a length that was announced.
@@ -70,7 +70,15 @@ enum Found<'h, 'b> {
     TooLarge,
     /// Something for hyper.
     Other,
+    /// Nothing that can be understood; the status line that says so.
+    Malformed(&'static [u8]),
 }
+
+/// How HTTP/2 begins, as a request line. What this loop reads of it is handed over.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
+const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request";
+const HEAD_TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large";
+const TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout";
 
 /// What came of waiting for bytes.
 enum Filled {
@@ -143,8 +151,9 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 continue;
             }
             Found::PartOfHead if end - start >= HEAD_BYTES => {
-                return refuse(io, &mut out, b"HTTP/1.1 431 Request Header Fields Too Large", &mut watch).await;
+                return refuse(io, &mut out, HEAD_TOO_LARGE, &mut watch).await;
             }
+            Found::Malformed(status_line) => return refuse(io, &mut out, status_line, &mut watch).await,
             Found::PartOfHead => end - start + 1,
             Found::PartOfBody { whole_bytes } => whole_bytes,
             Found::TooLarge => {
@@ -198,7 +207,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 Filled::Stop => return close(io).await,
                 Filled::TooLate if phase == Phase::Idle => return close(io).await,
                 Filled::TooLate => {
-                    return refuse(io, &mut out, b"HTTP/1.1 408 Request Timeout", &mut watch).await;
+                    return refuse(io, &mut out, TOO_LATE, &mut watch).await;
                 }
             }
             let enough = match phase {
@@ -227,12 +236,17 @@ fn find<'h, 'b>(
     let head_bytes = match request.parse_with_uninit_headers(unread, slots) {
         Ok(Status::Complete(head_bytes)) => head_bytes,
         Ok(Status::Partial) => return Found::PartOfHead,
-        Err(_) => return Found::Other,
+        Err(httparse::Error::Version) if HTTP2.starts_with(&unread[..unread.len().min(HTTP2.len())]) => {
+            return Found::Other;
+        }
+        Err(httparse::Error::TooManyHeaders) => return Found::Malformed(HEAD_TOO_LARGE),
+        Err(_) => return Found::Malformed(BAD_REQUEST),
     };
-    match plain_body(&request) {
-        None => Found::Other,
-        Some(announced) if !answer::fits(announced) => Found::TooLarge,
-        Some(announced) => {
+    match body_of(&request) {
+        Announced::Otherwise => Found::Other,
+        Announced::Nonsense => Found::Malformed(BAD_REQUEST),
+        Announced::Bytes(announced) if !answer::fits(announced) => Found::TooLarge,
+        Announced::Bytes(announced) => {
             let body_bytes = announced as usize;
             let whole_bytes = head_bytes + body_bytes;
             if unread.len() >= whole_bytes {
@@ -244,30 +258,40 @@ fn find<'h, 'b>(
     }
 }
 
-/// The length of the body, if the request is one that this loop speaks. Unit: bytes.
-fn plain_body(request: &Request<'_, '_>) -> Option<u64> {
-    if request.version != Some(1) || matches!(request.method, Some("HEAD" | "CONNECT" | "PRI")) {
-        return None;
-    }
+/// What a head says of the body behind it.
+enum Announced {
+    /// This many bytes.
+    Bytes(u64),
+    /// Something that this loop does not speak.
+    Otherwise,
+    /// Two lengths, or one that is no number: how requests are smuggled.
+    Nonsense,
+}
+
+fn body_of(request: &Request<'_, '_>) -> Announced {
     let mut length = None;
+    let mut otherwise = request.version != Some(1) || matches!(request.method, Some("HEAD" | "CONNECT"));
     for header in request.headers.iter() {
         match header.name.len() {
-            14 if header.name.eq_ignore_ascii_case("content-length") => {
-                // Two lengths, or one that is not plain digits, are how requests are smuggled: hyper refuses them.
-                if length.is_some() || header.value.is_empty() || header.value.len() > 19 {
-                    return None;
-                }
-                length = Some(header.value.iter().try_fold(0_u64, |number, byte| {
-                    byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0'))
-                })?);
-            }
-            17 if header.name.eq_ignore_ascii_case("transfer-encoding") => return None,
-            6 if header.name.eq_ignore_ascii_case("expect") => return None,
-            7 if header.name.eq_ignore_ascii_case("upgrade") => return None,
+            14 if header.name.eq_ignore_ascii_case("content-length") => match digits(header.value) {
+                Some(bytes) if length.is_none() => length = Some(bytes),
+                _ => return Announced::Nonsense,
+            },
+            17 if header.name.eq_ignore_ascii_case("transfer-encoding") => otherwise = true,
+            6 if header.name.eq_ignore_ascii_case("expect") => otherwise = true,
+            7 if header.name.eq_ignore_ascii_case("upgrade") => otherwise = true,
             _ => {}
         }
     }
-    Some(length.unwrap_or(0))
+    if otherwise { Announced::Otherwise } else { Announced::Bytes(length.unwrap_or(0)) }
+}
+
+/// A number of plain digits, few enough not to overflow.
+fn digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 19 {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))
 }
 
 fn says_close(head: &Head<'_>) -> bool {
