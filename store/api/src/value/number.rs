@@ -52,7 +52,8 @@ const fn power(n: u32) -> Option<u128> {
 
 /// How many decimal digits `n` has; 0 has one.
 const fn digits(n: u128) -> u32 {
-    match n.checked_ilog10() {
+    let log = if n <= u64::MAX as u128 { (n as u64).checked_ilog10() } else { n.checked_ilog10() };
+    match log {
         Some(log) => log + 1,
         None => 1,
     }
@@ -71,9 +72,17 @@ impl Number {
         if magnitude == 0 {
             return Ok(Number::ZERO);
         }
-        while magnitude.is_multiple_of(10) {
+        // Division of wide integers is slow, and nearly all numbers fit a machine word.
+        while magnitude > u128::from(u64::MAX) && magnitude.is_multiple_of(10) {
             magnitude /= 10;
             exponent = exponent.saturating_add(1);
+        }
+        if let Ok(mut word) = u64::try_from(magnitude) {
+            while word.is_multiple_of(10) {
+                word /= 10;
+                exponent = exponent.saturating_add(1);
+            }
+            magnitude = u128::from(word);
         }
         let count = digits(magnitude);
         let leading = i64::from(exponent) + i64::from(count) - 1;
