@@ -98,6 +98,7 @@ fn join(
 ) -> Result<Option<Condition>, Error> {
     let conditions = conditions.unwrap_or_default();
     trees::check_conditional_operator(operator.is_some(), conditions.len())?;
+    named(conditions.keys())?;
     let terms =
         conditions.into_iter().map(|(name, condition)| tree(&name, condition)).collect::<Result<_, _>>()?;
     let operator = operator.and_then(ConditionalOperator::from_name).unwrap_or_default();
@@ -106,6 +107,7 @@ fn join(
 
 /// `KeyConditions` as the tree a key condition expression makes.
 pub(crate) fn key_conditions(conditions: ConditionsUnchecked) -> Result<KeyCondition, Error> {
+    named(conditions.keys())?;
     let entries = conditions.into_iter().map(|(name, condition)| {
         let (operator, values) = comparison(condition)?;
         Ok((name, operator, values))
@@ -115,12 +117,21 @@ pub(crate) fn key_conditions(conditions: ConditionsUnchecked) -> Result<KeyCondi
 
 /// `AttributeUpdates` as the tree an update expression makes.
 pub(crate) fn updates(updates: AttributeUpdatesUnchecked) -> Result<Update, Error> {
+    named(updates.keys())?;
     let actions = updates.into_iter().map(|(name, update)| {
         let value = update.value.map(Unchecked::check).transpose()?;
         let action = update.action.as_deref().and_then(UpdateActionName::from_name).unwrap_or_default();
         trees::attribute_update(&name, action, value)
     });
     Ok(Update { actions: actions.collect::<Result<_, Error>>()? })
+}
+
+/// Refuses an empty attribute name, which no expression could spell.
+fn named<'a>(mut names: impl Iterator<Item = &'a String>) -> Result<(), Error> {
+    if names.any(String::is_empty) {
+        return Err(Error::validation("One or more parameter values were invalid: Empty attribute name"));
+    }
+    Ok(())
 }
 
 fn sound(values: Vec<Unchecked<AttributeValue>>) -> Result<Vec<AttributeValue>, Error> {

@@ -140,6 +140,9 @@ pub(crate) fn projection(
 /// `AttributesToGet` as the tree a projection makes: top-level attributes, no matter what their names look like.
 pub(crate) fn attributes_to_get(attributes: Vec<String>) -> Result<Projection, Error> {
     no_duplicates(&attributes)?;
+    if attributes.iter().any(String::is_empty) {
+        return Err(Error::validation("One or more parameter values were invalid: Empty attribute name"));
+    }
     let paths = attributes.into_iter().map(|attribute| Path { attribute, steps: Vec::new() }).collect();
     Ok(Projection { paths })
 }

@@ -10,9 +10,9 @@ use api::op::unchecked::Unchecked;
 use api::{AttributeValue, Error, Item, Number, limits};
 use bytes::Bytes;
 
+use crate::json::Reader;
 use crate::json::read::Place;
 use crate::json::write::{self, Array, Object};
-use crate::json::{Kind, Reader};
 
 /// The first thing found wrong with the values read so far.
 #[derive(Debug, Default)]
@@ -45,6 +45,9 @@ fn attribute(
     attributes: &mut BTreeMap<String, AttributeValue>,
     problems: &mut Problems,
 ) -> Result<(), Error> {
+    if name.is_empty() {
+        problems.invalid("One or more parameter values were invalid: Empty attribute name");
+    }
     if name.len() > limits::ATTRIBUTE_NAME_BYTES {
         problems.note(|| {
             Error::validation(format!(
@@ -273,11 +276,6 @@ fn binary_set(reader: &mut Reader<'_>, problems: &mut Problems) -> Result<Attrib
         });
     }
     Ok(AttributeValue::Bs(set))
-}
-
-/// Whether what stands next is an object: an item a response carries.
-pub(super) fn is_object(reader: &mut Reader<'_>) -> Result<bool, Error> {
-    Ok(reader.peek()? == Kind::Object)
 }
 
 /// Writes an item.

@@ -487,7 +487,7 @@ impl<'a> Reader<'a> {
                     Ok(value) => value,
                     // A fraction or an exponent: the service drops what is behind the point.
                     Err(_) if digits.contains(['.', 'e', 'E']) => {
-                        let value = digits.parse::<f64>().map_err(|_| malformed())?.floor();
+                        let value = digits.parse::<f64>().map_err(|_| malformed())?.trunc();
                         // Both bounds are exact in f64 or lie beyond what either end allows.
                         if value < least as f64 || value > most as f64 {
                             return Err(malformed());
