@@ -233,3 +233,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 fn internal(message: &'static str) -> Error {
     Error::new(ErrorKind::InternalServerError, message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,3 +50,6 @@ impl Auth {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
