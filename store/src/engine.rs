@@ -13,7 +13,6 @@ pub mod create_table;
 pub mod delete_item;
 pub mod delete_table;
 pub mod describe_table;
-pub mod key;
 pub mod list_tables;
 pub mod list_tags_of_resource;
 pub mod maintain;

@@ -3,11 +3,10 @@
 //! Invariants: an index holds an entry for an item exactly if the item has every key attribute of the index with its type.
 //! An entry that stays as it was produces no change, so that neither a write nor a stale page comes of it.
 
-use api::schema::{Index, IndexProjection, Table};
+use api::schema::{Index, Table};
 use api::{EncodedItem, Item, KeyBytes};
 use bytes::Bytes;
 
-use crate::engine::key;
 use crate::kv::index_entry::{self, IndexEntry};
 
 /// An item with what was made of it already.
@@ -61,22 +60,16 @@ pub fn changes<'t>(
 
 /// The entry an index holds for an item, if it holds one.
 pub fn place(table: &Table, index: &Index, table_key: &KeyBytes, side: Side<'_>) -> Option<Placed> {
-    let index_key = key::of_index(index, side.item)?;
-    let entry = match &index.projection {
-        IndexProjection::All => IndexEntry { body: side.body.clone() },
-        IndexProjection::KeysOnly => project(table, index, side.item, &[]),
-        IndexProjection::Include(names) => project(table, index, side.item, names),
+    let index_key = index.key_of(side.item)?;
+    let body = if index.projects_all() {
+        side.body.clone()
+    } else {
+        EncodedItem::encode(&index.project(table, side.item))
     };
+    let entry = IndexEntry { body };
     Some(Placed {
         key: index_entry::key(index.kind, index.id, &index_key, table_key),
         partition: index_key.partition(),
         entry,
     })
-}
-
-fn project(table: &Table, index: &Index, item: &Item, include: &[String]) -> IndexEntry {
-    let keys = table.key.attributes().chain(index.key.attributes()).map(|attribute| &attribute.name);
-    let pick = |name: &String| Some((name.clone(), item.get(name)?.clone()));
-    let projected = Item(keys.chain(include).filter_map(pick).collect());
-    IndexEntry { body: EncodedItem::encode(&projected) }
 }

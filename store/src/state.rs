@@ -262,7 +262,7 @@ impl State {
 
     /// Counts a record of an index in, out, or over.
     pub fn count_entry(&mut self, table: TableId, index: IndexId, old: Option<u64>, new: Option<u64>) {
-        recount(self.counters.entry(table).or_default().index_mut(index), old, new);
+        recount(self.counters.entry(table).or_default().of_index(index), old, new);
         self.pending.counted.insert(table);
     }
 

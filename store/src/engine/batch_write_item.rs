@@ -8,7 +8,7 @@ use api::{Error, ErrorKind, Item, KeyBytes, Table};
 
 use super::view::TableMap;
 use super::write_capacity::{Rate, WriteUnits};
-use super::{key, put_item, write};
+use super::{put_item, write};
 use crate::command::Basis;
 use crate::error::EngineError;
 use crate::state::State;
@@ -32,7 +32,7 @@ fn judge(table: &Table, writes: &[BatchWrite]) -> Result<Vec<KeyBytes>, Error> {
             BatchWrite::Put(item) => {
                 put_item::judge(table, item).map_err(|error| key_error(table, item, error))?
             }
-            BatchWrite::Delete(key) => key::of_key(table, key)?,
+            BatchWrite::Delete(key) => table.key_of_key(key)?,
         };
         if !seen.insert(key.clone()) {
             return Err(Error::validation("Provided list of item keys contains duplicates"));
@@ -47,7 +47,11 @@ fn key_error(table: &Table, item: &Item, error: Error) -> Error {
     let fits = |attribute: &api::schema::KeyAttribute| {
         item.get(&attribute.name).is_some_and(|value| value.value_type() == attribute.value_type)
     };
-    if table.key.attributes().all(fits) { error } else { key::mismatch() }
+    if table.key.attributes().all(fits) {
+        error
+    } else {
+        Error::validation("The provided key element does not match the schema")
+    }
 }
 
 /// Does the writes one after the other; one that is refused does not keep the others from being done.
@@ -71,7 +75,7 @@ pub fn batch_write_item(
                 BatchWrite::Put(item) => item,
                 BatchWrite::Delete(key) => key,
             };
-            let key_attributes = key::attributes(&table.key, whole);
+            let key_attributes = table.key_attributes(whole);
             match write_one(state, &table, key, &write)? {
                 Some(effect) => {
                     units.add(&effect.units);

@@ -3,22 +3,22 @@
 use api::op::{DeleteItemInput, DeleteItemOutput, ReturnOld};
 
 use super::view::TableMap;
+use super::write;
 use super::write_capacity::Rate;
-use super::{key, write};
 use crate::command::Basis;
 use crate::error::EngineError;
 use crate::state::State;
 
 pub(super) fn admit(tables: &TableMap, input: &DeleteItemInput) -> Result<Vec<Basis>, EngineError> {
     let (table, basis) = write::basis_of(tables, &input.table)?;
-    key::of_key(table, &input.key)?;
+    table.key_of_key(&input.key)?;
     Ok(vec![basis])
 }
 
 /// Deletes what stands under a key, if anything does.
 pub fn delete_item(state: &mut State, input: DeleteItemInput) -> Result<DeleteItemOutput, EngineError> {
     let table = state.writable(&input.table)?;
-    let key = key::of_key(&table, &input.key)?;
+    let key = table.key_of_key(&input.key)?;
     let old = write::standing(state, &table, &key)?;
     write::require(input.condition.as_ref(), old.as_ref(), input.return_on_failure)?;
     let prepared = write::prepare(state, &table, key, old, None)?;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use api::schema::{Index, IndexKind, Status, Table};
 use api::{EncodedItem, IndexId, TableId};
 
-use super::key;
 use super::view::TableMap;
 use crate::command::{Basis, Body};
 use crate::db::{KeyRange, Scan};
@@ -177,7 +176,7 @@ fn fill(
     body: &EncodedItem,
 ) -> Result<(), EngineError> {
     let item = body.to_item();
-    let Ok(table_key) = key::of_item(table, &item) else {
+    let Ok(table_key) = table.key_of_item(&item) else {
         tracing::error!(table = %table.name, ?record_key, "an item without its key stands in the store");
         return Ok(());
     };

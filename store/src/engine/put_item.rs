@@ -4,16 +4,16 @@ use api::op::{PutItemInput, PutItemOutput, ReturnOld};
 use api::{Error, Item, KeyBytes, Table};
 
 use super::view::TableMap;
+use super::write;
 use super::write_capacity::Rate;
-use super::{key, write};
 use crate::command::Basis;
 use crate::error::EngineError;
 use crate::state::State;
 
 /// What can be judged by the schema alone.
 pub fn judge(table: &Table, item: &Item) -> Result<KeyBytes, Error> {
-    let key = key::of_item(table, item)?;
-    key::check_indexes(table, item)?;
+    let key = table.key_of_item(item)?;
+    table.check_index_keys(item)?;
     write::check_size(item)?;
     Ok(key)
 }
@@ -30,7 +30,7 @@ pub fn put_item(state: &mut State, input: PutItemInput) -> Result<PutItemOutput,
     let key = judge(&table, &input.item)?;
     let old = write::standing(state, &table, &key)?;
     write::require(input.condition.as_ref(), old.as_ref(), input.return_on_failure)?;
-    let key_attributes = key::attributes(&table.key, &input.item);
+    let key_attributes = table.key_attributes(&input.item);
     let prepared = write::prepare(state, &table, key, old, Some(input.item))?;
     let effect = write::perform(state, prepared)?;
     Ok(PutItemOutput {

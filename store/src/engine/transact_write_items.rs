@@ -19,7 +19,7 @@ use api::{Detail, Error, ErrorKind, Item, KeyBytes, Table, TableName};
 use super::view::TableMap;
 use super::write::{Prepared, Standing};
 use super::write_capacity::{Rate, WriteUnits};
-use super::{key, put_item, update_item, write};
+use super::{put_item, update_item, write};
 use crate::command::Basis;
 use crate::db::{KeyRange, Scan};
 use crate::error::EngineError;
@@ -100,7 +100,7 @@ pub fn transact_write_items(
             Planned::Write(prepared) => {
                 let effect = write::perform(state, prepared)?;
                 account.units(&table).add(&effect.units);
-                let attributes = key::attributes(&table.key, item_of(&action.action));
+                let attributes = table.key_attributes(item_of(&action.action));
                 let metrics = effect.collection(&table, &attributes, input.return_collection);
                 if let Some(metrics) = metrics {
                     account.collection(&table, metrics);
@@ -175,7 +175,7 @@ fn item_of(action: &TransactAction) -> &Item {
 
 fn judge(table: &Table, action: &TransactAction) -> Result<KeyBytes, Error> {
     match action {
-        TransactAction::ConditionCheck(key) | TransactAction::Delete(key) => key::of_key(table, key),
+        TransactAction::ConditionCheck(key) | TransactAction::Delete(key) => table.key_of_key(key),
         TransactAction::Put(item) => put_item::judge(table, item),
         TransactAction::Update(key, update) => update_item::judge(table, key, update),
     }

@@ -3,20 +3,19 @@
 use api::expr::{Path, SetOperand, SetValue, Update, UpdateAction};
 use api::limits::ITEM_BYTES;
 use api::op::{ReturnValues, UpdateItemInput, UpdateItemOutput};
-use api::value::ValueType;
-use api::{Error, Item, KeyBytes, Table};
+use api::{AttributeValue, Error, Item, KeyBytes, Number, Table};
 
 use super::view::TableMap;
+use super::write;
 use super::write::Standing;
 use super::write_capacity::Rate;
-use super::{key, write};
 use crate::command::Basis;
 use crate::error::EngineError;
 use crate::state::State;
 
 /// What can be judged by the schema alone.
 pub fn judge(table: &Table, key: &Item, update: &Update) -> Result<KeyBytes, Error> {
-    let key_bytes = key::of_key(table, key)?;
+    let key_bytes = table.key_of_key(key)?;
     for attribute in table.key.attributes() {
         if update.touches(&attribute.name) {
             return Err(Error::validation(format!(
@@ -25,51 +24,39 @@ pub fn judge(table: &Table, key: &Item, update: &Update) -> Result<KeyBytes, Err
             )));
         }
     }
-    key::for_each_index_attribute(table, |index, attribute| {
-        for (path, literal) in update.actions.iter().map(target) {
-            if path.attribute == attribute.name
-                && path.steps.is_empty()
-                && let Some(literal) = literal
-                && literal != attribute.value_type
-            {
-                return Err(key::type_mismatch(index, attribute, literal));
-            }
-        }
-        Ok(())
-    })?;
-    key::for_each_index_attribute(table, |_, attribute| {
-        let nested = |(path, _): (&Path, _)| path.attribute == attribute.name && !path.steps.is_empty();
-        if update.actions.iter().map(target).any(nested) {
-            return Err(Error::validation(format!(
-                "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: IndexKey: {}",
-                attribute.name
-            )));
-        }
-        Ok(())
-    })?;
+    if !table.indexes.is_empty() {
+        table.check_index_key_types(&literals(update))?;
+        table.check_scalar_keys(update.actions.iter().map(|action| target(action).0))?;
+    }
     Ok(key_bytes)
 }
 
-/// Where an action puts something, and the type of what it puts where that shows without the item.
-fn target(action: &UpdateAction) -> (&Path, Option<ValueType>) {
+/// What the update puts into whole attributes, as far as its type shows without the item: a value of that type each.
+fn literals(update: &Update) -> Item {
+    let literal = |action| {
+        let (path, literal) = target(action);
+        path.steps.is_empty().then_some((path.attribute.clone(), literal?))
+    };
+    Item(update.actions.iter().filter_map(literal).collect())
+}
+
+fn target(action: &UpdateAction) -> (&Path, Option<AttributeValue>) {
     match action {
-        UpdateAction::Set(path, SetValue::Operand(SetOperand::Value(value))) => {
-            (path, Some(value.value_type()))
+        UpdateAction::Set(path, SetValue::Operand(SetOperand::Value(value))) => (path, Some(value.clone())),
+        UpdateAction::Set(path, SetValue::Plus(..) | SetValue::Minus(..)) => {
+            (path, Some(AttributeValue::N(Number::ZERO)))
         }
-        UpdateAction::Set(path, SetValue::Plus(..) | SetValue::Minus(..)) => (path, Some(ValueType::N)),
-        UpdateAction::Set(path, SetValue::Operand(SetOperand::ListAppend(..))) => (path, Some(ValueType::L)),
+        UpdateAction::Set(path, SetValue::Operand(SetOperand::ListAppend(..)))
+        | UpdateAction::Append(path, _) => (path, Some(AttributeValue::L(Vec::new()))),
         UpdateAction::Set(path, SetValue::Operand(_)) | UpdateAction::Remove(path) => (path, None),
-        UpdateAction::Add(path, value) | UpdateAction::Delete(path, value) => {
-            (path, Some(value.value_type()))
-        }
-        UpdateAction::Append(path, _) => (path, Some(ValueType::L)),
+        UpdateAction::Add(path, value) | UpdateAction::Delete(path, value) => (path, Some(value.clone())),
     }
 }
 
 /// The item after an update of what stands there; of an item of the key alone where nothing does.
 pub fn updated(table: &Table, key: &Item, update: &Update, old: Option<&Standing>) -> Result<Item, Error> {
     let (after, _) = update.apply(old.map_or(key, Standing::item))?;
-    key::check_indexes_after_update(table, &after)?;
+    table.check_updated_index_keys(old.map(Standing::item), &after)?;
     if after.billed_size() > ITEM_BYTES {
         return Err(Error::validation("Item size to update has exceeded the maximum allowed size"));
     }

@@ -29,7 +29,7 @@ impl Counters {
     }
 
     /// The size of an index, to be changed.
-    pub fn index_mut(&mut self, id: IndexId) -> &mut Size {
+    pub fn of_index(&mut self, id: IndexId) -> &mut Size {
         let at = self.indexes.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
             self.indexes.push((id, Size::default()));
             self.indexes.len() - 1
@@ -79,9 +79,9 @@ mod tests {
     #[test]
     fn counters_round_trip() {
         let mut counters = Counters { table: Size { items: 3, bytes: 900 }, indexes: Vec::new() };
-        counters.index_mut(IndexId(20)).items += 2;
-        counters.index_mut(IndexId(21)).bytes += 7;
-        counters.index_mut(IndexId(20)).items += 1;
+        counters.of_index(IndexId(20)).items += 2;
+        counters.of_index(IndexId(21)).bytes += 7;
+        counters.of_index(IndexId(20)).items += 1;
         let bytes = counters.encode();
         assert_eq!(Counters::decode(&bytes), Ok(counters.clone()));
         assert_eq!(counters.index(IndexId(20)).items, 3);
