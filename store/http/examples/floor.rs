@@ -31,7 +31,9 @@ struct World;
 impl Surroundings for World {
     #[allow(clippy::disallowed_methods, reason = "the outermost place of this program")]
     fn wall_millis(&self) -> u64 {
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis() as u64)
     }
     #[allow(clippy::disallowed_methods, reason = "the outermost place of this program")]
     fn monotonic(&self) -> Instant {
@@ -66,7 +68,10 @@ fn main() -> std::io::Result<()> {
 
 async fn serve(kind: &str, port: u16, (request_bytes, answer_bytes): (usize, usize)) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
-    let body = format!("{{\"Item\":{{\"pk\":{{\"S\":\"user#0000012345\"}},\"data\":{{\"S\":\"{}\"}}}}}}", "x".repeat(450));
+    let body = format!(
+        "{{\"Item\":{{\"pk\":{{\"S\":\"user#0000012345\"}},\"data\":{{\"S\":\"{}\"}}}}}}",
+        "x".repeat(450)
+    );
     let crc32 = crc32fast::hash(body.as_bytes());
     let auth = match kind {
         "signed" => Auth::Keys(Arc::new(Keyring::new([credentials()], None))),
@@ -89,17 +94,25 @@ async fn serve(kind: &str, port: u16, (request_bytes, answer_bytes): (usize, usi
             })),
             "hyper" => drop(tokio::spawn(async move {
                 let connection = Arc::new(server.connection());
-                let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
-                    let (server, connection) = (server.clone(), Arc::clone(&connection));
-                    async move {
-                        let (head, body) = request.into_parts();
-                        let body = body.collect().await?.to_bytes();
-                        let request = http::Request::from_parts(head, body);
-                        Ok::<http::Response<Full<Bytes>>, hyper::Error>(server.handle(request, &connection).await)
-                    }
-                });
+                let service =
+                    hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                        let (server, connection) = (server.clone(), Arc::clone(&connection));
+                        async move {
+                            let (head, body) = request.into_parts();
+                            let body = body.collect().await?.to_bytes();
+                            let request = http::Request::from_parts(head, body);
+                            Ok::<http::Response<Full<Bytes>>, hyper::Error>(
+                                server.handle(request, &connection).await,
+                            )
+                        }
+                    });
                 let io = hyper_util::rt::TokioIo::new(io);
-                drop(hyper::server::conn::http1::Builder::new().pipeline_flush(true).serve_connection(io, service).await);
+                drop(
+                    hyper::server::conn::http1::Builder::new()
+                        .pipeline_flush(true)
+                        .serve_connection(io, service)
+                        .await,
+                );
             })),
             _ => drop(tokio::spawn(async move { server.serve_connection(io, std::future::pending()).await })),
         }

@@ -10,7 +10,6 @@ mod dial;
 mod error;
 mod pool;
 
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,14 +164,23 @@ impl HttpDb {
             if let Some(token) = &credentials.session_token {
                 list.push(Header { name: "x-amz-security-token", value: token.as_bytes() });
             }
-            let signature =
-                sigv4::sign(credentials, &self.settings.region, "dynamodb", seconds, "POST", "/", &list, &body);
+            let signature = sigv4::sign(
+                credentials,
+                &self.settings.region,
+                "dynamodb",
+                seconds,
+                "POST",
+                "/",
+                &list,
+                &body,
+            );
             authorization = signature.authorization;
             list.push(Header { name: "authorization", value: authorization.as_bytes() });
         }
         let mut headers = HeaderMap::with_capacity(list.len() + 1);
         for header in &list {
-            let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|error| error::unsendable(&error))?;
+            let name =
+                HeaderName::from_bytes(header.name.as_bytes()).map_err(|error| error::unsendable(&error))?;
             let value = HeaderValue::from_bytes(header.value).map_err(|error| error::unsendable(&error))?;
             headers.insert(name, value);
         }

@@ -126,7 +126,8 @@ fn of_status(status: u16, message: String) -> Error {
         502..=504 => ErrorKind::ServiceUnavailableException,
         _ => ErrorKind::InternalServerError,
     };
-    let message = if message.is_empty() { format!("The endpoint answered with status {status}.") } else { message };
+    let message =
+        if message.is_empty() { format!("The endpoint answered with status {status}.") } else { message };
     Error::new(kind, message)
 }
 
@@ -148,7 +149,9 @@ fn parse(body: &[u8]) -> Result<Parsed, Error> {
             }
             "message" | "Message" => parsed.message = reader.string()?.unwrap_or_default(),
             "Item" => parsed.detail = Some(Box::new(Detail::Item(codec::read_item(reader)?))),
-            "CancellationReasons" => parsed.detail = Some(Box::new(Detail::Cancellation(read_reasons(reader)?))),
+            "CancellationReasons" => {
+                parsed.detail = Some(Box::new(Detail::Cancellation(read_reasons(reader)?)))
+            }
             _ => reader.skip()?,
         }
         Ok(())
@@ -188,7 +191,6 @@ fn code_of(name: &str) -> Option<CancellationCode> {
     ];
     ALL.into_iter().find(|code| code.name() == name)
 }
-
 
 #[cfg(test)]
 mod tests;

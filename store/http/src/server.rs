@@ -20,9 +20,9 @@ mod reply;
 mod request_id;
 mod settings;
 mod targets;
-mod watch;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -72,13 +72,12 @@ impl<D: DynamoDb> HttpServer<D> {
         HttpServer(Arc::new(Inner { db, auth, settings, surroundings, load, anyone }))
     }
 
-    /// What a new connection begins with. `host` is the address clients reach this node at, for answers that name it
-    /// where the request does not.
+    /// What a new connection begins with, for [`HttpServer::handle`].
     pub fn connection(&self) -> ConnectionState {
         ConnectionState::new(self.0.surroundings.random())
     }
 
-    /// Answers one request without a socket. The future is `Send`.
+    /// Answers one request without a socket. The future is `Send`; it needs a tokio runtime with its timer.
     pub async fn handle(
         &self,
         request: http::Request<Bytes>,

@@ -14,7 +14,6 @@ mod sign;
 pub mod time;
 mod verify;
 
-
 use std::sync::Arc;
 
 use api::Error;

@@ -31,11 +31,15 @@ pub(super) fn unsendable(error: &dyn std::error::Error) -> Error {
 /// The request was not sent: it took no effect and may be repeated.
 pub(super) fn not_sent(error: &dyn std::error::Error) -> Error {
     tracing::debug!(%error, "the endpoint could not be reached");
-    Error::new(ErrorKind::ServiceUnavailableException, "The upstream endpoint could not be reached. Try again.")
+    Error::new(
+        ErrorKind::ServiceUnavailableException,
+        "The upstream endpoint could not be reached. Try again.",
+    )
 }
 
 /// The request was sent, or may have been, and its answer did not come.
 pub(super) fn no_answer(why: &str) -> Error {
-    let message = format!("No answer from the upstream endpoint: {why}. Whether a write took effect is not known.");
+    let message =
+        format!("No answer from the upstream endpoint: {why}. Whether a write took effect is not known.");
     Error::new(ErrorKind::InternalServerError, message)
 }

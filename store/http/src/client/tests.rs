@@ -200,7 +200,10 @@ async fn whatever_else_an_endpoint_does_is_an_error_of_the_right_kind() {
     assert!(damaged.kind == ErrorKind::InternalServerError && damaged.message.contains("CRC32"), "{damaged}");
     for cut in ["HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{}", "HTTP/1.1 200", "nonsense\r\n\r\n"] {
         let error = ask(cut).await;
-        assert!(error.kind == ErrorKind::InternalServerError && error.message.contains("not known"), "{cut} {error}");
+        assert!(
+            error.kind == ErrorKind::InternalServerError && error.message.contains("not known"),
+            "{cut} {error}"
+        );
     }
     let busy = ask("HTTP/1.1 503 Busy\r\ncontent-length: 6\r\n\r\n<html>").await;
     assert_eq!(busy.kind, ErrorKind::ServiceUnavailableException);
@@ -209,7 +212,8 @@ async fn whatever_else_an_endpoint_does_is_an_error_of_the_right_kind() {
 #[test]
 fn endpoints_that_cannot_work_are_refused() {
     let make = |endpoint: &str| HttpDb::new(HttpDbSettings::new(endpoint), None, None, Arc::new(Still));
-    for endpoint in ["", "db.example:8000", "ftp://db.example", "http://a/path", "http://u:p@a", "http://a?b"] {
+    for endpoint in ["", "db.example:8000", "ftp://db.example", "http://a/path", "http://u:p@a", "http://a?b"]
+    {
         assert!(matches!(make(endpoint), Err(HttpDbError::Endpoint { .. })), "{endpoint}");
     }
     assert!(matches!(make("https://db.example"), Err(HttpDbError::NoTls { .. })));

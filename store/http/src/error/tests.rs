@@ -29,10 +29,16 @@ fn bodies_are_the_services() {
             r#"{"__type":"com.amazon.coral.service#SerializationException"}"#,
         ),
         (
-            Error::new(ErrorKind::SerializationException, "Start of structure or map found where not expected"),
+            Error::new(
+                ErrorKind::SerializationException,
+                "Start of structure or map found where not expected",
+            ),
             r#"{"__type":"com.amazon.coral.service#SerializationException","Message":"Start of structure or map found where not expected"}"#,
         ),
-        (Error::validation("no"), r#"{"__type":"com.amazon.coral.validate#ValidationException","message":"no"}"#),
+        (
+            Error::validation("no"),
+            r#"{"__type":"com.amazon.coral.validate#ValidationException","message":"no"}"#,
+        ),
         (
             Error::new(ErrorKind::ResourceNotFoundException, "Requested resource not found"),
             r#"{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"Requested resource not found"}"#,
@@ -54,8 +60,8 @@ fn a_cancelled_transaction_carries_its_reasons() {
             item: Some(item.clone()),
         },
     ];
-    let error = Error::new(ErrorKind::TransactionCanceledException, "cancelled")
-        .with(Detail::Cancellation(reasons));
+    let error =
+        Error::new(ErrorKind::TransactionCanceledException, "cancelled").with(Detail::Cancellation(reasons));
     let text = body(&error);
     assert_eq!(
         text,

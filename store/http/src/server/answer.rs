@@ -9,9 +9,7 @@ use std::task::Poll;
 
 use api::limits::{REGION, REQUEST_BYTES};
 use api::operation::Ready;
-use api::{
-    Answer, Context, DynamoDb, Error, ErrorKind, OpClass, OpKind, Request, Response, Wire,
-};
+use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, OpKind, Request, Response, Wire};
 use bytes::Bytes;
 use tracing::Instrument;
 
@@ -99,7 +97,11 @@ fn media_type<'a>(head: &Head<'a>) -> &'a [u8] {
 }
 
 fn content_of(head: &Head<'_>) -> Content {
-    if media_type(head).eq_ignore_ascii_case(b"application/x-amz-json-1.0") { Content::Json10 } else { Content::Json }
+    if media_type(head).eq_ignore_ascii_case(b"application/x-amz-json-1.0") {
+        Content::Json10
+    } else {
+        Content::Json
+    }
 }
 
 fn failed(content: Content, request_id: u128, error: &Error) -> Reply {
@@ -171,7 +173,9 @@ fn begin<D: DynamoDb>(
         None => None,
         Some(text) => match token::read(text.trim_ascii()) {
             Some(version) => Some(version),
-            None => return Err(fail(&bad_header(token::MIN_VERSION_HEADER, "a token from x-forebay-version"))),
+            None => {
+                return Err(fail(&bad_header(token::MIN_VERSION_HEADER, "a token from x-forebay-version")));
+            }
         },
     };
     let max_staleness = match head.max_staleness {
@@ -217,7 +221,8 @@ fn not_post(head: &Head<'_>, request_id: u128) -> Reply {
         }
         // The blank at its end is the service's own.
         "GET" | "HEAD" => {
-            Reply::new(request_id, 200, Content::Bare, format!("healthy: dynamodb.{REGION}.amazonaws.com ")).summed()
+            Reply::new(request_id, 200, Content::Bare, format!("healthy: dynamodb.{REGION}.amazonaws.com "))
+                .summed()
         }
         _ => Reply::new(request_id, 404, Content::Bare, NOT_A_REQUEST).summed(),
     }
@@ -237,7 +242,9 @@ async fn call<D: DynamoDb>(
     match tokio::time::timeout(inner.settings.request_timeout() + DEADLINE_GRACE, call).await {
         Ok(result) => result,
         Err(_) => {
-            span.in_scope(|| tracing::warn!("no answer by the deadline; whether a write took effect is not known"));
+            span.in_scope(|| {
+                tracing::warn!("no answer by the deadline; whether a write took effect is not known")
+            });
             Err(Error::new(ErrorKind::InternalServerError, "Internal server error"))
         }
     }

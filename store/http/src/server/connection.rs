@@ -48,7 +48,9 @@ impl ConnectionState {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         // An odd multiplier is a bijection on 128 bits: no two requests of a connection share an id, and neighbours look
         // nothing alike in a log.
-        self.seed.wrapping_add(u128::from(number) << 64 | u128::from(number)).wrapping_mul(0xda94_2042_e4dd_58b5_a054_6a2b_9c1f_3a7d)
+        self.seed
+            .wrapping_add(u128::from(number) << 64 | u128::from(number))
+            .wrapping_mul(0xda94_2042_e4dd_58b5_a054_6a2b_9c1f_3a7d)
     }
 }
 

@@ -119,8 +119,14 @@ mod tests {
 
     #[test]
     fn a_body_may_unfold_to_the_largest_request_and_no_further() {
-        assert_eq!(unfold(Coding::Gzip, &fold(Coding::Gzip, &vec![b' '; REQUEST_BYTES])).map(|b| b.len()), Ok(REQUEST_BYTES));
-        assert_eq!(unfold(Coding::Gzip, &fold(Coding::Gzip, &vec![b' '; REQUEST_BYTES + 1])), Err(Unfold::TooLarge));
+        assert_eq!(
+            unfold(Coding::Gzip, &fold(Coding::Gzip, &vec![b' '; REQUEST_BYTES])).map(|b| b.len()),
+            Ok(REQUEST_BYTES)
+        );
+        assert_eq!(
+            unfold(Coding::Gzip, &fold(Coding::Gzip, &vec![b' '; REQUEST_BYTES + 1])),
+            Err(Unfold::TooLarge)
+        );
     }
 
     #[test]

@@ -73,14 +73,28 @@ mod tests {
     #[test]
     fn every_field_is_found_whatever_its_case() {
         let names = [
-            "Host", "ORIGIN", "X-Amz-Target", "content-type", "Authorization", "Accept-Encoding", "Content-Encoding",
-            "X-Forebay-Min-Version", "X-Forebay-Max-Staleness",
+            "Host",
+            "ORIGIN",
+            "X-Amz-Target",
+            "content-type",
+            "Authorization",
+            "Accept-Encoding",
+            "Content-Encoding",
+            "X-Forebay-Min-Version",
+            "X-Forebay-Max-Staleness",
         ];
         let headers: Vec<Header> = names.iter().map(|name| Header { name, value: name.as_bytes() }).collect();
         let head = Head::new("POST", "/", &headers);
         let fields = [
-            head.host, head.origin, head.target, head.content_type, head.authorization, head.accept_encoding,
-            head.content_encoding, head.min_version, head.max_staleness,
+            head.host,
+            head.origin,
+            head.target,
+            head.content_type,
+            head.authorization,
+            head.accept_encoding,
+            head.content_encoding,
+            head.min_version,
+            head.max_staleness,
         ];
         for (name, field) in names.iter().zip(fields) {
             assert_eq!(field, Some(name.as_bytes()), "{name}");

@@ -106,8 +106,11 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
         let mut none = [EMPTY_HEADER; 0];
         let wanted = match find(&buffer[start..end], &mut slots, &mut none) {
             Found::Whole { request, head_bytes, body_bytes } => {
-                let head =
-                    Head::new(request.method.unwrap_or_default(), request.path.unwrap_or_default(), request.headers);
+                let head = Head::new(
+                    request.method.unwrap_or_default(),
+                    request.path.unwrap_or_default(),
+                    request.headers,
+                );
                 let body_start = start + head_bytes;
                 let whole_end = body_start + body_bytes;
                 let mut last = says_close(&head);
@@ -291,7 +294,8 @@ fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 19 {
         return None;
     }
-    text.iter().try_fold(0_u64, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))
+    text.iter()
+        .try_fold(0_u64, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))
 }
 
 fn says_close(head: &Head<'_>) -> bool {

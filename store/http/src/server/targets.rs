@@ -118,8 +118,17 @@ mod tests {
         for known in ["DynamoDBStreams_20120810.GetRecords", "DynamoDB_20111205.GetItem"] {
             assert_eq!(target(known.as_bytes()), Target::NotYet(known));
         }
-        for text in ["", "GetItem", "DynamoDB_20120810", "DynamoDB_20120810.", "DynamoDB_20120810.ListTable",
-            "dynamodb_20120810.GetItem", "DynamoDB_20120810.GetItem ", "DynamoDB_20111205.TransactGetItems", "\u{fffd}"] {
+        for text in [
+            "",
+            "GetItem",
+            "DynamoDB_20120810",
+            "DynamoDB_20120810.",
+            "DynamoDB_20120810.ListTable",
+            "dynamodb_20120810.GetItem",
+            "DynamoDB_20120810.GetItem ",
+            "DynamoDB_20111205.TransactGetItems",
+            "\u{fffd}",
+        ] {
             assert_eq!(target(text.as_bytes()), Target::Unknown, "{text}");
         }
     }

@@ -139,7 +139,11 @@ async fn handle(server: &HttpServer<Arc<Told>>, request: http::Request<&[u8]>) -
     on(server, &server.connection(), request).await
 }
 
-async fn on(server: &HttpServer<Arc<Told>>, connection: &ConnectionState, request: http::Request<&[u8]>) -> Seen {
+async fn on(
+    server: &HttpServer<Arc<Told>>,
+    connection: &ConnectionState,
+    request: http::Request<&[u8]>,
+) -> Seen {
     Seen::of(server.handle(request.map(Bytes::copy_from_slice), connection).await).await
 }
 

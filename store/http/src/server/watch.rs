@@ -38,8 +38,12 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(settings: &HttpSettings) -> Watch {
-        let limits =
-            [settings.idle_timeout(), settings.head_timeout(), settings.body_timeout(), settings.write_timeout()];
+        let limits = [
+            settings.idle_timeout(),
+            settings.head_timeout(),
+            settings.body_timeout(),
+            settings.write_timeout(),
+        ];
         let shortest = limits.iter().min().copied().unwrap_or_default();
         let tick = (shortest / TICKS_PER_LIMIT).max(TICK_MIN);
         let ticks = |limit: Duration| {
@@ -83,7 +87,8 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread", start_paused = true)]
     async fn a_phase_ends_no_sooner_than_its_limit_and_soon_after() {
-        let settings = HttpSettings { head_timeout_millis: 1000, idle_timeout_millis: 400, ..HttpSettings::default() };
+        let settings =
+            HttpSettings { head_timeout_millis: 1000, idle_timeout_millis: 400, ..HttpSettings::default() };
         let mut watch = Watch::new(&settings);
         let start = Instant::now();
         tokio::time::sleep(Duration::from_millis(333)).await;

@@ -32,13 +32,16 @@ impl<'a> Authorization<'a> {
     /// Takes the claim out of a request. Errors: that there is none, two, or half of one.
     pub(super) fn of(head: &Head<'a>) -> Result<Authorization<'a>, Error> {
         let query = head.uri.split_once('?').map_or("", |(_, query)| query);
-        let in_query = !query.is_empty() && parameters(query).any(|(name, _)| &name[..] == b"X-Amz-Algorithm");
+        let in_query =
+            !query.is_empty() && parameters(query).any(|(name, _)| &name[..] == b"X-Amz-Algorithm");
         match head.authorization {
             Some(_) if in_query => Err(Error::new(
                 ErrorKind::InvalidSignatureException,
                 "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.",
             )),
-            Some(header) if header.trim_ascii().starts_with(b"AWS4-") => Authorization::of_header(head, header),
+            Some(header) if header.trim_ascii().starts_with(b"AWS4-") => {
+                Authorization::of_header(head, header)
+            }
             None if in_query => Authorization::of_query(query),
             _ => Err(Error::new(
                 ErrorKind::MissingAuthenticationTokenException,

@@ -224,12 +224,17 @@ mod tests {
 
     #[test]
     fn remembered_signing_keys_are_bounded_and_right() {
-        let known = Known::new(Credentials { access_key: "A".into(), secret_key: "S".into(), session_token: None });
+        let known =
+            Known::new(Credentials { access_key: "A".into(), secret_key: "S".into(), session_token: None });
         for round in 0..2 {
             for day in 0..20 {
                 let scope = format!("202611{day:02}/us-east-1/dynamodb/aws4_request");
                 let signed = known.signing_key(&scope, |key| hmac::sign(key, b"x"));
-                assert_eq!(signed.as_ref(), hmac::sign(&derive("S", &scope), b"x").as_ref(), "{round} {scope}");
+                assert_eq!(
+                    signed.as_ref(),
+                    hmac::sign(&derive("S", &scope), b"x").as_ref(),
+                    "{round} {scope}"
+                );
                 assert!(known.signing.load().len() <= SCOPES_PER_KEY);
             }
         }

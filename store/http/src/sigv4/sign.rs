@@ -16,7 +16,10 @@ pub struct Signature {
 
 /// Signs a request with its headers, all of which are covered. `uri` is path and query as sent; `headers` include `host`
 /// and the `x-amz-date` of `seconds` since 1970.
-#[allow(clippy::too_many_arguments, reason = "each is a part of what is signed; a struct would only rename them")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each is a part of what is signed; a struct would only rename them"
+)]
 pub fn sign(
     credentials: &Credentials,
     region: &str,

@@ -42,17 +42,21 @@ fn check(
 ) -> Result<String, Error> {
     let headers: Vec<Header<'_>> =
         headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
-    verify::verify(keyring, &Head::new("POST", uri, &headers), body, now).map(|caller| caller.access_key.clone())
+    verify::verify(keyring, &Head::new("POST", uri, &headers), body, now)
+        .map(|caller| caller.access_key.clone())
 }
 
 fn boto(keyring: &Keyring, authorization: &str, now: u64) -> Result<String, Error> {
     check(keyring, "/", &boto_headers(authorization), BOTO_BODY, now)
 }
 
+/// Method, path and query, more headers, body, signature.
+type Vector = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static [u8], &'static str);
+
 #[test]
 fn the_published_vectors_come_out() {
     let form: &[u8] = b"Param1=value1";
-    let vectors: [(&str, &str, &[(&str, &str)], &[u8], &str); 5] = [
+    let vectors: [Vector; 5] = [
         ("GET", "/", &[], b"", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
         ("POST", "/", &[], b"", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
         (
@@ -84,8 +88,13 @@ fn the_published_vectors_come_out() {
         ];
         headers.extend(more.iter().map(|(name, value)| Header { name, value: value.as_bytes() }));
         let seconds = time::read(b"20150830T123600Z").unwrap();
-        let signed = sign(&key("AKIDEXAMPLE", None), "us-east-1", "service", seconds, method, uri, &headers, body);
-        assert!(signed.authorization.ends_with(expected), "{method} {uri} {more:?}: {}", signed.authorization);
+        let signed =
+            sign(&key("AKIDEXAMPLE", None), "us-east-1", "service", seconds, method, uri, &headers, body);
+        assert!(
+            signed.authorization.ends_with(expected),
+            "{method} {uri} {more:?}: {}",
+            signed.authorization
+        );
     }
 }
 
@@ -109,9 +118,8 @@ fn a_session_token_must_be_the_keys_own() {
     let mut headers = boto_headers(authorization);
     headers[2].1 = "20261121T073219Z".into();
     headers.push(("X-Amz-Security-Token", TOKEN.into()));
-    let with = |token| {
-        check(&Keyring::new([key("AKIDBOTO", token)], None), "/", &headers, BOTO_BODY, BOTO_SECONDS)
-    };
+    let with =
+        |token| check(&Keyring::new([key("AKIDBOTO", token)], None), "/", &headers, BOTO_BODY, BOTO_SECONDS);
     assert_eq!(with(Some(TOKEN)).unwrap(), "AKIDBOTO");
     for wrong in [None, Some("another"), Some("IQoJb3JpZ2luX2VjEXAMPLE//token=!")] {
         let error = with(wrong).unwrap_err();
@@ -142,7 +150,10 @@ fn a_request_signed_in_its_query_is_let_in_while_it_lasts() {
         late.message,
         "Signature expired: 20261121T073219Z is now earlier than 20261121T073220Z (20261121T073320Z - 1 min.)"
     );
-    assert_eq!(at(&uri.replace("=table", "=tables"), BOTO_SECONDS).unwrap_err().kind, ErrorKind::InvalidSignatureException);
+    assert_eq!(
+        at(&uri.replace("=table", "=tables"), BOTO_SECONDS).unwrap_err().kind,
+        ErrorKind::InvalidSignatureException
+    );
     let without = at(&uri.replace("&X-Amz-Date=20261121T073219Z", ""), BOTO_SECONDS).unwrap_err();
     assert_eq!(without.kind, ErrorKind::IncompleteSignatureException);
     assert_eq!(
@@ -162,26 +173,48 @@ fn each_wrong_signature_is_told_what_the_service_tells_it() {
     let keyring = Keyring::new([key("AKIDBOTO", None)], None);
     let changed = |from: &str, to: &str| BOTO_AUTHORIZATION.replace(from, to);
     let cases = [
-        (changed("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA25"), Incomplete,
-            "Unsupported AWS 'algorithm': 'AWS4-HMAC-SHA25' (only AWS4-HMAC-SHA256 for now). "),
+        (
+            changed("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA25"),
+            Incomplete,
+            "Unsupported AWS 'algorithm': 'AWS4-HMAC-SHA25' (only AWS4-HMAC-SHA256 for now). ",
+        ),
         (changed("host;", ""), Invalid, "'Host' must be a 'SignedHeader' in the AWS Authorization."),
-        (changed("/aws4_request", ""), Incomplete,
+        (
+            changed("/aws4_request", ""),
+            Incomplete,
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, \
-             got 'AKIDBOTO/20261121/eu-central-1/dynamodb'"),
-        (changed("20261121/eu-central-1/dynamodb/aws4_request", "20261120/eu-central-1/s3/aws5"), Invalid,
+             got 'AKIDBOTO/20261121/eu-central-1/dynamodb'",
+        ),
+        (
+            changed("20261121/eu-central-1/dynamodb/aws4_request", "20261120/eu-central-1/s3/aws5"),
+            Invalid,
             "Credential should be scoped to correct service: 'dynamodb'. \
              Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5'. \
              Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: \
-             '20261120' != '20261121', from '20261121T073218Z'."),
-        (changed("AKIDBOTO", "AKIDOTHER"), ErrorKind::UnrecognizedClientException,
-            "The security token included in the request is invalid."),
-        ("AWS4-HMAC-SHA256 Credential=a/b, Signature".into(), Incomplete,
+             '20261120' != '20261121', from '20261121T073218Z'.",
+        ),
+        (
+            changed("AKIDBOTO", "AKIDOTHER"),
+            ErrorKind::UnrecognizedClientException,
+            "The security token included in the request is invalid.",
+        ),
+        (
+            "AWS4-HMAC-SHA256 Credential=a/b, Signature".into(),
+            Incomplete,
             "'Signature' not a valid key=value pair (missing equal-sign) in Authorization header: \
-             'AWS4-HMAC-SHA256 Credential=a/b, Signature'."),
-        ("AWS4-HMAC-SHA256 Credential=a/b, Signature=c".into(), Incomplete,
+             'AWS4-HMAC-SHA256 Credential=a/b, Signature'.",
+        ),
+        (
+            "AWS4-HMAC-SHA256 Credential=a/b, Signature=c".into(),
+            Incomplete,
             "Authorization header requires 'SignedHeaders' parameter. \
-             Authorization=AWS4-HMAC-SHA256 Credential=a/b, Signature=c"),
-        ("Basic abc".into(), ErrorKind::MissingAuthenticationTokenException, "Request is missing Authentication Token"),
+             Authorization=AWS4-HMAC-SHA256 Credential=a/b, Signature=c",
+        ),
+        (
+            "Basic abc".into(),
+            ErrorKind::MissingAuthenticationTokenException,
+            "Request is missing Authentication Token",
+        ),
     ];
     for (authorization, kind, message) in cases {
         let error = boto(&keyring, &authorization, BOTO_SECONDS).unwrap_err();
@@ -253,9 +286,11 @@ fn what_we_sign_we_let_in() {
                 Header { name: "x-twice", value: b"2" },
             ];
             let signed =
-                sign(&credentials, "us-east-1", "dynamodb", BOTO_SECONDS, "POST", uri, &headers, body).authorization;
+                sign(&credentials, "us-east-1", "dynamodb", BOTO_SECONDS, "POST", uri, &headers, body)
+                    .authorization;
             headers.push(Header { name: "authorization", value: signed.as_bytes() });
-            let caller = verify::verify(&keyring, &Head::new("POST", uri, &headers), body, BOTO_SECONDS).unwrap();
+            let caller =
+                verify::verify(&keyring, &Head::new("POST", uri, &headers), body, BOTO_SECONDS).unwrap();
             assert_eq!(caller.access_key, "ASIA");
         }
     }

@@ -29,11 +29,19 @@ fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 }
 
 fn unrecognized() -> Error {
-    Error::new(ErrorKind::UnrecognizedClientException, "The security token included in the request is invalid.")
+    Error::new(
+        ErrorKind::UnrecognizedClientException,
+        "The security token included in the request is invalid.",
+    )
 }
 
 /// Who signed a request. `now` is in seconds since 1970. Errors: what the service would say.
-pub(super) fn verify(keyring: &Keyring, head: &Head<'_>, body: &[u8], now: u64) -> Result<Arc<Caller>, Error> {
+pub(super) fn verify(
+    keyring: &Keyring,
+    head: &Head<'_>,
+    body: &[u8],
+    now: u64,
+) -> Result<Arc<Caller>, Error> {
     let claim = Authorization::of(head)?;
     check_date(&claim, now)?;
     if !claim.signed_headers.split(';').any(|name| name.eq_ignore_ascii_case("host")) {
@@ -85,14 +93,15 @@ fn check_date(claim: &Authorization<'_>, now: u64) -> Result<(), Error> {
             claim.date
         ))
     })?;
-    let life = match &claim.expires {
-        None => SKEW_SECONDS,
-        Some(expires) => expires
-            .parse()
-            .ok()
-            .filter(|seconds| (1..=EXPIRES_MAX_SECONDS).contains(seconds))
-            .ok_or_else(|| incomplete("'X-Amz-Expires' must be a number of seconds from 1 to 604800."))?,
-    };
+    let life =
+        match &claim.expires {
+            None => SKEW_SECONDS,
+            Some(expires) => expires
+                .parse()
+                .ok()
+                .filter(|seconds| (1..=EXPIRES_MAX_SECONDS).contains(seconds))
+                .ok_or_else(|| incomplete("'X-Amz-Expires' must be a number of seconds from 1 to 604800."))?,
+        };
     let oldest = now.saturating_sub(life);
     if signed < oldest {
         let minutes = life.div_ceil(60);
@@ -117,7 +126,10 @@ fn check_date(claim: &Authorization<'_>, now: u64) -> Result<(), Error> {
 }
 
 /// Splits a credential into the access key and the scope that follows it, and judges the scope.
-fn check_credential<'a>(claim: &'a Authorization<'_>, keyring: &Keyring) -> Result<(&'a str, &'a str), Error> {
+fn check_credential<'a>(
+    claim: &'a Authorization<'_>,
+    keyring: &Keyring,
+) -> Result<(&'a str, &'a str), Error> {
     let credential = claim.credential.trim_end_matches('/');
     let mut parts = credential.split('/');
     let (Some(access_key), Some(date), Some(region), Some(service), Some(terminator), None) =
@@ -141,7 +153,9 @@ fn check_credential<'a>(claim: &'a Authorization<'_>, keyring: &Keyring) -> Resu
         wrong.push(format!("Credential should be scoped to correct service: '{SERVICE}'. "));
     }
     if terminator != TERMINATOR {
-        wrong.push(format!("Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{terminator}'. "));
+        wrong.push(format!(
+            "Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{terminator}'. "
+        ));
     }
     if date != day {
         wrong.push(format!(

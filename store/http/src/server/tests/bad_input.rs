@@ -67,7 +67,8 @@ async fn lengths_and_chunk_sizes_that_lie_are_refused() {
     ] {
         refused(&mut connect(&server(&json())), format!("{}{GET_BODY}", head(extra)).as_bytes(), 400).await;
     }
-    refused(&mut connect(&server(&json())), head("content-length: 9999999999999999999\r\n").as_bytes(), 413).await;
+    refused(&mut connect(&server(&json())), head("content-length: 9999999999999999999\r\n").as_bytes(), 413)
+        .await;
     for chunks in ["ffffffffffffffff\r\n{}", "fffffffffffffffff0\r\n{}", "zz\r\n{}", "-1\r\n{}"] {
         let mut io = connect(&server(&json()));
         let request = format!("{}{chunks}", head("transfer-encoding: chunked\r\n"));
@@ -95,7 +96,8 @@ async fn length_and_chunks_together_never_smuggle_a_second_request() {
     let db = json();
     let mut io = connect(&server(&db));
     let smuggled = plain("GetItem", "", GET_BODY);
-    let request = format!("{}0\r\n\r\n{smuggled}", head("content-length: 4\r\ntransfer-encoding: chunked\r\n"));
+    let request =
+        format!("{}0\r\n\r\n{smuggled}", head("content-length: 4\r\ntransfer-encoding: chunked\r\n"));
     io.write_all(request.as_bytes()).await.unwrap();
     io.shutdown().await.unwrap();
     let mut answers = Vec::new();
@@ -116,7 +118,9 @@ async fn floods_of_headers_are_refused() {
 async fn a_bomb_unfolds_no_further_than_a_request() {
     // A gigabyte, a member for each megabyte.
     let bomb = fold(Coding::Gzip, &vec![b' '; 1 << 20]).repeat(1024);
-    let seen = handle(&server(&json()), get_item().header("content-encoding", "gzip").body(&bomb[..]).unwrap()).await;
+    let seen =
+        handle(&server(&json()), get_item().header("content-encoding", "gzip").body(&bomb[..]).unwrap())
+            .await;
     assert_eq!(seen.status, 413);
 }
 
@@ -127,7 +131,11 @@ async fn slow_heads_and_bodies_are_given_up() {
     refused(&mut connect(&server), format!("{}{{", head("content-length: 100\r\n")).as_bytes(), 408).await;
     let chunked = format!("{}5\r\n{{", head("transfer-encoding: chunked\r\n"));
     assert_eq!(ask(&mut connect(&server), chunked.as_bytes()).await.unwrap().0, 408);
-    assert_eq!(connect(&server).read(&mut [0; 16]).await.unwrap(), 0, "an idle connection ends without a word");
+    assert_eq!(
+        connect(&server).read(&mut [0; 16]).await.unwrap(),
+        0,
+        "an idle connection ends without a word"
+    );
     let mut dripping = connect(&server);
     let mut sent = 0;
     for byte in head(&format!("x: {}\r\n", "y".repeat(300))).bytes() {
@@ -195,7 +203,11 @@ async fn bodies_past_the_bound_of_memory_are_throttled() {
 
 #[tokio::test]
 async fn what_is_no_http_at_all_is_refused() {
-    for bytes in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"[..], b"\0\0\0\0\r\n\r\n", b"hello world\r\n\r\n"] {
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"[..],
+        b"\0\0\0\0\r\n\r\n",
+        b"hello world\r\n\r\n",
+    ] {
         refused(&mut connect(&server(&json())), bytes, 400).await;
     }
 }

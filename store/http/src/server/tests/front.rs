@@ -32,7 +32,10 @@ async fn what_is_not_a_request_of_this_api_gets_what_dynamodb_gives() {
         http::Request::delete("/").body(&b""[..]).unwrap(),
         http::Request::options("/").body(&b""[..]).unwrap(),
         http::Request::post("/").body(&b"hi"[..]).unwrap(),
-        http::Request::post("/").header("content-type", "application/x-amz-json-1.1").body(&b"{}"[..]).unwrap(),
+        http::Request::post("/")
+            .header("content-type", "application/x-amz-json-1.1")
+            .body(&b"{}"[..])
+            .unwrap(),
     ];
     for request in nothing {
         let what = format!("{} {:?}", request.method(), request.headers());
@@ -76,7 +79,12 @@ async fn json_is_judged_before_the_target_and_the_target_before_the_rest() {
     for (request, content_type, expected, crc32) in [
         (post("whatever", json).body(&b"hi"[..]), json, serialization, "3948637019"),
         (post("whatever", json10).body(&b"{\"a\":"[..]), json10, serialization, "3948637019"),
-        (post("whatever", "application/x-amz-json-1.0; charset=utf-8").body(&b"{}"[..]), json10, unknown, "1368724161"),
+        (
+            post("whatever", "application/x-amz-json-1.0; charset=utf-8").body(&b"{}"[..]),
+            json10,
+            unknown,
+            "1368724161",
+        ),
         (post("DynamoDB_20120810.ListTable", json).body(&b""[..]), json, unknown, "1368724161"),
         (http::Request::post("/").body(&b""[..]), json, unknown, "1368724161"),
         (post("DynamoDB_20120810.GetItem", json10).body(&b""[..]), json10, serialization, "3948637019"),
@@ -100,7 +108,8 @@ async fn an_operation_we_lack_is_named() {
 #[tokio::test]
 async fn with_credentials_configured_nobody_gets_in_unsigned() {
     let keyring = crate::sigv4::Keyring::new([], None);
-    let server = HttpServer::new(json(), Auth::Keys(Arc::new(keyring)), HttpSettings::default(), Arc::new(Still));
+    let server =
+        HttpServer::new(json(), Auth::Keys(Arc::new(keyring)), HttpSettings::default(), Arc::new(Still));
     let seen = handle(&server, get_item().body(GET_BODY.as_bytes()).unwrap()).await;
     assert_eq!(seen.status, 400);
     assert_eq!(
@@ -109,7 +118,8 @@ async fn with_credentials_configured_nobody_gets_in_unsigned() {
          \"message\":\"Request is missing Authentication Token\"}"
     );
     assert_eq!(seen.header("x-amz-crc32"), Some("2088342776"));
-    let seen = handle(&server, get_item().header("authorization", "AWS4-").body(GET_BODY.as_bytes()).unwrap()).await;
+    let seen =
+        handle(&server, get_item().header("authorization", "AWS4-").body(GET_BODY.as_bytes()).unwrap()).await;
     assert_eq!(seen.header("x-amz-crc32"), Some("1828866742"), "{}", seen.text());
     let seen = handle(&server, get_item().body(&b"not json"[..]).unwrap()).await;
     assert!(seen.text().contains("SerializationException"));
@@ -129,24 +139,28 @@ async fn reads_on_a_connection_never_ask_for_less_than_it_has_seen() {
     let seen = on(&server, &connection, get()).await;
     assert_eq!(seen.header("x-forebay-version"), Some("1.5.0.3"));
     assert_eq!(db.floors(), [None, at(7), at(7)]);
-    let asked = get_item().header("x-forebay-min-version", "1.5.0.9").header("x-forebay-max-staleness", "250");
+    let asked =
+        get_item().header("x-forebay-min-version", "1.5.0.9").header("x-forebay-max-staleness", "250");
     on(&server, &connection, asked.body(GET_BODY.as_bytes()).unwrap()).await;
     assert_eq!(db.floors()[3], at(9));
     assert_eq!(db.asked.lock()[3].max_staleness, Some(Duration::from_millis(250)));
     on(&server, &server.connection(), get()).await;
     assert_eq!(db.floors()[4], None, "another connection has seen nothing");
     for (name, value) in [("x-forebay-min-version", "soon"), ("x-forebay-max-staleness", "-1")] {
-        let seen = on(&server, &connection, get_item().header(name, value).body(GET_BODY.as_bytes()).unwrap()).await;
+        let seen =
+            on(&server, &connection, get_item().header(name, value).body(GET_BODY.as_bytes()).unwrap()).await;
         assert!(seen.status == 400 && seen.text().contains(name), "{}", seen.text());
     }
 }
 
 #[tokio::test]
 async fn errors_of_the_store_carry_their_status_and_type() {
-    for (kind, status) in [(ErrorKind::ResourceNotFoundException, 400), (ErrorKind::InternalServerError, 500)] {
+    for (kind, status) in [(ErrorKind::ResourceNotFoundException, 400), (ErrorKind::InternalServerError, 500)]
+    {
         let server = server(&Told::new(Act::Fail(Error::new(kind, "m"))));
         let seen = handle(&server, get_item().body(GET_BODY.as_bytes()).unwrap()).await;
-        let expected = format!("{{\"__type\":\"com.amazonaws.dynamodb.v20120810#{}\",\"message\":\"m\"}}", kind.name());
+        let expected =
+            format!("{{\"__type\":\"com.amazonaws.dynamodb.v20120810#{}\",\"message\":\"m\"}}", kind.name());
         assert_eq!((seen.status, seen.text()), (status, expected.as_str()));
         assert_eq!(seen.header("x-forebay-cache"), None);
     }
@@ -187,13 +201,18 @@ async fn compressed_requests_are_read_and_what_only_claims_to_be_is_not() {
     let server = server(&json());
     for coding in [Coding::Gzip, Coding::Deflate] {
         let body = fold(coding, GET_BODY.as_bytes());
-        let seen = handle(&server, get_item().header("content-encoding", coding.name()).body(&body[..]).unwrap()).await;
+        let seen =
+            handle(&server, get_item().header("content-encoding", coding.name()).body(&body[..]).unwrap())
+                .await;
         assert_eq!(seen.status, 200, "{}", seen.text());
     }
     for coding in ["gzip", "br"] {
         let request = get_item().header("content-encoding", coding).body(GET_BODY.as_bytes()).unwrap();
         let seen = handle(&server, request).await;
-        assert_eq!((seen.status, seen.text()), (400, r#"{"__type":"com.amazon.coral.service#SerializationException"}"#));
+        assert_eq!(
+            (seen.status, seen.text()),
+            (400, r#"{"__type":"com.amazon.coral.service#SerializationException"}"#)
+        );
     }
 }
 

@@ -14,7 +14,10 @@ async fn requests_follow_each_other_on_one_connection() {
     for _ in 0..3 {
         let (status, head, body) = ask(&mut io, plain("GetItem", "", GET_BODY).as_bytes()).await.unwrap();
         assert_eq!((status, &body[..]), (200, &b"{\"answer\":1}"[..]));
-        assert!(head.contains("date: sat, 21 nov 2026 00:00:00 gmt\r\n") && !head.contains("connection:"), "{head}");
+        assert!(
+            head.contains("date: sat, 21 nov 2026 00:00:00 gmt\r\n") && !head.contains("connection:"),
+            "{head}"
+        );
     }
     assert_eq!(ask(&mut io, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap().0, 200);
     assert_eq!(ask(&mut io, plain("GetItem", "", GET_BODY).as_bytes()).await.unwrap().0, 200);
@@ -44,7 +47,10 @@ async fn pipelined_requests_are_answered_in_order_and_together() {
         first_read.get_or_insert(read);
         all.extend_from_slice(&part[..read]);
     }
-    assert!(first_read.unwrap() > 1000, "answers to one read leave in one write, not {first_read:?} bytes at a time");
+    assert!(
+        first_read.unwrap() > 1000,
+        "answers to one read leave in one write, not {first_read:?} bytes at a time"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,7 +69,8 @@ async fn an_answer_does_not_wait_for_a_slower_one_behind_it() {
 #[tokio::test]
 async fn connection_close_is_obeyed() {
     let mut io = connect(&server(&json()));
-    let (status, head, _) = ask(&mut io, plain("GetItem", "connection: close\r\n", GET_BODY).as_bytes()).await.unwrap();
+    let (status, head, _) =
+        ask(&mut io, plain("GetItem", "connection: close\r\n", GET_BODY).as_bytes()).await.unwrap();
     assert!(status == 200 && head.contains("connection: close\r\n"));
     assert_eq!(io.read(&mut [0; 16]).await.unwrap(), 0);
 }
