@@ -61,3 +61,6 @@ pub use transact_write_items::{
 pub use untag_resource::{UntagResourceInput, UntagResourceOutput};
 pub use update_item::{ReturnValues, UpdateItemInput, UpdateItemOutput};
 pub use update_table::{IndexUpdate, UpdateTableInput, UpdateTableOutput};
+
+#[cfg(test)]
+mod tests;

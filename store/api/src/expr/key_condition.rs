@@ -83,7 +83,7 @@ impl KeyCondition {
     }
 
     /// Literals must be of types that some key could have.
-    fn check_types(&self) -> Result<(), Error> {
+    pub(crate) fn check_types(&self) -> Result<(), Error> {
         for (_, test) in &self.tests {
             let (operator, fits): (&str, fn(ValueType) -> bool) = match test {
                 KeyTest::Compare(Comparator::Ne, _) => {

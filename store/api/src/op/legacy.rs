@@ -112,7 +112,10 @@ pub(crate) fn key_conditions(conditions: ConditionsUnchecked) -> Result<KeyCondi
         let (operator, values) = comparison(condition)?;
         Ok((name, operator, values))
     });
-    trees::key_condition(entries.collect::<Result<Vec<_>, Error>>()?)
+    let condition = trees::key_condition(entries.collect::<Result<Vec<_>, Error>>()?)?;
+    // No key has any other type, and no expression could say it.
+    condition.check_types()?;
+    Ok(condition)
 }
 
 /// `AttributeUpdates` as the tree an update expression makes.
