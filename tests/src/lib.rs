@@ -1,1 +1,12 @@
 //! Contract, client and fault suites over any implementation of the contract.
+//!
+//! The map: [`contract`] the cases; [`subject`] who is asked; [`ask`] how; [`node`] and [`wire`] a real process and raw
+//! bytes to it; [`ledger`] what a crash may and may not do to writes.
+
+pub mod ask;
+pub mod contract;
+pub mod directory;
+pub mod ledger;
+pub mod node;
+pub mod subject;
+pub mod wire;

@@ -1,0 +1,244 @@
+//! A real node: the binary as a process, started, watched, stopped or killed.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::wire::{Reply, Wire};
+
+/// A node that is not ready by then has failed.
+pub const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// A node that has not stopped by then after a signal has failed.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a process is looked at.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Where the binary is: `FOREBAY_BIN`, or beside the test programs where cargo puts it. Panics where there is none: a test
+/// of the binary without the binary is a failed test.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("FOREBAY_BIN") {
+        let path = PathBuf::from(path);
+        assert!(path.exists(), "FOREBAY_BIN is {}, which does not exist", path.display());
+        return path;
+    }
+    let test = std::env::current_exe().expect("a program knows where it is");
+    // target/release/deps/TEST
+    let path = test.ancestors().nth(2).expect("test programs stand in target/release/deps").join("forebay");
+    assert!(
+        path.exists(),
+        "there is no {}; build it with `cargo build --release -p forebay-proxy`, or set FOREBAY_BIN",
+        path.display()
+    );
+    path
+}
+
+/// A running node. Dropping it kills it.
+pub struct Node {
+    process: Child,
+    /// Where DynamoDB's API is served.
+    pub http: SocketAddr,
+    /// Where health and metrics are served.
+    pub admin: SocketAddr,
+    /// From the start of the process until `/ready` said so.
+    pub ready_after: Duration,
+}
+
+/// How a process that did not become a node ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// What it said on standard output and standard error.
+    pub said: String,
+}
+
+impl Node {
+    /// `forebay dev` on free ports, with these arguments besides.
+    pub fn dev(arguments: &[&str]) -> Node {
+        let mut all = vec!["dev", "--http-port", "0", "--admin-port", "0"];
+        all.extend(arguments);
+        Node::start(&all)
+    }
+
+    /// `forebay dev` on free ports over a directory.
+    pub fn on(directory: &Path) -> Node {
+        Node::dev(&["--data", directory.to_str().expect("temporary paths are text")])
+    }
+
+    /// The binary with these arguments, until it is ready. Panics where it does not get there.
+    pub fn start(arguments: &[&str]) -> Node {
+        #[allow(clippy::disallowed_methods, reason = "the time a start takes is what is measured")]
+        let begun = Instant::now();
+        let mut process = Command::new(binary())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the binary runs");
+        let stdout = process.stdout.take().expect("it was piped");
+        let (say, said) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Read to the end, so that the node never blocks on a full pipe; nobody listens after the start.
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = say.send(line);
+            }
+        });
+        let (mut http, mut admin) = (None, None);
+        while http.is_none() || admin.is_none() {
+            let left = START_TIMEOUT.saturating_sub(begun.elapsed());
+            let line = said.recv_timeout(left).expect("the node prints its addresses");
+            match line.split_whitespace().collect::<Vec<_>>()[..] {
+                ["http", url] => http = Some(address(url)),
+                ["admin", url] => admin = Some(address(url)),
+                _ => {}
+            }
+        }
+        let (http, admin) = (http.expect("looped until there"), admin.expect("looped until there"));
+        let mut node = Node { process, http, admin, ready_after: Duration::ZERO };
+        while node.get("/ready").is_none_or(|reply| reply.status != 200) {
+            assert!(begun.elapsed() < START_TIMEOUT, "the node is not ready");
+            std::thread::sleep(POLL);
+        }
+        node.ready_after = begun.elapsed();
+        node
+    }
+
+    /// A page of the admin port; `None` where it does not answer.
+    pub fn get(&self, path: &str) -> Option<Reply> {
+        let mut wire = Wire::connect(self.admin).ok()?;
+        wire.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes()).ok()?;
+        wire.reply().ok()
+    }
+
+    /// The value of a metric, all label sets summed; `None` where there is none of that name.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let page = self.get("/metrics")?;
+        let text = String::from_utf8_lossy(&page.body).into_owned();
+        let mut sum = None;
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (known, value) = line.rsplit_once(' ')?;
+            if known.split('{').next() == Some(name) {
+                sum = Some(sum.unwrap_or(0.0) + value.parse::<f64>().ok()?);
+            }
+        }
+        sum
+    }
+
+    /// A connection to the API.
+    pub fn connect(&self) -> Wire {
+        Wire::connect(self.http).expect("the node listens")
+    }
+
+    /// One request on a connection of its own, which must succeed.
+    pub fn ok(&self, op: &str, body: &Value) -> Value {
+        let reply = self.connect().ask(op, body).expect("the node answers");
+        assert_eq!(reply.status, 200, "{op} {body}: {}", String::from_utf8_lossy(&reply.body));
+        reply.json()
+    }
+
+    /// Makes a table and waits until it is usable.
+    pub fn create_table(&self, table: &Value) {
+        self.ok("CreateTable", table);
+        let name = &table["TableName"];
+        for _ in 0..12_000 {
+            let got = self.ok("DescribeTable", &serde_json::json!({"TableName": name}));
+            if got["Table"]["TableStatus"] == "ACTIVE" {
+                return;
+            }
+            std::thread::sleep(POLL);
+        }
+        panic!("table {name} does not become usable");
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// SIGKILL, now.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it is ours");
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the node had ended before it was stopped");
+    }
+
+    /// SIGTERM, then waits until it has ended.
+    pub fn stop(mut self) -> ExitStatus {
+        self.terminate();
+        self.wait()
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> ExitStatus {
+        wait(&mut self.process)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Both fail when it has ended already, which is what is wanted.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs the binary to its end, which must come by itself.
+pub fn run(arguments: &[&str], environment: &[(&str, OsString)]) -> Ended {
+    let mut process = Command::new(binary())
+        .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut stdout = process.stdout.take().expect("it was piped");
+    let mut stderr = process.stderr.take().expect("it was piped");
+    let reading = std::thread::spawn(move || {
+        let mut said = String::new();
+        // What is no text counts as nothing said.
+        let _ = stdout.read_to_string(&mut said);
+        said
+    });
+    let also = std::thread::spawn(move || {
+        let mut said = String::new();
+        let _ = stderr.read_to_string(&mut said);
+        said
+    });
+    let status = wait(&mut process);
+    let said = reading.join().expect("the reader ends") + &also.join().expect("the reader ends");
+    Ended { code: status.code(), said }
+}
+
+fn wait(process: &mut Child) -> ExitStatus {
+    #[allow(clippy::disallowed_methods, reason = "the test's own patience")]
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = process.try_wait().expect("it is ours") {
+            return status;
+        }
+        if begun.elapsed() > STOP_TIMEOUT {
+            let _ = process.kill();
+            let _ = process.wait();
+            panic!("the process does not end within {STOP_TIMEOUT:?}");
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+fn address(url: &str) -> SocketAddr {
+    let (_, address) = url.split_once("://").expect("an address is printed as a URL");
+    address.trim_end_matches('/').parse().expect("an address is printed as IP and port")
+}

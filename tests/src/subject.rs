@@ -1,0 +1,134 @@
+//! Each implementation of the contract under test.
+//!
+//! Invariant: a subject is made anew for every use, holds nothing, and is gone when it is dropped.
+
+use std::sync::Arc;
+
+use api::Shared;
+use host::clock::{Clock, SystemClock};
+use host::metrics::Registry;
+use http_front::client::{HttpDb, HttpDbSettings};
+use http_front::server::{HttpServer, HttpSettings};
+use http_front::sigv4::Auth;
+use proxy::cache::{Cache, CacheSettings};
+use proxy::layer::LimitSettings;
+use proxy::stack;
+use proxy::surroundings::System;
+use store::db::rocks::{RocksEngine, RocksSettings};
+use store::embedded::Surroundings;
+use store::{Embedded, EmbeddedSettings};
+
+use crate::ask::Ask;
+use crate::directory::Directory;
+
+/// An implementation under test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The store in process, on the engine and a disk.
+    Embedded,
+    /// The whole stack of decorators, both caches among them, over the store in memory.
+    Cached,
+    /// The same, served on loopback, through our own client of HTTP.
+    Http,
+    /// The same, as bytes through the function of the HTTP front, without a socket.
+    Front,
+}
+
+/// A subject that runs. What it stands on is gone when this is dropped.
+pub struct Running {
+    /// How to ask it.
+    pub ask: Ask,
+    store: Arc<Embedded>,
+    /// Dropped last of all.
+    _directory: Option<Directory>,
+}
+
+impl Subject {
+    /// Every subject.
+    pub const ALL: [Subject; 4] = [Subject::Embedded, Subject::Cached, Subject::Http, Subject::Front];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Subject::Embedded => "embedded",
+            Subject::Cached => "cached",
+            Subject::Http => "http",
+            Subject::Front => "front",
+        }
+    }
+
+    /// Starts it. Needs a tokio runtime, which must live as long as what is answered.
+    pub async fn start(self) -> Running {
+        let system = Arc::new(System::new(Arc::new(SystemClock::new())));
+        match self {
+            Subject::Embedded => {
+                let directory = Directory::new("embedded");
+                let engine = RocksEngine::new(RocksSettings::default()).expect("the engine starts");
+                let store = Embedded::on_disk(
+                    EmbeddedSettings::default(),
+                    &engine,
+                    directory.path(),
+                    Surroundings::system(),
+                    Arc::new(()),
+                );
+                let store = Arc::new(store.expect("an empty store opens"));
+                let ask = Ask::through_trait(self.name(), Shared::new(Arc::clone(&store)));
+                Running { ask, store, _directory: Some(directory) }
+            }
+            Subject::Cached => {
+                let (store, db) = stacked(&system);
+                Running { ask: Ask::through_trait(self.name(), db), store, _directory: None }
+            }
+            Subject::Http => {
+                let (store, db) = stacked(&system);
+                let address = serve(server(db, &system)).await;
+                let settings = HttpDbSettings::new(format!("http://{address}"));
+                let client = HttpDb::new(settings, None, None, system).expect("the settings are good");
+                Running { ask: Ask::through_trait(self.name(), Shared::new(client)), store, _directory: None }
+            }
+            Subject::Front => {
+                let (store, db) = stacked(&system);
+                Running { ask: Ask::through_front(self.name(), server(db, &system)), store, _directory: None }
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Stops it cleanly.
+    pub async fn stop(self) {
+        self.store.close().await.expect("the store closes");
+    }
+}
+
+/// The decorators of a node over a store in memory.
+fn stacked(system: &Arc<System>) -> (Arc<Embedded>, Shared) {
+    const SERVING_THREADS: usize = 1;
+    let registry = Registry::new();
+    let clock: Arc<dyn Clock> = Arc::clone(system.clock()) as Arc<dyn Clock>;
+    let cache = Cache::new(CacheSettings::default(), Arc::clone(&clock), system.random_u64(), SERVING_THREADS, &registry);
+    let cache = cache.expect("default settings are good");
+    let sink = Arc::clone(&cache);
+    let store = Embedded::in_memory(EmbeddedSettings::default(), Surroundings::system(), sink);
+    let store = Arc::new(store.expect("a store in memory opens"));
+    let db = stack::build(Arc::clone(&store), cache, &LimitSettings::default(), clock, &registry);
+    (store, Shared::new(db))
+}
+
+fn server(db: Shared, system: &Arc<System>) -> HttpServer<Shared> {
+    HttpServer::new(db, Auth::Any, HttpSettings::default(), Arc::clone(system) as _)
+}
+
+/// Serves on a free port of loopback for as long as the runtime lives.
+async fn serve(server: HttpServer<Shared>) -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            stream.set_nodelay(true).expect("a socket takes its options");
+            let server = server.clone();
+            tokio::spawn(async move { server.serve_connection(stream, std::future::pending()).await });
+        }
+    });
+    address
+}
