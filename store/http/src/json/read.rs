@@ -209,27 +209,7 @@ impl<'a> Reader<'a> {
 
     /// Moves to the next byte of a string that is not simply itself.
     fn plain_run(&mut self) {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGH: u64 = 0x8080_8080_8080_8080;
-        let bytes = self.text.as_bytes();
-        // Eight bytes at a time while none of them is a quote, a backslash or a control character. Bytes from 0x80 up
-        // belong to characters and are plain; the masks leave them out.
-        while let Some(chunk) = bytes.get(self.at..self.at + 8) {
-            let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes were asked for"));
-            let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGH;
-            let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-            if (control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')))) != 0
-            {
-                break;
-            }
-            self.at += 8;
-        }
-        while let Some(byte) = bytes.get(self.at) {
-            if *byte < 0x20 || matches!(byte, b'"' | b'\\') {
-                break;
-            }
-            self.at += 1;
-        }
+        self.at += super::plain_bytes(&self.text.as_bytes()[self.at..]);
     }
 
     fn escaped(&mut self, start: usize) -> Result<String, Error> {

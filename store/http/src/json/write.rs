@@ -9,7 +9,7 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// What each byte becomes within a string: 0 for itself, `u` for `\u00xx`, else the letter behind the backslash.
+/// What a byte that does not stand for itself becomes: `u` for `\u00xx`, else the letter behind the backslash.
 const ESCAPES: [u8; 256] = {
     let mut table = [0; 256];
     let mut at = 0;
@@ -31,21 +31,19 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len() + 1);
-    let mut from = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        let escape = ESCAPES[byte as usize];
-        if escape == 0 {
-            continue;
-        }
-        out.extend_from_slice(&bytes[from..at]);
-        from = at + 1;
+    let mut rest = bytes;
+    loop {
+        let (plain, special) = rest.split_at(super::plain_bytes(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, after)) = special.split_first() else { return };
+        rest = after;
+        let escape = ESCAPES[usize::from(byte)];
         out.extend_from_slice(&[b'\\', escape]);
         if escape == b'u' {
             out.extend_from_slice(b"00");
             out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
     }
-    out.extend_from_slice(&bytes[from..]);
 }
 
 /// Writes bytes as a base64 string with its quotes.
