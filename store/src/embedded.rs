@@ -58,8 +58,8 @@ impl Default for EmbeddedSettings {
     }
 }
 
-/// The store of one node. Dropping it without [`Embedded::close`] is like a crash: nothing acknowledged is lost, and the
-/// next opening takes longer.
+/// The store of one node. Dropping it stops it in the background, some time later; [`Embedded::close`] waits for that. A
+/// process that ends without either loses nothing acknowledged, and its next opening takes longer.
 pub struct Embedded {
     core: Arc<Core>,
     keeper: Keeper,
@@ -205,7 +205,10 @@ impl Core {
     fn read_from(&self, source: ScanSource, request: &Request) -> Result<Answer, EngineError> {
         let tables = self.published.tables();
         let version = self.published.version();
-        let view = View::new(&self.state_db, &tables, source);
+        let view = match request {
+            Request::GetItem(_) => View::of_one_record(&self.state_db, &tables, source),
+            _ => View::new(&self.state_db, &tables, source),
+        };
         let response = engine::read(&view, request)?;
         Ok(Answer::from_store(response, Some(version)))
     }

@@ -145,6 +145,10 @@ async fn keep(core: &Core) {
 
 async fn take(core: &Core, step: Body) {
     if let Err(error) = core.propose(&Context::default(), step).await {
+        if core.raft.failure().is_some() {
+            // Nothing is taken any more until the store is opened again, and that was said when it began.
+            std::future::pending::<()>().await;
+        }
         tracing::warn!(%error, "a step of the store's own work failed; it is tried again");
         tokio::time::sleep(RETRY_PAUSE).await;
     }

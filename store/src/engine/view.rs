@@ -4,10 +4,11 @@
 //! memory fails with [`EngineError::needs_disk`] where that is not enough; the caller then makes the whole read again
 //! on a view that may block.
 
-use api::schema::IndexKind;
-use api::{IndexId, KeyBytes, Table, TableId, TableName};
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+use api::{KeyBytes, Table, TableId, TableName};
 
 use crate::db::{Cursor, DbError, KeyRange, Resident, Scan, ScanOrder, ScanSource, SharedDb, Snapshot};
 use crate::error::{EngineError, table_not_found};
@@ -19,7 +20,8 @@ pub type TableMap = HashMap<TableName, Arc<Table>>;
 
 /// One consistent view of the state.
 pub struct View<'a> {
-    snapshot: Box<dyn Snapshot + 'a>,
+    db: &'a SharedDb,
+    snapshot: OnceCell<Box<dyn Snapshot + 'a>>,
     tables: &'a TableMap,
     source: ScanSource,
 }
@@ -27,7 +29,12 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// A view of now. `tables` must have been loaded before, so that it names no table that the view does not have.
     pub fn new(db: &'a SharedDb, tables: &'a TableMap, source: ScanSource) -> View<'a> {
-        View { snapshot: db.snapshot(), tables, source }
+        View { db, snapshot: OnceCell::from(db.snapshot()), tables, source }
+    }
+
+    /// A view for a request that reads one record only, which is one moment by itself and spares the snapshot.
+    pub fn of_one_record(db: &'a SharedDb, tables: &'a TableMap, source: ScanSource) -> View<'a> {
+        View { db, snapshot: OnceCell::new(), tables, source }
     }
 
     /// The table of that name, if data can be read from it. Errors: `ResourceNotFoundException`, also while the table
@@ -43,12 +50,17 @@ impl<'a> View<'a> {
 
     /// The value under a key of the state.
     pub fn get(&self, key: &[u8]) -> Result<Option<bytes::Bytes>, EngineError> {
+        let snapshot = self.snapshot.get();
         Ok(match self.source {
-            ScanSource::All => self.snapshot.get(key)?,
-            ScanSource::Resident => match self.snapshot.get_resident(key)? {
-                Resident::Known(value) => value,
-                Resident::NeedsDisk => return Err(DbError::NeedsDisk.into()),
-            },
+            ScanSource::All => snapshot.map_or_else(|| self.db.get(key), |snapshot| snapshot.get(key))?,
+            ScanSource::Resident => {
+                let resident = snapshot
+                    .map_or_else(|| self.db.get_resident(key), |snapshot| snapshot.get_resident(key))?;
+                match resident {
+                    Resident::Known(value) => value,
+                    Resident::NeedsDisk => return Err(DbError::NeedsDisk.into()),
+                }
+            }
         })
     }
 
@@ -62,12 +74,7 @@ impl<'a> View<'a> {
 
     /// A cursor before the first record of a range, in that order. Key layouts: [`kv::item`], [`kv::index_entry`].
     pub fn scan(&self, range: KeyRange, order: ScanOrder) -> Box<dyn Cursor + '_> {
-        self.snapshot.scan(&Scan { range, order, source: self.source })
-    }
-
-    /// All entries of an index.
-    pub fn index_range(kind: IndexKind, index: IndexId) -> KeyRange {
-        KeyRange::prefix(kv::index_entry::index_prefix(kind, index))
+        self.snapshot.get_or_init(|| self.db.snapshot()).scan(&Scan { range, order, source: self.source })
     }
 }
 

@@ -203,10 +203,13 @@ pub fn perform(state: &mut State, prepared: Prepared) -> Result<Effect, EngineEr
     let mut partitions = Vec::new();
     for change in changes {
         let IndexChange { index, old, new } = change;
-        let size = |placed: &Option<index::Placed>| {
-            placed.as_ref().map(|placed| placed.entry.body.billed_size() as u64)
+        let size = |placed: &index::Placed| placed.entry.body.billed_size() as u64;
+        let counted = match &old {
+            // The filling may not have come to this item yet: then there is no entry to be counted out.
+            Some(old) if index.backfilling && state.get(&old.key)?.is_none() => None,
+            old => old.as_ref().map(size),
         };
-        count_entry_change(state, table, index, size(&old), size(&new));
+        state.count_entry(table.id, index.id, counted, new.as_ref().map(size));
         for placed in old.iter().chain(&new) {
             let partition = IndexPartition { index: index.id, partition: placed.partition.clone() };
             if !partitions.contains(&partition) {
@@ -246,16 +249,6 @@ pub fn perform(state: &mut State, prepared: Prepared) -> Result<Effect, EngineEr
     let old_image = prepared.old.as_ref().map_or(Image::Absent, |old| Image::Present(old.body.clone()));
     state.announce(table, prepared.key, old_image, new_image, partitions);
     Ok(Effect { units, collection_bytes, old: prepared.old })
-}
-
-fn count_entry_change(
-    state: &mut State,
-    table: &Table,
-    index: &api::schema::Index,
-    old: Option<u64>,
-    new: Option<u64>,
-) {
-    state.count_entry(table.id, index.id, old, new);
 }
 
 fn collection_bytes(state: &State, table: &Table, key: &KeyBytes) -> Result<u64, EngineError> {

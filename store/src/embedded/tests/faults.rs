@@ -1,0 +1,230 @@
+//! What stands after a crash, what a failed disk allows, and in which order the feed tells of changes.
+
+use std::sync::{Mutex, OnceLock};
+
+use api::op::PutItemInput;
+use api::{Change, DynamoDb, ErrorKind, Image, Table, Version};
+
+use super::*;
+use crate::db::memory::{CrashTail, Fault, MemoryDisk, WriteAheadLog};
+use crate::published::Published;
+
+struct Disks {
+    log: MemoryDisk,
+    state: MemoryDisk,
+}
+
+impl Disks {
+    fn new() -> Disks {
+        Disks { log: MemoryDisk::new(WriteAheadLog::On), state: MemoryDisk::new(WriteAheadLog::Off) }
+    }
+
+    fn open(&self) -> Embedded {
+        Embedded::open(
+            EmbeddedSettings::default(),
+            Arc::new(self.log.open()),
+            Arc::new(self.state.open()),
+            surroundings(Arc::default()),
+            Arc::new(()),
+        )
+        .unwrap()
+    }
+
+    fn crash(&self) {
+        self.log.crash(CrashTail::default());
+        self.state.crash(CrashTail::default());
+    }
+}
+
+#[test]
+fn every_acknowledged_write_is_there_after_a_crash() {
+    let disks = Disks::new();
+    run(async {
+        let mut incarnation = None;
+        for round in 0..4 {
+            let store = disks.open();
+            let version = store.version();
+            assert_eq!(*incarnation.get_or_insert(version.incarnation), version.incarnation);
+            if round == 0 {
+                store.send(cx(), create_indexed()).await.unwrap();
+            }
+            active(&store).await;
+            for at in 0..round * 20 {
+                assert!(item(&store, key("a", at)).await.is_some(), "item {at} of {round}");
+            }
+            assert_eq!(describe(&store).await.unwrap().size.items, round as u64 * 20);
+            for at in round * 20..(round + 1) * 20 {
+                store.send(cx(), put(key("a", at).with("g", s("x")))).await.unwrap();
+            }
+            if round == 2 {
+                store.close().await.unwrap();
+            } else {
+                disks.crash();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_failed_sync_refuses_writes_and_keeps_reads() {
+    let disks = Disks::new();
+    run(async {
+        let store = disks.open();
+        store.send(cx(), create()).await.unwrap();
+        active(&store).await;
+        store.send(cx(), put(key("a", 1))).await.unwrap();
+        assert!(store.ready().is_ok());
+        disks.log.order_fault(0, Fault::Sync);
+        let failed = store.send(cx(), put(key("a", 2))).await.unwrap_err();
+        assert_eq!(failed.kind, ErrorKind::InternalServerError);
+        let refused = store.send(cx(), put(key("a", 3))).await.unwrap_err();
+        assert!(refused.message.contains("takes no writes"), "{}", refused.message);
+        assert!(store.ready().is_err());
+        let read = store.send(cx(), get(key("a", 1), false)).await.unwrap();
+        assert!(read.item.is_some(), "reads go on");
+        drop(store);
+        disks.crash();
+        let store = disks.open();
+        assert!(item(&store, key("a", 1)).await.is_some());
+        store.send(cx(), put(key("a", 4))).await.unwrap();
+    });
+}
+
+#[test]
+fn a_store_of_another_format_is_refused_with_what_to_do() {
+    let disks = Disks::new();
+    let state = disks.state.open();
+    let mut batch = crate::db::Batch::new();
+    batch.put(&crate::kv::format::KEY[..], crate::kv::format::encode(99));
+    crate::db::Db::write(&state, batch, crate::db::Durability::Buffered).unwrap();
+    crate::db::Db::flush(&state).unwrap();
+    let opened = Embedded::open(
+        EmbeddedSettings::default(),
+        Arc::new(disks.log.open()),
+        Arc::new(disks.state.open()),
+        surroundings(Arc::default()),
+        Arc::new(()),
+    );
+    let Err(error) = opened else { panic!("it opened") };
+    assert!(error.to_string().contains("format 99"), "{error}");
+}
+
+#[test]
+fn a_read_waits_briefly_for_the_version_it_asks_for() {
+    run(async {
+        let store = store();
+        store.send(cx(), create()).await.unwrap();
+        active(&store).await;
+        let written = store.call(cx(), put(key("a", 1)).into()).await.unwrap().version.unwrap();
+        let at = |version| Context { min_version: Some(version), ..cx() };
+        let read = store.call(at(written), get(key("a", 1), false).into()).await.unwrap();
+        assert_eq!(read.version.unwrap().at_least(&written), Some(true));
+        let later = Version { index: written.index + 1_000_000, ..written };
+        let refused = store.call(at(later), get(key("a", 1), false).into()).await.unwrap_err();
+        assert!(refused.kind.is_retryable());
+        let elsewhere = Version { incarnation: written.incarnation ^ 1, ..later };
+        assert!(store.call(at(elsewhere), get(key("a", 1), false).into()).await.is_ok());
+    });
+}
+
+/// Writes down the feed, and whether each change was visible when it was told of.
+#[derive(Default)]
+struct Recorder {
+    published: OnceLock<Arc<Published>>,
+    events: Mutex<Vec<Event>>,
+}
+
+#[derive(Debug)]
+enum Event {
+    Raised { first: Version, shown: Version },
+    Published { changes: Vec<Change>, applied: Version, shown: Version },
+    Table { dropped: bool },
+}
+
+impl Recorder {
+    fn shown(&self) -> Version {
+        self.published.get().map(|published| published.version()).unwrap_or_default()
+    }
+}
+
+impl ChangeSink for Recorder {
+    fn raise(&self, changes: &[Change]) {
+        let event = Event::Raised { first: changes[0].version, shown: self.shown() };
+        self.events.lock().unwrap().push(event);
+    }
+    fn publish(&self, changes: &[Change], applied: Version) {
+        let event = Event::Published { changes: changes.to_vec(), applied, shown: self.shown() };
+        self.events.lock().unwrap().push(event);
+    }
+    fn table_changed(&self, _: &Arc<Table>, dropped: bool) {
+        self.events.lock().unwrap().push(Event::Table { dropped });
+    }
+    fn gap(&self, _: Version) {}
+}
+
+#[test]
+fn the_feed_raises_before_a_write_shows_and_publishes_before_it_is_acknowledged() {
+    run(async {
+        let recorder = Arc::new(Recorder::default());
+        let store = store_with(Arc::default(), Arc::clone(&recorder) as Arc<dyn ChangeSink>);
+        recorder.published.set(Arc::clone(&store.core.published)).ok().unwrap();
+        store.send(cx(), create_indexed()).await.unwrap();
+        active(&store).await;
+        recorder.events.lock().unwrap().clear();
+        let first = key("a", 1).with("g", s("x"));
+        let second = key("a", 1).with("g", s("y"));
+        let input: PutItemInput = put(first.clone());
+        let acknowledged = store.call(cx(), input.into()).await.unwrap().version.unwrap();
+        {
+            let events = recorder.events.lock().unwrap();
+            let Event::Raised { first: raised, shown } = &events[0] else { panic!("{events:?}") };
+            assert_eq!(*raised, acknowledged);
+            assert_eq!(shown.at_least(raised), Some(false), "not visible yet");
+            let Event::Published { changes, applied, shown } = &events[1] else { panic!("{events:?}") };
+            assert_eq!(applied.at_least(&acknowledged), Some(true));
+            assert_eq!(shown.at_least(&acknowledged), Some(false), "the version shows last");
+            assert_eq!((&changes[0].old, changes[0].ordinal), (&Image::Absent, 0));
+            assert_eq!(changes[0].indexes.len(), 1);
+        }
+        store.send(cx(), put(second.clone())).await.unwrap();
+        store.send(cx(), put(second.clone())).await.unwrap();
+        store.send(cx(), delete(key("missing", 1))).await.unwrap();
+        let events = recorder.events.lock().unwrap();
+        let changes: Vec<&Change> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Published { changes, .. } => Some(changes),
+                Event::Raised { .. } | Event::Table { .. } => None,
+            })
+            .flatten()
+            .collect();
+        assert_eq!(changes.len(), 3, "deleting nothing is no change");
+        assert_eq!(changes[1].old, Image::Present(api::EncodedItem::encode(&first)));
+        assert_eq!(changes[1].new, Image::Present(api::EncodedItem::encode(&second)));
+        assert_eq!(changes[1].indexes.len(), 2, "the partition it left and the one it came to");
+        assert_eq!(changes[2].indexes.len(), 0, "an entry that stays is no change of the index");
+        assert!(changes.windows(2).all(|pair| pair[0].version.index < pair[1].version.index));
+        assert!(changes.windows(2).all(|pair| pair[0].log_time_millis <= pair[1].log_time_millis));
+    });
+}
+
+#[test]
+fn tables_are_announced_when_made_altered_and_dropped() {
+    run(async {
+        let recorder = Arc::new(Recorder::default());
+        let store = store_with(Arc::default(), Arc::clone(&recorder) as Arc<dyn ChangeSink>);
+        store.send(cx(), create()).await.unwrap();
+        active(&store).await;
+        store.send(cx(), api::op::DeleteTableInput { table: name() }).await.unwrap();
+        until(&store, |table| table.is_err()).await;
+        let events = recorder.events.lock().unwrap();
+        let told: Vec<bool> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Table { dropped } => Some(*dropped),
+                Event::Raised { .. } | Event::Published { .. } => None,
+            })
+            .collect();
+        assert_eq!(told, [false, false, false, true], "creating, active, deleting, gone");
+    });
+}
