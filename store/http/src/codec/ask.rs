@@ -101,7 +101,7 @@ fn fields(body: &mut Object<'_>, request: &Request) {
             resource(body, &input.table);
             body.array("TagKeys", |array| {
                 for key in &input.keys {
-                    write::string(array.next(), key);
+                    write::string(array.element(), key);
                 }
             });
         }

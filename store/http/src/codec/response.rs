@@ -71,7 +71,7 @@ fn fields(body: &mut Object<'_>, response: &Response) {
             }
             body.array("TableNames", |names| {
                 for name in &output.names {
-                    write::string(names.next(), name);
+                    write::string(names.element(), name);
                 }
             });
         }
@@ -130,7 +130,7 @@ fn page(body: &mut Object<'_>, page: &Page) {
     if let Some(items) = &page.items {
         body.array("Items", |array| {
             for item in items {
-                encode_item_json(item, array.next());
+                encode_item_json(item, array.element());
             }
         });
     }
@@ -146,7 +146,7 @@ fn batch_get_item(body: &mut Object<'_>, output: &BatchGetItemOutput) {
         for (table, items) in &output.responses {
             let mut array = Array::new(tables.member(table.as_str()));
             for item in items {
-                encode_item_json(item, array.next());
+                encode_item_json(item, array.element());
             }
             array.close();
         }
@@ -163,7 +163,7 @@ pub(super) fn table_keys(tables: &mut Object<'_>, all: &[TableKeys]) {
         }
         object.array("Keys", |array| {
             for key in &keys.keys {
-                write_item(array.next(), key);
+                write_item(array.element(), key);
             }
         });
         ask::projection(&mut object, keys.projection.as_ref());
@@ -276,8 +276,8 @@ fn collections(body: &mut Object<'_>, collections: &[(TableName, Vec<ItemCollect
 fn metrics(object: &mut Object<'_>, collection: &ItemCollectionMetrics) {
     write_item(object.field("ItemCollectionKey"), &collection.key);
     object.array("SizeEstimateRangeGB", |range| {
-        write::double(range.next(), collection.size_range_gb.0);
-        write::double(range.next(), collection.size_range_gb.1);
+        write::double(range.element(), collection.size_range_gb.0);
+        write::double(range.element(), collection.size_range_gb.1);
     });
 }
 
@@ -314,22 +314,22 @@ fn encoded_value(value: ValueRef<'_>, out: &mut Vec<u8>) {
         ValueRef::M(map) => encoded_map(map, object.field("M")),
         ValueRef::L(elements) => object.array("L", |array| {
             for element in elements {
-                encoded_value(element, array.next());
+                encoded_value(element, array.element());
             }
         }),
         ValueRef::Ss(set) => object.array("SS", |array| {
             for text in set {
-                write::string(array.next(), text);
+                write::string(array.element(), text);
             }
         }),
         ValueRef::Ns(set) => object.array("NS", |array| {
             for number in set {
-                write_number(array.next(), &number);
+                write_number(array.element(), &number);
             }
         }),
         ValueRef::Bs(set) => object.array("BS", |array| {
             for bytes in set {
-                write::blob(array.next(), bytes);
+                write::blob(array.element(), bytes);
             }
         }),
     }

@@ -266,7 +266,7 @@ fn binary_set(reader: &mut Reader<'_>, problems: &mut Problems) -> Result<Attrib
             let mut shown = Vec::new();
             let mut array = Array::new(&mut shown);
             for bytes in &given {
-                write::blob(array.next(), bytes);
+                write::blob(array.element(), bytes);
             }
             array.close();
             let shown: String = String::from_utf8_lossy(&shown).replace('"', "").replace(',', ", ");
@@ -303,22 +303,22 @@ pub(super) fn write_value(out: &mut Vec<u8>, value: &AttributeValue) {
         AttributeValue::M(map) => write_map(object.field("M"), map),
         AttributeValue::L(elements) => object.array("L", |array| {
             for element in elements {
-                write_value(array.next(), element);
+                write_value(array.element(), element);
             }
         }),
         AttributeValue::Ss(set) => object.array("SS", |array| {
             for text in set {
-                write::string(array.next(), text);
+                write::string(array.element(), text);
             }
         }),
         AttributeValue::Ns(set) => object.array("NS", |array| {
             for number in set {
-                write_number(array.next(), number);
+                write_number(array.element(), number);
             }
         }),
         AttributeValue::Bs(set) => object.array("BS", |array| {
             for bytes in set {
-                write::blob(array.next(), bytes);
+                write::blob(array.element(), bytes);
             }
         }),
     }

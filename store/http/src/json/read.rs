@@ -446,9 +446,9 @@ impl<'a> Reader<'a> {
             Kind::String => {
                 let text = self.quoted()?;
                 let is = |word: &&str| text.eq_ignore_ascii_case(word);
-                if ["true", "yes", "1"].iter().any(|word| is(word)) {
+                if ["true", "yes", "1"].iter().any(&is) {
                     Ok(Some(true))
-                } else if ["false", "no", "0"].iter().any(|word| is(word)) {
+                } else if ["false", "no", "0"].iter().any(is) {
                     Ok(Some(false))
                 } else {
                     Err(refused("Unexpected token received from parser"))

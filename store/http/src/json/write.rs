@@ -169,7 +169,7 @@ impl<'o> Array<'o> {
     }
 
     /// The place the next element goes to.
-    pub fn next(&mut self) -> &mut Vec<u8> {
+    pub fn element(&mut self) -> &mut Vec<u8> {
         if !self.empty {
             self.out.push(b',');
         }
@@ -179,7 +179,7 @@ impl<'o> Array<'o> {
 
     /// Writes an object as the next element.
     pub fn object(&mut self, fill: impl FnOnce(&mut Object<'_>)) {
-        let mut object = Object::new(self.next());
+        let mut object = Object::new(self.element());
         fill(&mut object);
         object.close();
     }

@@ -54,10 +54,11 @@ pub(super) fn batch_get_item(reader: &mut Reader<'_>) -> Result<BatchGetItemUnch
     Ok(input)
 }
 
+/// Writes by table, in the order of the request.
+type TableWrites = Vec<(String, Vec<BatchWriteUnchecked>)>;
+
 /// The `RequestItems` of a BatchWriteItem; also its `UnprocessedItems`.
-pub(in crate::codec) fn table_writes(
-    reader: &mut Reader<'_>,
-) -> Result<Option<Vec<(String, Vec<BatchWriteUnchecked>)>>, Error> {
+pub(in crate::codec) fn table_writes(reader: &mut Reader<'_>) -> Result<Option<TableWrites>, Error> {
     ordered(reader, "java.util.List<com.amazonaws.dynamodb.v20120810.WriteRequest>", |reader| {
         no_scalar(reader)?;
         Ok(list(reader, write)?.unwrap_or_default())

@@ -67,7 +67,7 @@ pub(in crate::codec) fn projection(object: &mut Object<'_>, projection: &IndexPr
         IndexProjection::Include(attributes) => {
             object.array("NonKeyAttributes", |array| {
                 for attribute in attributes {
-                    write::string(array.next(), attribute);
+                    write::string(array.element(), attribute);
                 }
             });
             object.text("ProjectionType", "INCLUDE");
