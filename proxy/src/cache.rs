@@ -44,13 +44,18 @@ use item::{Filled, ItemEntry, ItemFound, ItemKey, ItemPermit, Items, Read, Surro
 use position::{At, Position};
 use query::{PageEntry, PageFound, PageKey, PagePermit, Pages};
 use settings::Policies;
-pub use settings::{BadCacheSettings, CacheSettings, HitCapacity, Mode, Policy, TableCacheSettings};
+pub use settings::{
+    BadCacheSettings, CacheSettings, HitCapacity, Mode, Policy, TableCacheSettings,
+};
+#[cfg(test)]
+pub(crate) use stamp::Off;
 use stamp::Stamps;
 pub use statistics::Statistics;
 
 /// Longest key that is cached: above what partition and sort key can come to in canonical form, where each byte may take
 /// two. Longer ones are the store's to refuse. Unit: bytes.
-pub const KEY_BYTES_MAX: usize = 2 * (api::limits::PARTITION_KEY_BYTES + api::limits::SORT_KEY_BYTES) + 4;
+pub const KEY_BYTES_MAX: usize =
+    2 * (api::limits::PARTITION_KEY_BYTES + api::limits::SORT_KEY_BYTES) + 4;
 /// The part of `cache_bytes` that stamps take.
 const STAMP_SHARE: u64 = 64;
 /// Shards for each core, so that two cores seldom want the same lock.
@@ -88,6 +93,8 @@ pub struct Cache {
     item_flights: Flights<SharedItem>,
     page_flights: Flights<SharedPage>,
     gone_tables: Mutex<HashSet<TableId>>,
+    // The feed has one thread; whoever opens the store may announce its version from another.
+    feed: Mutex<()>,
     statistics: Statistics,
 }
 
@@ -132,14 +139,12 @@ impl Cache {
         let hasher = Hasher::new(hash_seed);
         let bytes = settings.cache_bytes.bytes();
         let stamps = Stamps::sized(bytes / STAMP_SHARE);
-        let for_entries = bytes - stamps.bytes();
-        let query_bytes = for_entries / 100 * u64::from(settings.query_share_percent);
+        let query_bytes = bytes * u64::from(settings.query_share_percent) / 100;
         let pages_fit = query_bytes >= query::SHARD_BYTES_MIN;
-        let (item_bytes, query_bytes) = if pages_fit {
-            (for_entries - query_bytes, query_bytes)
-        } else {
-            (for_entries, query::SHARD_BYTES_MIN)
-        };
+        // Where no page fits, the map of pages is never used, and takes nothing.
+        let for_pages = if pages_fit { query_bytes } else { 0 };
+        let item_bytes = bytes - for_pages - stamps.bytes();
+        let query_bytes = query_bytes.max(query::SHARD_BYTES_MIN);
         let shards = cores.max(1).saturating_mul(SHARDS_PER_CORE);
         let cache = Arc::new(Cache {
             policies: ArcSwap::from_pointee(Policies::of(&settings)),
@@ -154,6 +159,7 @@ impl Cache {
             item_flights: Flights::new(),
             page_flights: Flights::new(),
             gone_tables: Mutex::default(),
+            feed: Mutex::default(),
             statistics: Statistics::new(registry),
         });
         statistics::register_gauges(registry, &Arc::downgrade(&cache));
@@ -232,16 +238,26 @@ impl Cache {
     }
 
     /// Begins or joins the flight of a key's read.
-    pub fn join_item(&self, view: &View, key: &ItemKey<'_>, min: Option<&Version>) -> Joined<'_, SharedItem> {
+    pub fn join_item(
+        &self,
+        view: &View,
+        key: &ItemKey<'_>,
+        min: Option<&Version>,
+    ) -> Joined<'_, SharedItem> {
         let stamps = [self.stamps.key(key.hash()), 0];
-        let flight =
-            FlightKey { hash: key.hash(), table: key.table().0, bytes: Bytes::copy_from_slice(key.bytes()) };
+        let flight = FlightKey {
+            hash: key.hash(),
+            table: key.table().0,
+            bytes: Bytes::copy_from_slice(key.bytes()),
+        };
         self.join(&self.item_flights, flight, view, stamps, min)
     }
 
     /// Whether what a flight brought may be given to one who waited for it.
     pub fn may_take<T: Clone>(&self, view: &View, waiting: &Waiting<T>, version: &Version) -> bool {
-        view.at.index_of(version).is_some_and(|index| index >= waiting.least_index())
+        view.at
+            .index_of(version)
+            .is_some_and(|index| index >= waiting.least_index())
     }
 
     /// Keeps a wire form of an entry for hits to come.
@@ -328,9 +344,18 @@ impl Cache {
     }
 
     /// Begins or joins the flight of a page's read.
-    pub fn join_page(&self, view: &View, key: &PageKey<'_>, min: Option<&Version>) -> Joined<'_, SharedPage> {
+    pub fn join_page(
+        &self,
+        view: &View,
+        key: &PageKey<'_>,
+        min: Option<&Version>,
+    ) -> Joined<'_, SharedPage> {
         let stamps = self.stamps.read(&key.dependencies);
-        let flight = FlightKey { hash: key.hash, table: 0, bytes: Bytes::copy_from_slice(key.bytes) };
+        let flight = FlightKey {
+            hash: key.hash,
+            table: 0,
+            bytes: Bytes::copy_from_slice(key.bytes),
+        };
         self.join(&self.page_flights, flight, view, stamps, min)
     }
 
@@ -354,7 +379,11 @@ impl Cache {
             Some(index) => index,
             None => None,
         };
-        let now = Began { epoch: view.at.epoch, applied: view.at.version.index, stamps };
+        let now = Began {
+            epoch: view.at.epoch,
+            applied: view.at.version.index,
+            stamps,
+        };
         flights.join(key, now, min_index)
     }
 
@@ -366,8 +395,18 @@ impl Cache {
     /// Drops every item and page of one table, as an operator asks. Returns how many went.
     pub fn invalidate_table(&self, table: TableId) -> u64 {
         let of_table = |id: TableId, _, _| id == table;
-        let items = self.items.map().iter().filter(|entry| self.items.remove_dead(entry, of_table)).count();
-        let pages = self.pages.map().iter().filter(|entry| self.pages.remove_dead(entry, of_table)).count();
+        let items = self
+            .items
+            .map()
+            .iter()
+            .filter(|entry| self.items.remove_dead(entry, of_table))
+            .count();
+        let pages = self
+            .pages
+            .map()
+            .iter()
+            .filter(|entry| self.pages.remove_dead(entry, of_table))
+            .count();
         (items + pages) as u64
     }
 
@@ -375,6 +414,12 @@ impl Cache {
     pub fn clear(&self) {
         self.items.map().clear();
         self.pages.map().clear();
+    }
+
+    /// Switches off a kind of stamp, so that a test may prove that it would notice.
+    #[cfg(test)]
+    pub(crate) fn switch_off(&self, off: Option<Off>) {
+        *self.stamps.off.lock() = off;
     }
 
     fn count_evicted(&self, installed: Installed, counter: &Counter) {
@@ -394,21 +439,46 @@ impl Cache {
     }
 }
 
+impl Cache {
+    fn begin_epoch(&self, applied: Version) {
+        let continues = self.position.continues(&applied);
+        let index = if continues {
+            applied.index.max(self.position.applied())
+        } else {
+            applied.index
+        };
+        self.position.end();
+        self.clear();
+        // A read from before the gap, of this store or a peer's, can be told from one after it by its version only.
+        if continues {
+            self.stamps.raise_all(index);
+        } else {
+            self.stamps.reset(index);
+        }
+        self.position.begin(Version { index, ..applied });
+    }
+}
+
 impl ChangeSink for Cache {
     fn raise(&self, changes: &[Change]) {
+        let _feed = self.feed.lock();
         for change in changes {
             if !self.position.continues(&change.version) {
                 // Stamps of another log would mean nothing. What is cached dies before the new log's first commit shows.
-                self.gap(Version { index: change.version.index.saturating_sub(1), ..change.version });
+                self.begin_epoch(Version {
+                    index: change.version.index.saturating_sub(1),
+                    ..change.version
+                });
             }
             self.stamps.raise(&self.hasher, change);
         }
     }
 
     fn publish(&self, changes: &[Change], applied: Version) {
+        let _feed = self.feed.lock();
         let at = match self.position.now() {
             Some(at) if self.position.continues(&applied) => at,
-            _ => return self.gap(applied),
+            _ => return self.begin_epoch(applied),
         };
         let around = self.around();
         for change in changes {
@@ -426,10 +496,10 @@ impl ChangeSink for Cache {
     }
 
     fn gap(&self, applied: Version) {
-        self.position.end();
-        self.clear();
-        // A read from before the gap, of this store or a peer's, can't be told from one after it but by its version.
-        self.stamps.reset(applied.index);
-        self.position.begin(applied);
+        let _feed = self.feed.lock();
+        self.begin_epoch(applied);
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -36,7 +36,9 @@ pub(super) fn query(
     let mut tests: Vec<_> = input.key_condition.tests.iter().collect();
     tests.sort_by_key(|(name, _)| *name != schema.partition.name);
     let (name, test) = tests.first()?;
-    let api::expr::KeyTest::Compare(api::expr::Comparator::Eq, value) = test else { return None };
+    let api::expr::KeyTest::Compare(api::expr::Comparator::Eq, value) = test else {
+        return None;
+    };
     if *name != schema.partition.name || value.value_type() != schema.partition.value_type {
         return None;
     }
@@ -46,7 +48,10 @@ pub(super) fn query(
     out.push(QUERY);
     put(&(table.id, index.map(|index| index.id)), out)?;
     put(&tests, out)?;
-    put(&(&input.filter, &input.select, input.limit, input.forward), out)?;
+    put(
+        &(&input.filter, &input.select, input.limit, input.forward),
+        out,
+    )?;
     put(&input.start, out)?;
 
     let dependencies = match judged_by(table, index, &input.select, input.filter.is_some()) {
@@ -65,7 +70,10 @@ pub(super) fn scan(
 ) -> Option<Dependencies> {
     let index = used_index(table, input.index.as_ref())?;
     // The whole table is one segment of one.
-    let segment = input.segment.unwrap_or(Segment { number: 0, total: 1 });
+    let segment = input.segment.unwrap_or(Segment {
+        number: 0,
+        total: 1,
+    });
     out.push(SCAN);
     put(&(table.id, index.map(|index| index.id)), out)?;
     put(&(&input.filter, &input.select, input.limit, segment), out)?;
@@ -79,12 +87,16 @@ pub(super) fn scan(
 }
 
 /// The index a request names, if it can be read; the outer `None` where it can't.
-fn used_index<'a>(table: &'a Table, name: Option<&api::schema::IndexName>) -> Option<Option<&'a Index>> {
+fn used_index<'a>(
+    table: &'a Table,
+    name: Option<&api::schema::IndexName>,
+) -> Option<Option<&'a Index>> {
     match name {
         None => Some(None),
         Some(name) => {
             let index = table.index(name)?;
-            let readable = matches!(index.status, Status::Active | Status::Updating) && !index.backfilling;
+            let readable =
+                matches!(index.status, Status::Active | Status::Updating) && !index.backfilling;
             readable.then_some(Some(index))
         }
     }
@@ -98,12 +110,21 @@ enum JudgedBy {
 /// Whose stamps judge a page. A local index that lacks an attribute has it fetched from the table, so that such a page may
 /// change with no change to the index.
 fn judged_by(table: &Table, index: Option<&Index>, select: &Select, filtered: bool) -> JudgedBy {
-    let Some(index) = index else { return JudgedBy::Table };
+    let Some(index) = index else {
+        return JudgedBy::Table;
+    };
     let fetches = index.kind == IndexKind::Local
         && index.projection != IndexProjection::All
         && (filtered || !matches!(select, Select::AllProjected | Select::Count));
-    debug_assert!(table.indexes.iter().any(|of_table| of_table.id == index.id), "the index is the table's");
-    if fetches { JudgedBy::Table } else { JudgedBy::Index(index.id) }
+    debug_assert!(
+        table.indexes.iter().any(|of_table| of_table.id == index.id),
+        "the index is the table's"
+    );
+    if fetches {
+        JudgedBy::Table
+    } else {
+        JudgedBy::Index(index.id)
+    }
 }
 
 fn put(part: &impl serde::Serialize, out: &mut Vec<u8>) -> Option<()> {

@@ -39,7 +39,12 @@ impl<'a> Pass<'a> {
     fn begin(cache: &'a Cache) -> Option<Pass<'a>> {
         let epoch = cache.position.now()?.epoch;
         let gone = cache.gone_tables.lock().clone();
-        Some(Pass { cache, gone, epoch, now_nanos: cache.clock.monotonic_nanos() })
+        Some(Pass {
+            cache,
+            gone,
+            epoch,
+            now_nanos: cache.clock.monotonic_nanos(),
+        })
     }
 
     fn dead(&self, table: TableId, epoch: u64, deadline_nanos: u64) -> bool {
@@ -48,7 +53,10 @@ impl<'a> Pass<'a> {
 
     fn end(self) {
         // Those that went while this pass was under way are left for the next.
-        self.cache.gone_tables.lock().retain(|table| !self.gone.contains(table));
+        self.cache
+            .gone_tables
+            .lock()
+            .retain(|table| !self.gone.contains(table));
     }
 }
 
@@ -56,7 +64,9 @@ impl Cache {
     /// Sweeps once, without pause.
     pub fn sweep(&self) -> Swept {
         let mut swept = Swept::default();
-        let Some(pass) = Pass::begin(self) else { return swept };
+        let Some(pass) = Pass::begin(self) else {
+            return swept;
+        };
         let dead = |table, epoch, deadline| pass.dead(table, epoch, deadline);
         for entry in self.items.map().iter() {
             swept.items += u64::from(self.items.remove_dead(&entry, dead));
@@ -74,7 +84,9 @@ impl Cache {
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             due.tick().await;
-            let Some(pass) = Pass::begin(&self) else { continue };
+            let Some(pass) = Pass::begin(&self) else {
+                continue;
+            };
             let dead = |table, epoch, deadline| pass.dead(table, epoch, deadline);
             for (turn, entry) in self.items.map().iter().enumerate() {
                 self.items.remove_dead(&entry, dead);
