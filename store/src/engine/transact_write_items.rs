@@ -88,7 +88,7 @@ pub fn transact_write_items(
     let bytes: usize = prepared.iter().map(|(_, one)| one.bytes()).sum();
     if bytes > TRANSACT_BYTES {
         return Err(Error::validation(
-            "Aggregated size of all items in the transaction has exceeded the maximum allowed size of 4 MB",
+            "The aggregate size of the items in the transaction exceeds the maximum size of 4 MB",
         )
         .into());
     }
