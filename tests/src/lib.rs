@@ -6,7 +6,9 @@
 pub mod ask;
 pub mod contract;
 pub mod directory;
+pub mod kill;
 pub mod ledger;
 pub mod node;
+pub mod random;
 pub mod subject;
 pub mod wire;
