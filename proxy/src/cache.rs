@@ -58,6 +58,9 @@ pub const KEY_BYTES_MAX: usize =
     2 * (api::limits::PARTITION_KEY_BYTES + api::limits::SORT_KEY_BYTES) + 4;
 /// The part of `cache_bytes` that stamps take.
 const STAMP_SHARE: u64 = 64;
+/// The part of `cache_bytes` left to the allocator: what is free between entries of many sizes. Measured by `tests/memory.rs`:
+/// without it, items of 16 bytes to 128 KB at a time took 1.30 times `cache_bytes`.
+const FRAGMENTS_SHARE: u64 = 12;
 /// Shards for each core, so that two cores seldom want the same lock.
 const SHARDS_PER_CORE: usize = 4;
 
@@ -143,7 +146,7 @@ impl Cache {
         let pages_fit = query_bytes >= query::SHARD_BYTES_MIN;
         // Where no page fits, the map of pages is never used, and takes nothing.
         let for_pages = if pages_fit { query_bytes } else { 0 };
-        let item_bytes = bytes - for_pages - stamps.bytes();
+        let item_bytes = bytes - for_pages - stamps.bytes() - bytes / FRAGMENTS_SHARE;
         let query_bytes = query_bytes.max(query::SHARD_BYTES_MIN);
         let shards = cores.max(1).saturating_mul(SHARDS_PER_CORE);
         let cache = Arc::new(Cache {

@@ -23,24 +23,34 @@ const HOT_SHARE: f64 = 0.97;
 /// What a place in the map costs besides the entry: two pointers, links and state (32 bytes), doubled because the slab grows
 /// by doubling, a ghost's place for every second entry, and the table of hashes.
 const PLACE_BYTES: usize = 32 * 2 + 16 + 12;
-/// What an allocation costs besides its bytes: the allocator's header and rounding.
-const ALLOCATION_BYTES: usize = 16;
 /// What a weight expects of an entry when the number of remembered ghosts is chosen. Unit: bytes.
 const TYPICAL_ENTRY_BYTES: u64 = 1024;
+
+/// What an allocation of `len` bytes takes: the allocator of the binary has four sizes between two powers of two, so that up
+/// to a quarter is lost to rounding. Unit: bytes.
+const fn allocated_bytes(len: usize) -> usize {
+    const WORD: usize = size_of::<usize>();
+    let words = len.div_ceil(WORD);
+    if words <= 8 {
+        return words * WORD;
+    }
+    let step = 1 << ((words - 1).ilog2() - 2);
+    words.div_ceil(step) * step * WORD
+}
 
 /// What an entry of type `E` costs besides what it points to. Unit: bytes.
 pub(super) const fn fixed_bytes<E>() -> usize {
     // Two counters in front of the entry.
-    size_of::<E>() + 2 * size_of::<usize>() + ALLOCATION_BYTES + PLACE_BYTES
+    allocated_bytes(size_of::<E>() + 2 * size_of::<usize>()) + PLACE_BYTES
 }
 
 /// What a buffer of `Bytes` costs that was filled with `len` bytes and may be shared. Unit: bytes.
 pub(super) const fn buffer_bytes(len: usize) -> usize {
-    // The counter that sharing makes, and the allocator's cost of both.
+    // Sharing makes a counter of three words.
     if len == 0 {
         0
     } else {
-        len + 3 * size_of::<usize>() + 2 * ALLOCATION_BYTES
+        allocated_bytes(len) + allocated_bytes(3 * size_of::<usize>())
     }
 }
 
@@ -295,5 +305,30 @@ impl<E: Entry> Locked<'_, E> {
         self.map
             .remove(&Hashed(Sought(lookup), std::marker::PhantomData))
             .map(|(_, entry)| entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_allocation_takes_the_next_of_four_sizes_between_powers_of_two() {
+        for (len, takes) in [
+            (1, 8),
+            (64, 64),
+            (65, 80),
+            (80, 80),
+            (81, 96),
+            (129, 160),
+            (409_000, 458_752),
+        ] {
+            assert_eq!(allocated_bytes(len), takes, "{len}");
+        }
+        assert!(
+            (1..1 << 20)
+                .step_by(7)
+                .all(|len| allocated_bytes(len) >= len)
+        );
     }
 }

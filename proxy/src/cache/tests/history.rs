@@ -84,10 +84,10 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::LandItem),
         4 => (asked(), 0..3u64).prop_map(|(page, lag)| Step::BeginPage { page, lag }),
         4 => Just(Step::LandPage),
-        5 => place().prop_map(|(p, s)| Step::GetItem(p, s)),
-        6 => asked().prop_map(Step::GetPage),
+        12 => place().prop_map(|(p, s)| Step::GetItem(p, s)),
+        16 => asked().prop_map(Step::GetPage),
         1 => place().prop_map(|(p, s)| Step::Evict(p, s)),
-        1 => any::<bool>().prop_map(|new_log| Step::Gap { new_log }),
+        1 => prop::bool::weighted(0.3).prop_map(|new_log| Step::Gap { new_log }),
     ]
 }
 

@@ -1,0 +1,204 @@
+//! The binary's settings: collects those of the rooms it runs and adds where the process listens and stores.
+//!
+//! Deliberately holds no clock, disk or network: those are components. Every field has a default that suits a laptop, so
+//! that an empty file is a valid one; a field nobody knows is refused before a port opens.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use host::settings::HumanDuration;
+use host::telemetry::TelemetrySettings;
+use host::tls::TlsSettings;
+use http_front::server::HttpSettings;
+use serde::{Deserialize, Serialize};
+
+use crate::cache::{BadCacheSettings, CacheSettings};
+use crate::layer::LimitSettings;
+
+/// All settings of a node. Source: `forebay.toml`, then `--set`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Who this node is.
+    pub node: NodeSettings,
+    /// Where it listens.
+    pub listen: ListenSettings,
+    /// Whom it lets in.
+    pub credentials: CredentialSettings,
+    /// Certificate for HTTPS. Left out: plain HTTP only.
+    pub tls: Option<TlsSettings>,
+    /// Where and how it stores.
+    pub store: StoreSettings,
+    /// Both caches.
+    pub cache: CacheSettings,
+    /// What the node takes on at a time.
+    pub limits: LimitSettings,
+    /// The HTTP front.
+    pub http: HttpSettings,
+    /// Logs, traces and metrics that leave the process.
+    pub telemetry: TelemetrySettings,
+}
+
+/// Who a node is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeSettings {
+    /// Name in logs, traces and metrics.
+    pub name: String,
+    /// Availability zone.
+    pub zone: String,
+    /// Threads that serve connections; 0 is one per core.
+    pub threads: usize,
+    /// How long requests under way may go on after SIGTERM.
+    pub drain: HumanDuration,
+    /// Connections held at a time, all fronts together; more are refused.
+    pub max_connections: usize,
+}
+
+impl Default for NodeSettings {
+    fn default() -> Self {
+        NodeSettings {
+            name: "forebay-1".into(),
+            zone: "a".into(),
+            threads: 0,
+            drain: HumanDuration::from_secs(20),
+            max_connections: 20_000,
+        }
+    }
+}
+
+/// Where a node listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListenSettings {
+    /// Address of the fronts.
+    pub address: IpAddr,
+    /// Port of the DynamoDB API over HTTP; 0 picks a free one. With `[tls]` it speaks HTTPS.
+    pub http_port: u16,
+    /// Address of the admin port.
+    pub admin_address: IpAddr,
+    /// Port for health, metrics and settings; 0 picks a free one.
+    pub admin_port: u16,
+    /// Says in so many words that anybody who reaches the address may read and write everything.
+    pub anyone_may_read_and_write_everything: bool,
+}
+
+impl Default for ListenSettings {
+    fn default() -> Self {
+        ListenSettings {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            http_port: 8000,
+            admin_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            admin_port: 8080,
+            anyone_may_read_and_write_everything: false,
+        }
+    }
+}
+
+impl ListenSettings {
+    /// Where the HTTP front is bound.
+    pub fn http(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.http_port)
+    }
+
+    /// Where the admin port is bound.
+    pub fn admin(&self) -> SocketAddr {
+        SocketAddr::new(self.admin_address, self.admin_port)
+    }
+}
+
+/// Whom a node lets in.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CredentialSettings {
+    /// File with access keys and their secrets; followed when it changes. Left out: any signature is accepted.
+    pub file: Option<PathBuf>,
+}
+
+/// Where and how a node stores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSettings {
+    /// Directory of the data. Made if it is not there.
+    pub data: PathBuf,
+    /// Keep everything in memory and lose it at the end.
+    pub in_memory: bool,
+    /// The storage engine.
+    pub engine: store::db::rocks::RocksSettings,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        StoreSettings { data: "forebay-data".into(), in_memory: false, engine: Default::default() }
+    }
+}
+
+/// Settings a node can't start with.
+#[derive(Debug, thiserror::Error)]
+pub enum BadConfig {
+    /// The caches can't work with theirs.
+    #[error("[cache]: {0}")]
+    Cache(#[from] BadCacheSettings),
+    /// Reachable from outside without credentials.
+    #[error(
+        "[listen] address {address} can be reached from other machines, and no credentials are configured: set [credentials] \
+         file, or say [listen] anyone_may_read_and_write_everything = true"
+    )]
+    Open {
+        /// The address.
+        address: IpAddr,
+    },
+    /// A bound of nothing.
+    #[error("[node] max_connections is 0; it must be at least 1")]
+    NoConnections,
+}
+
+impl Config {
+    /// Names the first thing wrong with settings that are each well-formed.
+    pub fn check(&self) -> Result<(), BadConfig> {
+        self.cache.check()?;
+        if self.node.max_connections == 0 {
+            return Err(BadConfig::NoConnections);
+        }
+        let open = !self.listen.address.is_loopback();
+        if open && self.credentials.file.is_none() && !self.listen.anyone_may_read_and_write_everything {
+            return Err(BadConfig::Open { address: self.listen.address });
+        }
+        Ok(())
+    }
+
+    /// Threads that serve connections, from the setting and the number of cores.
+    pub fn threads(&self, cores: usize) -> usize {
+        if self.node.threads == 0 { cores.max(1) } else { self.node.threads }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_beyond_loopback_needs_credentials_or_plain_words() {
+        let mut config = Config::default();
+        config.check().unwrap();
+        config.listen.address = "0.0.0.0".parse().unwrap();
+        assert!(matches!(config.check(), Err(BadConfig::Open { .. })));
+        config.listen.anyone_may_read_and_write_everything = true;
+        config.check().unwrap();
+        config.listen.anyone_may_read_and_write_everything = false;
+        config.credentials.file = Some("keys.toml".into());
+        config.check().unwrap();
+    }
+
+    #[test]
+    fn what_is_printed_is_read_back_the_same() {
+        let text = host::settings::print(&Config::default()).unwrap();
+        assert_eq!(host::settings::parse::<Config>(&text, "printed", &[]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_by_name() {
+        let error = host::settings::parse::<Config>("[cache]\nsize = 1\n", "f.toml", &[]).unwrap_err();
+        assert!(error.to_string().contains("size"), "{error}");
+    }
+}

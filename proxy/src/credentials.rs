@@ -1,0 +1,44 @@
+//! The file of access keys, read at the start and followed when it changes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use host::shutdown::Shutdown;
+use http_front::sigv4::{Auth, Keyring};
+
+use crate::config::CredentialSettings;
+use crate::run::{FOLLOW_EVERY, Failure};
+
+/// Whom the settings let in. Errors: a file that can't be read or holds no keys, before any port opens.
+pub fn open(settings: &CredentialSettings, shutdown: &Shutdown) -> Result<Auth, Failure> {
+    let Some(file) = settings.file.clone() else { return Ok(Auth::Any) };
+    let wrong = |error: String| Failure::Usage(format!("[credentials] file {}: {error}", file.display()));
+    let text = std::fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
+    let keyring = Keyring::from_text(&text, None).map_err(|error| wrong(error.to_string()))?;
+    let keyring = Arc::new(keyring);
+    tokio::spawn(follow(file, text, Arc::clone(&keyring), shutdown.clone()));
+    Ok(Auth::Keys(keyring))
+}
+
+/// Takes over what the file holds whenever it holds something else. A file that can't be used changes nothing but the log.
+async fn follow(file: PathBuf, mut known: String, keyring: Arc<Keyring>, shutdown: Shutdown) {
+    loop {
+        tokio::select! {
+            () = shutdown.triggered() => return,
+            () = tokio::time::sleep(FOLLOW_EVERY) => {}
+        }
+        match std::fs::read_to_string(&file) {
+            Ok(text) if text == known => {}
+            Ok(text) => {
+                match keyring.replace(&text) {
+                    Ok(()) => tracing::info!(file = %file.display(), "access keys were replaced"),
+                    Err(error) => tracing::error!(file = %file.display(), %error, "the changed access keys can't be used; the old ones stay"),
+                }
+                known = text;
+            }
+            Err(error) => {
+                tracing::error!(file = %file.display(), %error, "the access keys can't be read; the old ones stay");
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The start and shutdown order of a node, as a list.
+//!
+//! Nothing listens before the store is open and brought up; the admin port opens first, so that a slow start can be watched.
+//! Stopping goes the other way: fronts drain, the store is closed and synced, telemetry sends what it has.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use host::admin::{Admin, Readiness};
+use host::clock::{Clock, CoarseClock, SystemClock};
+use host::metrics::Registry;
+use host::runtime::{FrontLimits, Fronts};
+use host::settings::SettingsError;
+use host::shutdown::Shutdown;
+use host::telemetry;
+use host::tls::Tls;
+use http_front::server::HttpServer;
+use store::Embedded;
+
+use crate::cache::Cache;
+use crate::cache::sweep::SWEEP_EVERY;
+use crate::config::{BadConfig, Config};
+use crate::surroundings::System;
+use crate::{credentials, stack, upstream};
+
+/// Why a node did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The config file.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The config.
+    #[error(transparent)]
+    Config(#[from] BadConfig),
+    /// What the config points at.
+    #[error("{0}")]
+    Usage(String),
+    /// Something that another try may get past: a port in use, a directory that is locked.
+    #[error("{0}")]
+    TryAgain(String),
+    /// Anything else.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Failure {
+    /// Exit code of bad usage.
+    pub const USAGE: u8 = 64;
+
+    /// The exit code a failure ends the process with: 64 bad usage or config, 70 internal, 75 try again.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::Settings(_) | Failure::Config(_) | Failure::Usage(_) => ExitCode::from(Failure::USAGE),
+            Failure::TryAgain(_) => ExitCode::from(75),
+            Failure::Internal(_) => ExitCode::from(70),
+        }
+    }
+
+    /// An internal failure that says what another error says.
+    pub fn internal(error: impl std::fmt::Display) -> Failure {
+        Failure::Internal(error.to_string())
+    }
+
+    /// A failure that another try may get past.
+    pub fn try_again(error: impl std::fmt::Display) -> Failure {
+        Failure::TryAgain(error.to_string())
+    }
+}
+
+/// Runs a node until a signal stops it.
+pub fn run(config: Config) -> Result<(), Failure> {
+    config.check()?;
+    let registry = Registry::new();
+    let telemetry = telemetry::start(&config.telemetry, &registry, &config.node.name)
+        .map_err(|error| Failure::Usage(format!("[telemetry]: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
+    let outcome = runtime.block_on(serve(&config, &registry));
+    drop(runtime);
+    telemetry.stop();
+    outcome
+}
+
+async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
+    let shutdown = Shutdown::new(config.node.drain.get());
+    shutdown.listen_to_signals().map_err(Failure::internal)?;
+    let clock = Arc::new(SystemClock::new());
+    #[allow(clippy::disallowed_methods, reason = "the age of the process is counted from here")]
+    let started = std::time::Instant::now();
+    let coarse = CoarseClock::over(Arc::clone(&clock) as Arc<dyn Clock>);
+    tokio::spawn(coarse.clone().run(CoarseClock::TICK));
+    host::metrics::process::register(registry, started);
+
+    let readiness = Readiness::new();
+    let store_ready = readiness.require("store", "the store is being opened");
+    let admin = Admin::new(registry.clone(), readiness, host::settings::print(config).map_err(Failure::internal)?);
+    let admin = admin.bind(config.listen.admin()).await.map_err(in_use("admin", config.listen.admin()))?;
+    let admin_address = admin.address();
+    tokio::spawn(admin.serve(shutdown.clone()));
+
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let threads = config.threads(cores);
+    let auth = credentials::open(&config.credentials, &shutdown)?;
+    let tls = config.tls.clone().map(open_tls).transpose()?;
+    let system = Arc::new(System::new(Arc::clone(&clock)));
+    let coarse: Arc<dyn Clock> = Arc::new(coarse);
+    let cache = Cache::new(config.cache.clone(), Arc::clone(&coarse), system.random_u64(), threads, registry)
+        .map_err(BadConfig::from)?;
+    let store = open_store(config, &cache, &system).await?;
+    tokio::spawn(Arc::clone(&cache).sweep_every(SWEEP_EVERY));
+
+    let http = TcpListener::bind(config.listen.http()).map_err(in_use("http", config.listen.http()))?;
+    let http_address = http.local_addr().map_err(Failure::internal)?;
+    let fronts = Fronts::start(threads, registry.clone(), shutdown.clone()).map_err(Failure::internal)?;
+    let fine: Arc<dyn Clock> = clock;
+    let db = stack::build(Arc::clone(&store), cache, &config.limits, fine, registry);
+    let server = HttpServer::new(db, auth, config.http.clone(), system);
+    serve_http(&fronts, http, server, tls.clone(), config.node.max_connections, &shutdown)?;
+    store_ready.met();
+    announce(config, http_address, admin_address, tls.is_some()).map_err(Failure::internal)?;
+
+    shutdown.triggered().await;
+    tracing::info!("stopping: requests under way may end");
+    let dropped = fronts.drain().await;
+    if dropped > 0 {
+        tracing::warn!(dropped, "connections were still busy at the end of the drain");
+    }
+    store.close().await.map_err(Failure::internal)
+}
+
+/// Opens the store on a thread of its own, so that the admin port answers meanwhile.
+async fn open_store(config: &Config, cache: &Arc<Cache>, system: &Arc<System>) -> Result<Arc<Embedded>, Failure> {
+    let (settings, sink, system) = (config.store.clone(), Arc::clone(cache), Arc::clone(system));
+    let opened = tokio::task::spawn_blocking(move || upstream::open(&settings, sink, &system)).await;
+    Ok(Arc::new(opened.map_err(Failure::internal)??))
+}
+
+/// Says which port is taken, and how to choose another.
+fn in_use<'a>(port: &'a str, address: std::net::SocketAddr) -> impl FnOnce(std::io::Error) -> Failure + 'a {
+    move |error| {
+        Failure::TryAgain(format!("cannot listen on {address}: {error}; stop what listens there or choose another with --{port}-port"))
+    }
+}
+
+fn open_tls(settings: host::tls::TlsSettings) -> Result<Tls, Failure> {
+    let tls = Tls::open(settings, &[b"h2", b"http/1.1"]).map_err(|error| Failure::Usage(format!("[tls]: {error}")))?;
+    tokio::spawn(tls.clone().watch(host::tls::RELOAD_EVERY));
+    Ok(tls)
+}
+
+fn serve_http<D: api::DynamoDb>(
+    fronts: &Fronts,
+    listener: TcpListener,
+    server: HttpServer<D>,
+    tls: Option<Tls>,
+    max_connections: usize,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
+    let shutdown = shutdown.clone();
+    let protocol = if tls.is_some() { "https" } else { "http" };
+    let handler = move |stream: tokio::net::TcpStream, _peer: std::net::SocketAddr| {
+        let (server, tls, shutdown) = (server.clone(), tls.clone(), shutdown.clone());
+        async move {
+            let stop = async move { shutdown.triggered().await };
+            let served = match tls {
+                None => server.serve_connection(stream, stop).await,
+                Some(tls) => server.serve_tls(stream, tls.config(), stop).await,
+            };
+            if let Err(error) = served {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        }
+    };
+    fronts.serve(listener, FrontLimits { protocol, max_connections }, handler).map_err(Failure::internal)
+}
+
+/// The endpoints, and a first thing to try, on standard output.
+fn announce(
+    config: &Config,
+    http: std::net::SocketAddr,
+    admin: std::net::SocketAddr,
+    tls: bool,
+) -> std::io::Result<()> {
+    let scheme = if tls { "https" } else { "http" };
+    let stored = if config.store.in_memory { "memory".into() } else { config.store.data.display().to_string() };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "forebay {} is ready", env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "http   {scheme}://{http}")?;
+    writeln!(out, "admin  http://{admin}")?;
+    writeln!(out, "data   {stored}")?;
+    writeln!(out)?;
+    writeln!(out, "boto3    boto3.client(\"dynamodb\", endpoint_url=\"{scheme}://{http}\")")?;
+    writeln!(out, "AWS CLI  aws dynamodb list-tables --endpoint-url {scheme}://{http}")?;
+    writeln!(out, "JS       new DynamoDBClient({{ endpoint: \"{scheme}://{http}\" }})")?;
+    out.flush()
+}
+
+/// How often files that may change are looked at.
+pub const FOLLOW_EVERY: Duration = Duration::from_secs(5);

@@ -1,0 +1,54 @@
+//! Where misses and writes go: settings → the store of this process.
+
+use std::sync::Arc;
+
+use api::ChangeSink;
+use host::clock::{Clock, SystemClock};
+use store::embedded::{Entropy, Surroundings};
+use store::{Embedded, EmbeddedSettings, OpenError};
+
+use crate::config::StoreSettings;
+use crate::run::Failure;
+use crate::surroundings::System;
+
+/// The machine's clock in the form the store asks for.
+struct StoreClock(Arc<SystemClock>);
+
+impl raft::Clock for StoreClock {
+    fn now_millis(&self) -> u64 {
+        self.0.wall_millis()
+    }
+
+    fn monotonic_millis(&self) -> u64 {
+        self.0.monotonic_nanos() / 1_000_000
+    }
+}
+
+impl Entropy for System {
+    fn draw(&self) -> u128 {
+        self.random_u128()
+    }
+}
+
+/// Opens the store, which tells `sink` of every change, and brings it up to its log. Blocks until that is done.
+///
+/// Errors: a directory that can't be used or is in use, or a store that refuses to open and says what to do.
+pub fn open(settings: &StoreSettings, sink: Arc<dyn ChangeSink>, system: &Arc<System>) -> Result<Embedded, Failure> {
+    let surroundings = Surroundings {
+        clock: Arc::new(StoreClock(Arc::clone(system.clock()))),
+        entropy: Arc::clone(system) as Arc<dyn Entropy>,
+    };
+    let embedded = EmbeddedSettings::default();
+    if settings.in_memory {
+        return Embedded::in_memory(embedded, surroundings, sink).map_err(Failure::internal);
+    }
+    let wrong = |error: std::io::Error| {
+        Failure::Usage(format!("cannot use {} as the data directory: {error}", settings.data.display()))
+    };
+    std::fs::create_dir_all(&settings.data).map_err(wrong)?;
+    let engine = store::db::rocks::RocksEngine::new(settings.engine.clone()).map_err(Failure::internal)?;
+    Embedded::on_disk(embedded, &engine, &settings.data, surroundings, sink).map_err(|error| match error {
+        OpenError::Db(store::db::DbError::Locked(_)) => Failure::try_again(error),
+        other => Failure::internal(format!("the store in {} does not open: {other}", settings.data.display())),
+    })
+}
