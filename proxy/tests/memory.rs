@@ -35,7 +35,7 @@ fn resident_bytes() -> u64 {
 fn table() -> Table {
     Table {
         id: TableId(1),
-        name: TableName::new("things").unwrap(),
+        name: TableName::new("things").expect("a name"),
         generation: 1,
         status: Status::Active,
         key: KeySchema {
@@ -58,7 +58,7 @@ fn table() -> Table {
 fn fill(forms: bool, bytes_of: impl Fn(u64) -> usize) {
     let settings = CacheSettings { cache_bytes: CACHE_BYTES, query_share_percent: 0, ..Default::default() };
     let before = resident_bytes();
-    let cache = Cache::new(settings, Arc::new(ManualClock::at(0)), 5, 2, &Registry::new()).unwrap();
+    let cache = Cache::new(settings, Arc::new(ManualClock::at(0)), 5, 2, &Registry::new()).expect("sound");
     let version = Version { incarnation: 1, shard: 0, index: 1 };
     cache.gap(version);
     let table = table();
@@ -67,11 +67,11 @@ fn fill(forms: bool, bytes_of: impl Fn(u64) -> usize) {
     while offered < 4 * CACHE_BYTES.bytes() {
         let bytes = bytes_of(n);
         let pk = AttributeValue::S(format!("key-{n}"));
-        let key = KeyBytes::new(&order::encode(&pk).unwrap(), None);
+        let key = KeyBytes::new(&order::encode(&pk).expect("a string"), None);
         let item =
             EncodedItem::encode(&Item::new().with("pk", pk).with("x", AttributeValue::S("x".repeat(bytes))));
-        let view = cache.view().unwrap();
-        let item_key = cache.item_key(&table, key.as_bytes()).unwrap();
+        let view = cache.view().expect("no gap");
+        let item_key = cache.item_key(&table, key.as_bytes()).expect("a short key");
         let read = Read { item: Some(&item), version, ttl_nanos: u64::MAX, refresh: false };
         assert_eq!(cache.fill_item(&cache.item_permit(&view), &item_key, read), Filled::Stands);
         // A hit shares the entry's buffer, which then grows a counter of its own.

@@ -141,16 +141,22 @@ fn query(input: &Fixture, index: bool, value: String) -> QueryInput {
     }
 }
 
+/// Changes whose stamps are raised, and the states they will make.
+type Raised = (Vec<api::Change>, Vec<(u64, State)>);
+
+/// A read of an item on its way: whose, with what right, at what version, what it found.
+type ItemRead = ((u64, u64), ItemPermit, Version, Option<EncodedItem>);
+
 struct World {
     fixture: Fixture,
     incarnation: u64,
     /// The state at each index of the current log that was committed; the last is the newest.
     committed: Vec<(u64, State)>,
-    raised: Option<(Vec<api::Change>, Vec<(u64, State)>)>,
+    raised: Option<Raised>,
     uncommitted_publish: Option<(Vec<api::Change>, u64)>,
     next_index: u64,
     applied: u64,
-    items: Vec<((u64, u64), ItemPermit, Version, Option<EncodedItem>)>,
+    items: Vec<ItemRead>,
     pages: Vec<(Asked, PagePermit, Version, Page)>,
     hits: usize,
 }

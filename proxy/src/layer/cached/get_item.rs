@@ -13,6 +13,10 @@ use crate::cache::item::{ItemEntry, ItemFound, Read};
 use crate::cache::{Joined, SharedItem, View};
 
 /// What looking into the cache came to.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box would be an allocation in every hit"
+)]
 enum Looked {
     Answer(Answer),
     Miss(Miss),

@@ -65,6 +65,10 @@ impl From<PageRequest> for Request {
     }
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box would be an allocation in every hit"
+)]
 enum Looked {
     Answer(Answer),
     Miss(Miss),
