@@ -1,6 +1,7 @@
 //! The store over the real engine, in a directory: what was acknowledged is there after a clean stop, and after its
 //! process was killed in the middle of writes.
 #![cfg(feature = "rocksdb")]
+#![allow(clippy::unwrap_used, reason = "a test that fails")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -72,7 +72,8 @@ fn alter_billing(table: &mut Table, input: &UpdateTableInput) -> Result<(), Erro
     let mode = input.billing.unwrap_or(table.billing);
     let switches = mode != table.billing;
     if mode == BillingMode::PayPerRequest {
-        if input.throughput.is_some() {
+        let of_index = |update: &IndexUpdate| matches!(update, IndexUpdate::Update(..));
+        if input.throughput.is_some() || input.index_updates.iter().any(of_index) {
             return Err(invalid(
                 "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
             ));

@@ -277,3 +277,35 @@ fn filling_an_index_goes_on_after_a_crash_in_the_middle() {
         assert!(!under_way(&store.core.state_db));
     });
 }
+
+#[test]
+fn an_index_can_be_dropped_while_it_is_being_filled() {
+    run(async {
+        let store = store();
+        store.send(cx(), create()).await.unwrap();
+        active(&store).await;
+        fill(&store, 2000).await;
+        store
+            .send(cx(), adding(index("by-g", IndexKind::Global, "g", None, IndexProjection::All)))
+            .await
+            .unwrap();
+        until(&store, |table| table.as_ref().is_ok_and(|table| table.table.status == Status::Active)).await;
+        // It may be full by now; dropping it works either way.
+        store.send(cx(), removing("by-g")).await.unwrap();
+        until(&store, |table| table.as_ref().is_ok_and(|table| table.table.indexes.is_empty())).await;
+        until(&store, |table| table.as_ref().is_ok_and(|table| table.table.status == Status::Active)).await;
+        let table = describe(&store).await.unwrap().table;
+        assert_eq!(check(&store, &table), 2000);
+        let declared: Vec<&str> = table.attributes.iter().map(|attribute| attribute.name.as_str()).collect();
+        assert_eq!(declared, ["pk", "sk"], "what only the index declared goes with it");
+        assert!(records(&store.core.state_db, &[kv::Kind::Backfill as u8]).is_empty());
+        assert_eq!(records(&store.core.state_db, &kv::dropped::PREFIX).len(), 1);
+        // The name is free for another index.
+        store
+            .send(cx(), adding(index("by-g", IndexKind::Global, "g", Some("l"), IndexProjection::All)))
+            .await
+            .unwrap();
+        active(&store).await;
+        check(&store, &describe(&store).await.unwrap().table);
+    });
+}
