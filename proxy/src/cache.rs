@@ -44,9 +44,7 @@ use item::{Filled, ItemEntry, ItemFound, ItemKey, ItemPermit, Items, Read, Surro
 use position::{At, Position};
 use query::{PageEntry, PageFound, PageKey, PagePermit, Pages};
 use settings::Policies;
-pub use settings::{
-    BadCacheSettings, CacheSettings, HitCapacity, Mode, Policy, TableCacheSettings,
-};
+pub use settings::{BadCacheSettings, CacheSettings, HitCapacity, Mode, Policy, TableCacheSettings};
 #[cfg(test)]
 pub(crate) use stamp::Off;
 use stamp::Stamps;
@@ -54,8 +52,7 @@ pub use statistics::Statistics;
 
 /// Longest key that is cached: above what partition and sort key can come to in canonical form, where each byte may take
 /// two. Longer ones are the store's to refuse. Unit: bytes.
-pub const KEY_BYTES_MAX: usize =
-    2 * (api::limits::PARTITION_KEY_BYTES + api::limits::SORT_KEY_BYTES) + 4;
+pub const KEY_BYTES_MAX: usize = 2 * (api::limits::PARTITION_KEY_BYTES + api::limits::SORT_KEY_BYTES) + 4;
 /// The part of `cache_bytes` that stamps take.
 const STAMP_SHARE: u64 = 64;
 /// The part of `cache_bytes` left to the allocator: what is free between entries of many sizes. Measured by `tests/memory.rs`:
@@ -241,26 +238,16 @@ impl Cache {
     }
 
     /// Begins or joins the flight of a key's read.
-    pub fn join_item(
-        &self,
-        view: &View,
-        key: &ItemKey<'_>,
-        min: Option<&Version>,
-    ) -> Joined<'_, SharedItem> {
+    pub fn join_item(&self, view: &View, key: &ItemKey<'_>, min: Option<&Version>) -> Joined<'_, SharedItem> {
         let stamps = [self.stamps.key(key.hash()), 0];
-        let flight = FlightKey {
-            hash: key.hash(),
-            table: key.table().0,
-            bytes: Bytes::copy_from_slice(key.bytes()),
-        };
+        let flight =
+            FlightKey { hash: key.hash(), table: key.table().0, bytes: Bytes::copy_from_slice(key.bytes()) };
         self.join(&self.item_flights, flight, view, stamps, min)
     }
 
     /// Whether what a flight brought may be given to one who waited for it.
     pub fn may_take<T: Clone>(&self, view: &View, waiting: &Waiting<T>, version: &Version) -> bool {
-        view.at
-            .index_of(version)
-            .is_some_and(|index| index >= waiting.least_index())
+        view.at.index_of(version).is_some_and(|index| index >= waiting.least_index())
     }
 
     /// Keeps a wire form of an entry for hits to come.
@@ -347,18 +334,9 @@ impl Cache {
     }
 
     /// Begins or joins the flight of a page's read.
-    pub fn join_page(
-        &self,
-        view: &View,
-        key: &PageKey<'_>,
-        min: Option<&Version>,
-    ) -> Joined<'_, SharedPage> {
+    pub fn join_page(&self, view: &View, key: &PageKey<'_>, min: Option<&Version>) -> Joined<'_, SharedPage> {
         let stamps = self.stamps.read(&key.dependencies);
-        let flight = FlightKey {
-            hash: key.hash,
-            table: 0,
-            bytes: Bytes::copy_from_slice(key.bytes),
-        };
+        let flight = FlightKey { hash: key.hash, table: 0, bytes: Bytes::copy_from_slice(key.bytes) };
         self.join(&self.page_flights, flight, view, stamps, min)
     }
 
@@ -382,11 +360,7 @@ impl Cache {
             Some(index) => index,
             None => None,
         };
-        let now = Began {
-            epoch: view.at.epoch,
-            applied: view.at.version.index,
-            stamps,
-        };
+        let now = Began { epoch: view.at.epoch, applied: view.at.version.index, stamps };
         flights.join(key, now, min_index)
     }
 
@@ -398,18 +372,8 @@ impl Cache {
     /// Drops every item and page of one table, as an operator asks. Returns how many went.
     pub fn invalidate_table(&self, table: TableId) -> u64 {
         let of_table = |id: TableId, _, _| id == table;
-        let items = self
-            .items
-            .map()
-            .iter()
-            .filter(|entry| self.items.remove_dead(entry, of_table))
-            .count();
-        let pages = self
-            .pages
-            .map()
-            .iter()
-            .filter(|entry| self.pages.remove_dead(entry, of_table))
-            .count();
+        let items = self.items.map().iter().filter(|entry| self.items.remove_dead(entry, of_table)).count();
+        let pages = self.pages.map().iter().filter(|entry| self.pages.remove_dead(entry, of_table)).count();
         (items + pages) as u64
     }
 
@@ -445,11 +409,7 @@ impl Cache {
 impl Cache {
     fn begin_epoch(&self, applied: Version) {
         let continues = self.position.continues(&applied);
-        let index = if continues {
-            applied.index.max(self.position.applied())
-        } else {
-            applied.index
-        };
+        let index = if continues { applied.index.max(self.position.applied()) } else { applied.index };
         self.position.end();
         self.clear();
         // A read from before the gap, of this store or a peer's, can be told from one after it by its version only.
@@ -468,10 +428,7 @@ impl ChangeSink for Cache {
         for change in changes {
             if !self.position.continues(&change.version) {
                 // Stamps of another log would mean nothing. What is cached dies before the new log's first commit shows.
-                self.begin_epoch(Version {
-                    index: change.version.index.saturating_sub(1),
-                    ..change.version
-                });
+                self.begin_epoch(Version { index: change.version.index.saturating_sub(1), ..change.version });
             }
             self.stamps.raise(&self.hasher, change);
         }

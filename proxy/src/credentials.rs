@@ -32,7 +32,9 @@ async fn follow(file: PathBuf, mut known: String, keyring: Arc<Keyring>, shutdow
             Ok(text) => {
                 match keyring.replace(&text) {
                     Ok(()) => tracing::info!(file = %file.display(), "access keys were replaced"),
-                    Err(error) => tracing::error!(file = %file.display(), %error, "the changed access keys can't be used; the old ones stay"),
+                    Err(error) => {
+                        tracing::error!(file = %file.display(), %error, "the changed access keys can't be used; the old ones stay")
+                    }
                 }
                 known = text;
             }

@@ -76,7 +76,8 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let registry = Registry::new();
     let telemetry = telemetry::start(&config.telemetry, &registry, &config.node.name)
         .map_err(|error| Failure::Usage(format!("[telemetry]: {error}")))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
     let outcome = runtime.block_on(serve(&config, &registry));
     drop(runtime);
     telemetry.stop();
@@ -95,7 +96,8 @@ async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
 
     let readiness = Readiness::new();
     let store_ready = readiness.require("store", "the store is being opened");
-    let admin = Admin::new(registry.clone(), readiness, host::settings::print(config).map_err(Failure::internal)?);
+    let admin =
+        Admin::new(registry.clone(), readiness, host::settings::print(config).map_err(Failure::internal)?);
     let admin = admin.bind(config.listen.admin()).await.map_err(in_use("admin", config.listen.admin()))?;
     let admin_address = admin.address();
     tokio::spawn(admin.serve(shutdown.clone()));
@@ -131,7 +133,11 @@ async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
 }
 
 /// Opens the store on a thread of its own, so that the admin port answers meanwhile.
-async fn open_store(config: &Config, cache: &Arc<Cache>, system: &Arc<System>) -> Result<Arc<Embedded>, Failure> {
+async fn open_store(
+    config: &Config,
+    cache: &Arc<Cache>,
+    system: &Arc<System>,
+) -> Result<Arc<Embedded>, Failure> {
     let (settings, sink, system) = (config.store.clone(), Arc::clone(cache), Arc::clone(system));
     let opened = tokio::task::spawn_blocking(move || upstream::open(&settings, sink, &system)).await;
     Ok(Arc::new(opened.map_err(Failure::internal)??))
@@ -140,12 +146,15 @@ async fn open_store(config: &Config, cache: &Arc<Cache>, system: &Arc<System>) -
 /// Says which port is taken, and how to choose another.
 fn in_use<'a>(port: &'a str, address: std::net::SocketAddr) -> impl FnOnce(std::io::Error) -> Failure + 'a {
     move |error| {
-        Failure::TryAgain(format!("cannot listen on {address}: {error}; stop what listens there or choose another with --{port}-port"))
+        Failure::TryAgain(format!(
+            "cannot listen on {address}: {error}; stop what listens there or choose another with --{port}-port"
+        ))
     }
 }
 
 fn open_tls(settings: host::tls::TlsSettings) -> Result<Tls, Failure> {
-    let tls = Tls::open(settings, &[b"h2", b"http/1.1"]).map_err(|error| Failure::Usage(format!("[tls]: {error}")))?;
+    let tls = Tls::open(settings, &[b"h2", b"http/1.1"])
+        .map_err(|error| Failure::Usage(format!("[tls]: {error}")))?;
     tokio::spawn(tls.clone().watch(host::tls::RELOAD_EVERY));
     Ok(tls)
 }
@@ -184,7 +193,8 @@ fn announce(
     tls: bool,
 ) -> std::io::Result<()> {
     let scheme = if tls { "https" } else { "http" };
-    let stored = if config.store.in_memory { "memory".into() } else { config.store.data.display().to_string() };
+    let stored =
+        if config.store.in_memory { "memory".into() } else { config.store.data.display().to_string() };
     let mut out = std::io::stdout().lock();
     writeln!(out, "forebay {} is ready", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "http   {scheme}://{http}")?;

@@ -41,7 +41,10 @@ impl http_front::surroundings::Surroundings for System {
         self.clock.wall_millis()
     }
 
-    #[allow(clippy::disallowed_methods, reason = "this is the binary's one monotonic clock, handed to all who need it")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the binary's one monotonic clock, handed to all who need it"
+    )]
     fn monotonic(&self) -> Instant {
         Instant::now()
     }

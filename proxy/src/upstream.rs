@@ -33,7 +33,22 @@ impl Entropy for System {
 /// Opens the store, which tells `sink` of every change, and brings it up to its log. Blocks until that is done.
 ///
 /// Errors: a directory that can't be used or is in use, or a store that refuses to open and says what to do.
-pub fn open(settings: &StoreSettings, sink: Arc<dyn ChangeSink>, system: &Arc<System>) -> Result<Embedded, Failure> {
+pub fn open(
+    settings: &StoreSettings,
+    sink: Arc<dyn ChangeSink>,
+    system: &Arc<System>,
+) -> Result<Embedded, Failure> {
+    let store = open_store(settings, Arc::clone(&sink), system)?;
+    // Says where the store stands: until it is told, the cache keeps nothing.
+    sink.gap(store.version());
+    Ok(store)
+}
+
+fn open_store(
+    settings: &StoreSettings,
+    sink: Arc<dyn ChangeSink>,
+    system: &Arc<System>,
+) -> Result<Embedded, Failure> {
     let surroundings = Surroundings {
         clock: Arc::new(StoreClock(Arc::clone(system.clock()))),
         entropy: Arc::clone(system) as Arc<dyn Entropy>,
@@ -49,6 +64,8 @@ pub fn open(settings: &StoreSettings, sink: Arc<dyn ChangeSink>, system: &Arc<Sy
     let engine = store::db::rocks::RocksEngine::new(settings.engine.clone()).map_err(Failure::internal)?;
     Embedded::on_disk(embedded, &engine, &settings.data, surroundings, sink).map_err(|error| match error {
         OpenError::Db(store::db::DbError::Locked(_)) => Failure::try_again(error),
-        other => Failure::internal(format!("the store in {} does not open: {other}", settings.data.display())),
+        other => {
+            Failure::internal(format!("the store in {} does not open: {other}", settings.data.display()))
+        }
     })
 }

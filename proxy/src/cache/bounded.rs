@@ -47,11 +47,7 @@ pub(super) const fn fixed_bytes<E>() -> usize {
 /// What a buffer of `Bytes` costs that was filled with `len` bytes and may be shared. Unit: bytes.
 pub(super) const fn buffer_bytes(len: usize) -> usize {
     // Sharing makes a counter of three words.
-    if len == 0 {
-        0
-    } else {
-        allocated_bytes(len) + allocated_bytes(3 * size_of::<usize>())
-    }
+    if len == 0 { 0 } else { allocated_bytes(len) + allocated_bytes(3 * size_of::<usize>()) }
 }
 
 /// An entry that knows its key.
@@ -211,19 +207,13 @@ impl<E: Entry> Bounded<E> {
             .shards(shards)
             .weight_capacity(capacity_bytes)
             // The library makes fewer shards when it expects fewer than 32 entries in each.
-            .estimated_items_capacity(
-                (capacity_bytes / TYPICAL_ENTRY_BYTES).max(32 * shards as u64) as usize,
-            )
+            .estimated_items_capacity((capacity_bytes / TYPICAL_ENTRY_BYTES).max(32 * shards as u64) as usize)
             .hot_allocation(HOT_SHARE)
             .build()
             .expect("capacity and number of entries are given");
         let map: Map<E> = Cache::with_options(options, Weight, BuildReady::default(), Account);
         let entry_weight_max = (map.shard_capacity() as f64 * HOT_SHARE) as u64;
-        Bounded {
-            map,
-            locks: (0..LOCKS).map(|_| Lock::default()).collect(),
-            entry_weight_max,
-        }
+        Bounded { map, locks: (0..LOCKS).map(|_| Lock::default()).collect(), entry_weight_max }
     }
 
     /// The heaviest entry that is never refused. Unit: bytes.
@@ -234,18 +224,14 @@ impl<E: Entry> Bounded<E> {
     /// The entry of a key. Takes the shard's lock for reading, and no other.
     #[inline]
     pub(crate) fn get(&self, lookup: &impl Lookup<E>) -> Option<Arc<E>> {
-        self.map
-            .get(&Hashed(Sought(lookup), std::marker::PhantomData))
+        self.map.get(&Hashed(Sought(lookup), std::marker::PhantomData))
     }
 
     /// Takes the lock of a key, given its hash.
     pub(crate) fn lock(&self, hash: u64) -> Locked<'_, E> {
         // The high bits: the low ones choose the place in the map.
         let at = (hash >> 48) as usize % LOCKS;
-        Locked {
-            map: &self.map,
-            _guard: self.locks[at].0.lock(),
-        }
+        Locked { map: &self.map, _guard: self.locks[at].0.lock() }
     }
 
     /// Entries held.
@@ -278,33 +264,22 @@ pub(crate) struct Locked<'a, E: Entry> {
 impl<E: Entry> Locked<'_, E> {
     /// What stands under the key, without counting as a use of it.
     pub(crate) fn peek(&self, lookup: &impl Lookup<E>) -> Option<Arc<E>> {
-        self.map
-            .peek(&Hashed(Sought(lookup), std::marker::PhantomData))
+        self.map.peek(&Hashed(Sought(lookup), std::marker::PhantomData))
     }
 
     /// Installs an entry of the locked key in place of what stands there.
     #[must_use]
     pub(crate) fn install(self, entry: Arc<E>) -> Installed {
-        let mut out = PushedOut {
-            incoming: Some(entry.clone()),
-            ..PushedOut::default()
-        };
-        self.map
-            .insert_with_lifecycle(Key(entry.clone()), entry, &mut out);
+        let mut out = PushedOut { incoming: Some(entry.clone()), ..PushedOut::default() };
+        self.map.insert_with_lifecycle(Key(entry.clone()), entry, &mut out);
         // The lock goes before what was pushed out does: freeing large entries takes a while.
         drop(self);
-        if out.refused {
-            Installed::TooHeavy
-        } else {
-            Installed::Stands(out.evicted)
-        }
+        if out.refused { Installed::TooHeavy } else { Installed::Stands(out.evicted) }
     }
 
     /// Removes what stands under the key.
     pub(crate) fn remove(self, lookup: &impl Lookup<E>) -> Option<Arc<E>> {
-        self.map
-            .remove(&Hashed(Sought(lookup), std::marker::PhantomData))
-            .map(|(_, entry)| entry)
+        self.map.remove(&Hashed(Sought(lookup), std::marker::PhantomData)).map(|(_, entry)| entry)
     }
 }
 
@@ -314,21 +289,9 @@ mod tests {
 
     #[test]
     fn an_allocation_takes_the_next_of_four_sizes_between_powers_of_two() {
-        for (len, takes) in [
-            (1, 8),
-            (64, 64),
-            (65, 80),
-            (80, 80),
-            (81, 96),
-            (129, 160),
-            (409_000, 458_752),
-        ] {
+        for (len, takes) in [(1, 8), (64, 64), (65, 80), (80, 80), (81, 96), (129, 160), (409_000, 458_752)] {
             assert_eq!(allocated_bytes(len), takes, "{len}");
         }
-        assert!(
-            (1..1 << 20)
-                .step_by(7)
-                .all(|len| allocated_bytes(len) >= len)
-        );
+        assert!((1..1 << 20).step_by(7).all(|len| allocated_bytes(len) >= len));
     }
 }

@@ -124,9 +124,7 @@ type Flying<T> = HashMap<FlightKey, Arc<Flight<T>>, BuildReady>;
 
 impl<T> Flights<T> {
     pub(super) fn new() -> Flights<T> {
-        Flights {
-            flying: (0..LOCKS).map(|_| Mutex::default()).collect(),
-        }
+        Flights { flying: (0..LOCKS).map(|_| Mutex::default()).collect() }
     }
 
     fn of(&self, hash: u64) -> &Mutex<Flying<T>> {
@@ -147,19 +145,11 @@ impl<T> Flights<T> {
                 flight.waiters.fetch_add(1, Ordering::Relaxed);
                 let stamped = now.stamps.into_iter().max().unwrap_or_default();
                 let least_index = stamped.max(min_index.unwrap_or_default());
-                return Joined::Wait(Waiting {
-                    flight: flight.clone(),
-                    least_index,
-                });
+                return Joined::Wait(Waiting { flight: flight.clone(), least_index });
             }
             // A miss that was slow to get here may know less than the flight does; it must not void what is newer.
             let older = flight.began.epoch > now.epoch
-                || flight
-                    .began
-                    .stamps
-                    .iter()
-                    .zip(now.stamps)
-                    .any(|(began, now)| *began > now);
+                || flight.began.stamps.iter().zip(now.stamps).any(|(began, now)| *began > now);
             if older {
                 return Joined::Alone;
             }
@@ -171,11 +161,7 @@ impl<T> Flights<T> {
             wake: Notify::new(),
         });
         flying.insert(key.clone(), flight.clone());
-        Joined::Lead(Leader {
-            flights: self,
-            key,
-            flight,
-        })
+        Joined::Lead(Leader { flights: self, key, flight })
     }
 
     #[cfg(test)]
@@ -205,10 +191,7 @@ impl<T> Leader<'_, T> {
 
     fn take_out(&self) {
         let mut flying = self.flights.of(self.key.hash).lock();
-        if flying
-            .get(&self.key)
-            .is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
-        {
+        if flying.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
             flying.remove(&self.key);
         }
     }
@@ -228,19 +211,11 @@ mod tests {
     use super::*;
 
     fn key(hash: u64) -> FlightKey {
-        FlightKey {
-            hash,
-            table: 1,
-            bytes: Bytes::from_static(b"k"),
-        }
+        FlightKey { hash, table: 1, bytes: Bytes::from_static(b"k") }
     }
 
     fn began(applied: u64, stamp: u64) -> Began {
-        Began {
-            epoch: 0,
-            applied,
-            stamps: [stamp, 0],
-        }
+        Began { epoch: 0, applied, stamps: [stamp, 0] }
     }
 
     fn lead<T: std::fmt::Debug>(joined: Joined<'_, T>) -> Leader<'_, T> {
@@ -292,18 +267,9 @@ mod tests {
         let flights = Flights::<u32>::new();
         // The stamp stands at 8, the write of that version is not committed yet: the read finds version 7.
         let _leader = lead(flights.join(key(1), began(7, 8), None));
-        assert_eq!(
-            wait(flights.join(key(1), began(8, 8), None)).least_index(),
-            8
-        );
-        assert_eq!(
-            wait(flights.join(key(1), began(9, 8), Some(3))).least_index(),
-            8
-        );
-        assert_eq!(
-            wait(flights.join(key(1), began(9, 8), Some(7))).least_index(),
-            8
-        );
+        assert_eq!(wait(flights.join(key(1), began(8, 8), None)).least_index(), 8);
+        assert_eq!(wait(flights.join(key(1), began(9, 8), Some(3))).least_index(), 8);
+        assert_eq!(wait(flights.join(key(1), began(9, 8), Some(7))).least_index(), 8);
     }
 
     #[tokio::test]
@@ -317,10 +283,7 @@ mod tests {
     async fn a_miss_that_is_behind_the_flight_reads_alone() {
         let flights = Flights::<u32>::new();
         let _new = lead(flights.join(key(1), began(8, 8), None));
-        assert!(matches!(
-            flights.join(key(1), began(5, 3), None),
-            Joined::Alone
-        ));
+        assert!(matches!(flights.join(key(1), began(5, 3), None), Joined::Alone));
     }
 
     #[tokio::test]
@@ -339,13 +302,9 @@ mod tests {
     async fn waiters_are_bounded_and_a_place_is_given_back() {
         let flights = Flights::<u32>::new();
         let _leader = lead(flights.join(key(1), began(5, 3), None));
-        let mut waiting: Vec<_> = (0..WAITERS_MAX)
-            .map(|_| wait(flights.join(key(1), began(5, 3), None)))
-            .collect();
-        assert!(matches!(
-            flights.join(key(1), began(5, 3), None),
-            Joined::Alone
-        ));
+        let mut waiting: Vec<_> =
+            (0..WAITERS_MAX).map(|_| wait(flights.join(key(1), began(5, 3), None))).collect();
+        assert!(matches!(flights.join(key(1), began(5, 3), None), Joined::Alone));
         waiting.pop();
         wait(flights.join(key(1), began(5, 3), None));
     }

@@ -42,8 +42,7 @@ pub struct ItemEntry {
 impl ItemEntry {
     /// The item; `None` where there is none.
     pub fn item(&self) -> Option<EncodedItem> {
-        self.present
-            .then(|| EncodedItem::from_own_copy(self.buffer.slice(usize::from(self.key_bytes)..)))
+        self.present.then(|| EncodedItem::from_own_copy(self.buffer.slice(usize::from(self.key_bytes)..)))
     }
 
     /// Whether there is an item.
@@ -76,9 +75,10 @@ impl ItemEntry {
 
     fn weighed(mut self) -> ItemEntry {
         let form = |form: &Ready| bounded::buffer_bytes(form.bytes.len());
-        let second = self.second_form.as_deref().map_or(0, |second| {
-            bounded::buffer_bytes(size_of::<Ready>()) + form(second)
-        });
+        let second = self
+            .second_form
+            .as_deref()
+            .map_or(0, |second| bounded::buffer_bytes(size_of::<Ready>()) + form(second));
         let weight = bounded::fixed_bytes::<ItemEntry>()
             + bounded::buffer_bytes(self.buffer.len())
             + self.form.as_ref().map_or(0, form)
@@ -178,10 +178,7 @@ pub(super) struct Surroundings<'a> {
 
 impl Items {
     pub(super) fn new(capacity_bytes: u64, shards: usize, hasher: Hasher) -> Items {
-        Items {
-            map: Bounded::new(capacity_bytes, SHARD_BYTES_MIN, shards),
-            hasher,
-        }
+        Items { map: Bounded::new(capacity_bytes, SHARD_BYTES_MIN, shards), hasher }
     }
 
     pub(super) fn map(&self) -> &Bounded<ItemEntry> {
@@ -189,11 +186,7 @@ impl Items {
     }
 
     pub(super) fn key<'a>(&self, table: TableId, bytes: &'a [u8]) -> ItemKey<'a> {
-        ItemKey {
-            hash: self.hasher.key(table, bytes),
-            table,
-            bytes,
-        }
+        ItemKey { hash: self.hasher.key(table, bytes), table, bytes }
     }
 
     /// `at` must have been read before: what is found then holds as of it.
@@ -220,15 +213,9 @@ impl Items {
         key: &ItemKey<'_>,
         read: Read<'_>,
     ) -> (Filled, Installed) {
-        const NOTHING: Installed = Installed::Stands(bounded::Evicted {
-            entries: 0,
-            bytes: 0,
-        });
+        const NOTHING: Installed = Installed::Stands(bounded::Evicted { entries: 0, bytes: 0 });
         let locked = self.map.lock(key.hash);
-        let now = around
-            .position
-            .now()
-            .filter(|now| now.epoch == permit.at.epoch);
+        let now = around.position.now().filter(|now| now.epoch == permit.at.epoch);
         let Some(index) = now.and_then(|now| now.index_of(&read.version)) else {
             return (Filled::Voided, NOTHING);
         };
@@ -237,22 +224,14 @@ impl Items {
         }
         match locked.peek(key) {
             Some(standing)
-                if standing.is_live(permit.at.epoch, around.now_nanos)
-                    && standing.index >= index =>
+                if standing.is_live(permit.at.epoch, around.now_nanos) && standing.index >= index =>
             {
                 return (Filled::Stands, NOTHING);
             }
             None if read.refresh => return (Filled::Stands, NOTHING),
             _ => {}
         }
-        let entry = self.entry(
-            key,
-            permit.at.epoch,
-            index,
-            around.now_nanos,
-            read.ttl_nanos,
-            read.item,
-        );
+        let entry = self.entry(key, permit.at.epoch, index, around.now_nanos, read.ttl_nanos, read.item);
         match locked.install(Arc::new(entry)) {
             Installed::TooHeavy => (Filled::TooHeavy, Installed::TooHeavy),
             stands => (Filled::Stands, stands),
@@ -270,9 +249,7 @@ impl Items {
         let key = self.key(change.table.id, change.key.as_bytes());
         let index = change.version.index;
         let locked = self.map.lock(key.hash);
-        let standing = locked
-            .peek(&key)
-            .filter(|standing| standing.is_live(at.epoch, around.now_nanos));
+        let standing = locked.peek(&key).filter(|standing| standing.is_live(at.epoch, around.now_nanos));
         let item = match &change.new {
             Image::Present(item) => Some(item),
             Image::Absent => None,
@@ -299,18 +276,12 @@ impl Items {
 
     /// Keeps a wire form of an entry, if the entry still stands and both fit.
     pub(super) fn keep_form(&self, entry: &Arc<ItemEntry>, form: &Ready) -> Installed {
-        const NOTHING: Installed = Installed::Stands(bounded::Evicted {
-            entries: 0,
-            bytes: 0,
-        });
+        const NOTHING: Installed = Installed::Stands(bounded::Evicted { entries: 0, bytes: 0 });
         if entry.ready(form.wire).is_some() {
             return NOTHING;
         }
         // An exact copy: the encoder's buffer may be larger than what it holds.
-        let form = Ready {
-            bytes: Bytes::copy_from_slice(&form.bytes),
-            ..*form
-        };
+        let form = Ready { bytes: Bytes::copy_from_slice(&form.bytes), ..*form };
         let (first, second) = match &entry.form {
             None => (form, None),
             Some(first) => (first.clone(), Some(Box::new(form))),
@@ -326,11 +297,7 @@ impl Items {
         if u64::from(with_form.weight) > self.map.entry_weight_max() {
             return NOTHING;
         }
-        let key = ItemKey {
-            hash: entry.hash,
-            table: entry.table,
-            bytes: entry.key(),
-        };
+        let key = ItemKey { hash: entry.hash, table: entry.table, bytes: entry.key() };
         let locked = self.map.lock(entry.hash);
         match locked.peek(&key) {
             Some(standing) if Arc::ptr_eq(&standing, entry) => locked.install(Arc::new(with_form)),
@@ -351,11 +318,7 @@ impl Items {
         if !dead(entry.table, entry.epoch, entry.deadline_nanos) {
             return false;
         }
-        let key = ItemKey {
-            hash: entry.hash,
-            table: entry.table,
-            bytes: entry.key(),
-        };
+        let key = ItemKey { hash: entry.hash, table: entry.table, bytes: entry.key() };
         let locked = self.map.lock(entry.hash);
         match locked.peek(&key) {
             Some(standing) if Arc::ptr_eq(&standing, entry) => locked.remove(&key).is_some(),

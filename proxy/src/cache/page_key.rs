@@ -48,10 +48,7 @@ pub(super) fn query(
     out.push(QUERY);
     put(&(table.id, index.map(|index| index.id)), out)?;
     put(&tests, out)?;
-    put(
-        &(&input.filter, &input.select, input.limit, input.forward),
-        out,
-    )?;
+    put(&(&input.filter, &input.select, input.limit, input.forward), out)?;
     put(&input.start, out)?;
 
     let dependencies = match judged_by(table, index, &input.select, input.filter.is_some()) {
@@ -70,10 +67,7 @@ pub(super) fn scan(
 ) -> Option<Dependencies> {
     let index = used_index(table, input.index.as_ref())?;
     // The whole table is one segment of one.
-    let segment = input.segment.unwrap_or(Segment {
-        number: 0,
-        total: 1,
-    });
+    let segment = input.segment.unwrap_or(Segment { number: 0, total: 1 });
     out.push(SCAN);
     put(&(table.id, index.map(|index| index.id)), out)?;
     put(&(&input.filter, &input.select, input.limit, segment), out)?;
@@ -87,16 +81,12 @@ pub(super) fn scan(
 }
 
 /// The index a request names, if it can be read; the outer `None` where it can't.
-fn used_index<'a>(
-    table: &'a Table,
-    name: Option<&api::schema::IndexName>,
-) -> Option<Option<&'a Index>> {
+fn used_index<'a>(table: &'a Table, name: Option<&api::schema::IndexName>) -> Option<Option<&'a Index>> {
     match name {
         None => Some(None),
         Some(name) => {
             let index = table.index(name)?;
-            let readable =
-                matches!(index.status, Status::Active | Status::Updating) && !index.backfilling;
+            let readable = matches!(index.status, Status::Active | Status::Updating) && !index.backfilling;
             readable.then_some(Some(index))
         }
     }
@@ -116,15 +106,8 @@ fn judged_by(table: &Table, index: Option<&Index>, select: &Select, filtered: bo
     let fetches = index.kind == IndexKind::Local
         && index.projection != IndexProjection::All
         && (filtered || !matches!(select, Select::AllProjected | Select::Count));
-    debug_assert!(
-        table.indexes.iter().any(|of_table| of_table.id == index.id),
-        "the index is the table's"
-    );
-    if fetches {
-        JudgedBy::Table
-    } else {
-        JudgedBy::Index(index.id)
-    }
+    debug_assert!(table.indexes.iter().any(|of_table| of_table.id == index.id), "the index is the table's");
+    if fetches { JudgedBy::Table } else { JudgedBy::Index(index.id) }
 }
 
 fn put(part: &impl serde::Serialize, out: &mut Vec<u8>) -> Option<()> {

@@ -36,10 +36,7 @@ impl At {
 
     /// That index, of the same log.
     pub(crate) fn version_at(&self, index: u64) -> Version {
-        Version {
-            index,
-            ..self.version
-        }
+        Version { index, ..self.version }
     }
 }
 
@@ -87,8 +84,7 @@ impl Position {
 
     /// Begins an epoch at a version.
     pub(crate) fn begin(&self, version: Version) {
-        self.incarnation
-            .store(version.incarnation, Ordering::Relaxed);
+        self.incarnation.store(version.incarnation, Ordering::Relaxed);
         self.shard.store(version.shard, Ordering::Relaxed);
         self.applied.store(version.index, Ordering::Relaxed);
         self.epoch.fetch_add(1, Ordering::Release);
@@ -107,40 +103,18 @@ mod tests {
         assert_eq!(position.now().unwrap().version.index, 7);
         position.end();
         assert_eq!(position.now(), None);
-        position.begin(Version {
-            incarnation: 4,
-            shard: 0,
-            index: 2,
-        });
+        position.begin(Version { incarnation: 4, shard: 0, index: 2 });
         let second = position.now().unwrap();
         assert_ne!(first.epoch, second.epoch);
-        assert_eq!(
-            second.version,
-            Version {
-                incarnation: 4,
-                shard: 0,
-                index: 2
-            }
-        );
-        assert_eq!(
-            second.index_of(&Version {
-                incarnation: 0,
-                shard: 0,
-                index: 9
-            }),
-            None
-        );
+        assert_eq!(second.version, Version { incarnation: 4, shard: 0, index: 2 });
+        assert_eq!(second.index_of(&Version { incarnation: 0, shard: 0, index: 9 }), None);
     }
 
     #[test]
     fn a_reader_never_mixes_two_epochs() {
         let position = Position::default();
         position.end();
-        position.begin(Version {
-            incarnation: 1,
-            shard: 1,
-            index: 1_000,
-        });
+        position.begin(Version { incarnation: 1, shard: 1, index: 1_000 });
         std::thread::scope(|scope| {
             let readers: Vec<_> = (0..3)
                 .map(|_| {
@@ -165,9 +139,7 @@ mod tests {
                     index: incarnation * 1_000,
                 });
             }
-            readers
-                .into_iter()
-                .for_each(|reader| reader.join().unwrap());
+            readers.into_iter().for_each(|reader| reader.join().unwrap());
         });
     }
 }

@@ -53,11 +53,9 @@ const LENGTH_BYTES: usize = size_of::<u32>();
 impl PageEntry {
     /// The page, with what the store charged for it. Items share the entry's buffer.
     pub fn page(&self) -> Page {
-        let items = self.has_items.then(|| {
-            self.bodies()
-                .map(|body| ItemBody::Encoded(EncodedItem::from_own_copy(body)))
-                .collect()
-        });
+        let items = self
+            .has_items
+            .then(|| self.bodies().map(|body| ItemBody::Encoded(EncodedItem::from_own_copy(body))).collect());
         Page {
             items,
             count: self.count,
@@ -91,11 +89,8 @@ impl PageEntry {
         let mut at = self.key_bytes as usize;
         std::iter::from_fn(move || {
             let length = self.buffer.get(at..at + LENGTH_BYTES)?;
-            let length =
-                u32::from_le_bytes(length.try_into().expect("four bytes were taken")) as usize;
-            let body = self
-                .buffer
-                .slice(at + LENGTH_BYTES..at + LENGTH_BYTES + length);
+            let length = u32::from_le_bytes(length.try_into().expect("four bytes were taken")) as usize;
+            let body = self.buffer.slice(at + LENGTH_BYTES..at + LENGTH_BYTES + length);
             at += LENGTH_BYTES + length;
             Some(body)
         })
@@ -120,20 +115,15 @@ impl PageEntry {
 
     fn weighed(mut self) -> PageEntry {
         let form = |form: &Ready| bounded::buffer_bytes(form.bytes.len());
-        let second = self.second_form.as_deref().map_or(0, |second| {
-            bounded::buffer_bytes(size_of::<Ready>()) + form(second)
-        });
-        // A decoded key holds a few short strings in a tree: its billed size, and a node's worth around it.
-        let last_key = self
-            .last_key
+        let second = self
+            .second_form
             .as_deref()
-            .map_or(0, |key| 2 * api::value::size::item_bytes(key) + 1024);
+            .map_or(0, |second| bounded::buffer_bytes(size_of::<Ready>()) + form(second));
+        // A decoded key holds a few short strings in a tree: its billed size, and a node's worth around it.
+        let last_key = self.last_key.as_deref().map_or(0, |key| 2 * api::value::size::item_bytes(key) + 1024);
         let capacity = self.capacity.as_deref().map_or(0, |capacity| {
             let names = capacity.local.len() + capacity.global.len();
-            size_of::<ConsumedCapacity>()
-                + capacity.table.len()
-                + 1024 * usize::from(names > 0)
-                + 300 * names
+            size_of::<ConsumedCapacity>() + capacity.table.len() + 1024 * usize::from(names > 0) + 300 * names
         });
         let weight = bounded::fixed_bytes::<PageEntry>()
             + bounded::buffer_bytes(self.buffer.len())
@@ -221,10 +211,7 @@ pub(crate) struct Pages {
 
 impl Pages {
     pub(super) fn new(capacity_bytes: u64, shards: usize, hasher: Hasher) -> Pages {
-        Pages {
-            map: Bounded::new(capacity_bytes, SHARD_BYTES_MIN, shards),
-            hasher,
-        }
+        Pages { map: Bounded::new(capacity_bytes, SHARD_BYTES_MIN, shards), hasher }
     }
 
     pub(super) fn map(&self) -> &Bounded<PageEntry> {
@@ -237,11 +224,7 @@ impl Pages {
 
     /// `at` must have been read before: stamps are checked after it.
     pub(super) fn get(&self, around: Surroundings<'_>, key: &PageKey<'_>, at: &At) -> PageFound {
-        let Some(entry) = self
-            .map
-            .get(key)
-            .filter(|entry| entry.is_live(at.epoch, around.now_nanos))
-        else {
+        let Some(entry) = self.map.get(key).filter(|entry| entry.is_live(at.epoch, around.now_nanos)) else {
             return PageFound::Miss;
         };
         match key.mode {
@@ -270,10 +253,7 @@ impl Pages {
         version: &Version,
     ) -> PageFilled {
         let locked = self.map.lock(key.hash);
-        let now = around
-            .position
-            .now()
-            .filter(|now| now.epoch == permit.at.epoch);
+        let now = around.position.now().filter(|now| now.epoch == permit.at.epoch);
         let Some(index) = now.and_then(|now| now.index_of(version)) else {
             return PageFilled::outcome(Filled::Voided);
         };
@@ -287,36 +267,20 @@ impl Pages {
             return PageFilled::outcome(Filled::Stands);
         }
         let entry = Arc::new(self.entry(key, permit.at.epoch, index, around.now_nanos, page));
-        let unchanged = permit
-            .void
-            .as_deref()
-            .map(|void| void.says_the_same(&entry));
+        let unchanged = permit.void.as_deref().map(|void| void.says_the_same(&entry));
         match locked.install(entry) {
-            Installed::TooHeavy => PageFilled {
-                unchanged,
-                ..PageFilled::outcome(Filled::TooHeavy)
-            },
-            installed => PageFilled {
-                filled: Filled::Stands,
-                installed,
-                unchanged,
-            },
+            Installed::TooHeavy => PageFilled { unchanged, ..PageFilled::outcome(Filled::TooHeavy) },
+            installed => PageFilled { filled: Filled::Stands, installed, unchanged },
         }
     }
 
     /// Keeps a wire form of a page, if the page still stands and both fit.
     pub(super) fn keep_form(&self, entry: &Arc<PageEntry>, form: &Ready) -> Installed {
-        const NOTHING: Installed = Installed::Stands(bounded::Evicted {
-            entries: 0,
-            bytes: 0,
-        });
+        const NOTHING: Installed = Installed::Stands(bounded::Evicted { entries: 0, bytes: 0 });
         if entry.ready(form.wire).is_some() {
             return NOTHING;
         }
-        let form = Ready {
-            bytes: Bytes::copy_from_slice(&form.bytes),
-            ..*form
-        };
+        let form = Ready { bytes: Bytes::copy_from_slice(&form.bytes), ..*form };
         let (first, second) = match &entry.form {
             None => (form, None),
             Some(first) => (first.clone(), Some(Box::new(form))),
@@ -352,31 +316,14 @@ impl Pages {
         }
         let locked = self.map.lock(entry.hash);
         match locked.peek(&Same(entry)) {
-            Some(standing) if Arc::ptr_eq(&standing, entry) => {
-                locked.remove(&Same(entry)).is_some()
-            }
+            Some(standing) if Arc::ptr_eq(&standing, entry) => locked.remove(&Same(entry)).is_some(),
             _ => false,
         }
     }
 
-    fn entry(
-        &self,
-        key: &PageKey<'_>,
-        epoch: u64,
-        index: u64,
-        now_nanos: u64,
-        page: &Page,
-    ) -> PageEntry {
-        let bodies: Vec<EncodedItem> = page
-            .items
-            .iter()
-            .flatten()
-            .map(ItemBody::to_encoded)
-            .collect();
-        let length = bodies
-            .iter()
-            .map(|body| LENGTH_BYTES + body.as_bytes().len())
-            .sum::<usize>();
+    fn entry(&self, key: &PageKey<'_>, epoch: u64, index: u64, now_nanos: u64, page: &Page) -> PageEntry {
+        let bodies: Vec<EncodedItem> = page.items.iter().flatten().map(ItemBody::to_encoded).collect();
+        let length = bodies.iter().map(|body| LENGTH_BYTES + body.as_bytes().len()).sum::<usize>();
         let mut buffer = Vec::with_capacity(key.bytes.len() + length);
         buffer.extend_from_slice(key.bytes);
         for body in &bodies {
@@ -429,10 +376,6 @@ pub(super) struct PageFilled {
 
 impl PageFilled {
     fn outcome(filled: Filled) -> PageFilled {
-        PageFilled {
-            filled,
-            installed: Installed::Stands(Default::default()),
-            unchanged: None,
-        }
+        PageFilled { filled, installed: Installed::Stands(Default::default()), unchanged: None }
     }
 }

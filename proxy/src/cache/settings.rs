@@ -109,20 +109,12 @@ impl CacheSettings {
     /// Names the first thing wrong with the settings.
     pub fn check(&self) -> Result<(), BadCacheSettings> {
         if self.cache_bytes < CACHE_BYTES_MIN {
-            return Err(BadCacheSettings::TooSmall {
-                given: self.cache_bytes,
-            });
+            return Err(BadCacheSettings::TooSmall { given: self.cache_bytes });
         }
         if self.query_share_percent > 90 {
-            return Err(BadCacheSettings::ShareTooLarge {
-                given: self.query_share_percent,
-            });
+            return Err(BadCacheSettings::ShareTooLarge { given: self.query_share_percent });
         }
-        match self
-            .tables
-            .keys()
-            .find(|name| TableName::new(name).is_none())
-        {
+        match self.tables.keys().find(|name| TableName::new(name).is_none()) {
             Some(name) => Err(BadCacheSettings::BadTableName { name: name.clone() }),
             None => Ok(()),
         }
@@ -169,10 +161,7 @@ impl Policies {
             };
             (name.clone(), policy)
         });
-        Policies {
-            all,
-            own: own.collect(),
-        }
+        Policies { all, own: own.collect() }
     }
 
     pub(crate) fn of_table(&self, name: &TableName) -> Policy {
@@ -189,15 +178,9 @@ mod tests {
 
     #[test]
     fn a_table_overrides_only_what_it_names() {
-        let mut settings = CacheSettings {
-            query_ttl_millis: 7,
-            ..CacheSettings::default()
-        };
-        let own = TableCacheSettings {
-            record_ttl_millis: Some(0),
-            mode: Some(Mode::Ttl),
-            ..Default::default()
-        };
+        let mut settings = CacheSettings { query_ttl_millis: 7, ..CacheSettings::default() };
+        let own =
+            TableCacheSettings { record_ttl_millis: Some(0), mode: Some(Mode::Ttl), ..Default::default() };
         settings.tables.insert("orders".into(), own);
         let policies = Policies::of(&settings);
         let orders = policies.of_table(&TableName::new("orders").unwrap());
@@ -215,32 +198,12 @@ mod tests {
     #[test]
     fn settings_the_caches_cannot_work_with_are_refused() {
         assert_eq!(CacheSettings::default().check(), Ok(()));
-        let small = CacheSettings {
-            cache_bytes: ByteSize::mib(1),
-            ..CacheSettings::default()
-        };
-        assert!(
-            small
-                .check()
-                .unwrap_err()
-                .to_string()
-                .contains("the least is 16MiB")
-        );
-        let share = CacheSettings {
-            query_share_percent: 91,
-            ..CacheSettings::default()
-        };
-        assert_eq!(
-            share.check(),
-            Err(BadCacheSettings::ShareTooLarge { given: 91 })
-        );
+        let small = CacheSettings { cache_bytes: ByteSize::mib(1), ..CacheSettings::default() };
+        assert!(small.check().unwrap_err().to_string().contains("the least is 16MiB"));
+        let share = CacheSettings { query_share_percent: 91, ..CacheSettings::default() };
+        assert_eq!(share.check(), Err(BadCacheSettings::ShareTooLarge { given: 91 }));
         let mut named = CacheSettings::default();
-        named
-            .tables
-            .insert("a b".into(), TableCacheSettings::default());
-        assert!(matches!(
-            named.check(),
-            Err(BadCacheSettings::BadTableName { .. })
-        ));
+        named.tables.insert("a b".into(), TableCacheSettings::default());
+        assert!(matches!(named.check(), Err(BadCacheSettings::BadTableName { .. })));
     }
 }

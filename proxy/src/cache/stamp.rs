@@ -110,15 +110,13 @@ impl Stamps {
         if change.new == Image::Absent && self.is_off(Off::Deletes) {
             return;
         }
-        self.partitions
-            .raise(hasher.partition(table.0, &change.key.partition()), index);
+        self.partitions.raise(hasher.partition(table.0, &change.key.partition()), index);
         self.raise_scans(table.0, index);
         if self.is_off(Off::Indexes) {
             return;
         }
         for touched in &change.indexes {
-            self.partitions
-                .raise(hasher.partition(touched.index.0, &touched.partition), index);
+            self.partitions.raise(hasher.partition(touched.index.0, &touched.partition), index);
             self.raise_scans(touched.index.0, index);
         }
         if unknown {
@@ -154,14 +152,11 @@ impl Stamps {
 
     /// Sets everything to `index`, of another log than it was of. Only between two epochs.
     pub(crate) fn reset(&self, index: u64) {
-        self.all()
-            .for_each(|slot| slot.store(index, Ordering::Release));
+        self.all().for_each(|slot| slot.store(index, Ordering::Release));
     }
 
     fn all(&self) -> impl Iterator<Item = &AtomicU64> {
-        [&self.keys, &self.partitions, &self.scans, &self.unknowns]
-            .into_iter()
-            .flat_map(|slots| &*slots.0)
+        [&self.keys, &self.partitions, &self.scans, &self.unknowns].into_iter().flat_map(|slots| &*slots.0)
     }
 
     /// What a Query of one partition of a table depends on.
@@ -186,20 +181,13 @@ impl Stamps {
 
     fn of_partition(&self, hasher: &Hasher, id: u64, partition: &[u8]) -> Dependencies {
         let place = self.partitions.place(hasher.partition(id, partition));
-        Dependencies {
-            places: [
-                Place::Partition(place),
-                Place::Unknown(self.unknowns.place(id)),
-            ],
-        }
+        Dependencies { places: [Place::Partition(place), Place::Unknown(self.unknowns.place(id))] }
     }
 
     /// What a Scan of a table or index depends on.
     pub(crate) fn of_whole(&self, id: u64) -> Dependencies {
         let place = self.scans.place(id);
-        Dependencies {
-            places: [Place::Scan(place), Place::Scan(place)],
-        }
+        Dependencies { places: [Place::Scan(place), Place::Scan(place)] }
     }
 
     /// The stamps a page depends on, as of now.
@@ -213,9 +201,7 @@ impl Stamps {
 
     /// Whether nothing a page depends on was written after `index`.
     pub(crate) fn hold(&self, dependencies: &Dependencies, index: u64) -> bool {
-        self.read(dependencies)
-            .into_iter()
-            .all(|stamp| stamp <= index)
+        self.read(dependencies).into_iter().all(|stamp| stamp <= index)
     }
 }
 

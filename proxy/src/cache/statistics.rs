@@ -54,8 +54,7 @@ const QUERY: &str = "query";
 impl Statistics {
     /// Makes the counters, or finds them where the registry has them already.
     pub fn new(registry: &Registry) -> Statistics {
-        let by_operation =
-            |family, operation| registry.counter(family, &[("operation", operation)]);
+        let by_operation = |family, operation| registry.counter(family, &[("operation", operation)]);
         let by_cache = |family, cache| registry.counter(family, &[("cache", cache)]);
         let plain = |family| registry.counter(family, &[]);
         Statistics {
@@ -85,22 +84,12 @@ impl Statistics {
 pub(super) fn register_gauges(registry: &Registry, cache: &Weak<Cache>) {
     let gauge = |family, label: &[(&'static str, &str)], read: fn(&Cache) -> f64| {
         let cache = cache.clone();
-        registry.gauge_fn(family, label, move || {
-            cache.upgrade().map_or(0.0, |cache| read(&cache))
-        });
+        registry.gauge_fn(family, label, move || cache.upgrade().map_or(0.0, |cache| read(&cache)));
     };
-    gauge(names::CACHE_ENTRIES, &[("cache", ITEM)], |cache| {
-        cache.items().len() as f64
-    });
-    gauge(names::CACHE_ENTRIES, &[("cache", QUERY)], |cache| {
-        cache.pages().len() as f64
-    });
-    gauge(names::ESTIMATED_DB_SIZE, &[("cache", ITEM)], |cache| {
-        cache.items().weight() as f64
-    });
-    gauge(names::ESTIMATED_DB_SIZE, &[("cache", QUERY)], |cache| {
-        cache.pages().weight() as f64
-    });
+    gauge(names::CACHE_ENTRIES, &[("cache", ITEM)], |cache| cache.items().len() as f64);
+    gauge(names::CACHE_ENTRIES, &[("cache", QUERY)], |cache| cache.pages().len() as f64);
+    gauge(names::ESTIMATED_DB_SIZE, &[("cache", ITEM)], |cache| cache.items().weight() as f64);
+    gauge(names::ESTIMATED_DB_SIZE, &[("cache", QUERY)], |cache| cache.pages().weight() as f64);
     gauge(names::CACHE_MEMORY_UTILIZATION, &[], |cache| {
         cache.bytes() as f64 / cache.settings().cache_bytes.bytes() as f64
     });

@@ -39,12 +39,7 @@ impl<'a> Pass<'a> {
     fn begin(cache: &'a Cache) -> Option<Pass<'a>> {
         let epoch = cache.position.now()?.epoch;
         let gone = cache.gone_tables.lock().clone();
-        Some(Pass {
-            cache,
-            gone,
-            epoch,
-            now_nanos: cache.clock.monotonic_nanos(),
-        })
+        Some(Pass { cache, gone, epoch, now_nanos: cache.clock.monotonic_nanos() })
     }
 
     fn dead(&self, table: TableId, epoch: u64, deadline_nanos: u64) -> bool {
@@ -53,10 +48,7 @@ impl<'a> Pass<'a> {
 
     fn end(self) {
         // Those that went while this pass was under way are left for the next.
-        self.cache
-            .gone_tables
-            .lock()
-            .retain(|table| !self.gone.contains(table));
+        self.cache.gone_tables.lock().retain(|table| !self.gone.contains(table));
     }
 }
 

@@ -38,11 +38,7 @@ use pages::PageRequest;
 const TRIES_MAX: usize = 4;
 
 /// Stands for the version of a read that came without one: of no log there is, so that it will do for nobody who asks.
-const NO_LOG: Version = Version {
-    incarnation: u64::MAX,
-    shard: u32::MAX,
-    index: 0,
-};
+const NO_LOG: Version = Version { incarnation: u64::MAX, shard: u32::MAX, index: 0 };
 
 /// The layer.
 #[derive(Debug)]
@@ -55,11 +51,7 @@ pub struct Cached<D> {
 impl<D: DynamoDb> Cached<D> {
     /// Puts `cache` before `inner`. The cache must be consuming the feed of what `inner` reads.
     pub fn new(inner: D, cache: Arc<Cache>, encoders: Encoders) -> Cached<D> {
-        Cached {
-            inner,
-            cache,
-            encoders,
-        }
+        Cached { inner, cache, encoders }
     }
 }
 
@@ -68,12 +60,8 @@ impl<D: DynamoDb> Cached<D> {
         match request {
             Request::GetItem(input) => self.get_item(cx, input).await,
             Request::BatchGetItem(input) => self.batch_get_item(cx, input).await,
-            Request::Query(input) if !input.consistent => {
-                self.page(cx, PageRequest::Query(input)).await
-            }
-            Request::Scan(input) if !input.consistent => {
-                self.page(cx, PageRequest::Scan(input)).await
-            }
+            Request::Query(input) if !input.consistent => self.page(cx, PageRequest::Query(input)).await,
+            Request::Scan(input) if !input.consistent => self.page(cx, PageRequest::Scan(input)).await,
             other => self.inner.call(cx, other).await,
         }
     }

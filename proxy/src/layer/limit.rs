@@ -28,9 +28,7 @@ pub struct LimitSettings {
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        LimitSettings {
-            max_in_flight: 10_000,
-        }
+        LimitSettings { max_in_flight: 10_000 }
     }
 }
 
@@ -45,11 +43,7 @@ pub struct Limited<D> {
 impl<D: DynamoDb> Limited<D> {
     /// Bounds what reaches `inner`.
     pub fn new(inner: D, settings: &LimitSettings) -> Limited<D> {
-        Limited {
-            inner,
-            max_in_flight: settings.max_in_flight,
-            in_flight: AtomicUsize::new(0),
-        }
+        Limited { inner, max_in_flight: settings.max_in_flight, in_flight: AtomicUsize::new(0) }
     }
 
     fn take(&self) -> Result<Place<'_>, Error> {
@@ -60,10 +54,7 @@ impl<D: DynamoDb> Limited<D> {
             return Ok(place);
         }
         drop(place);
-        Err(Error::new(
-            ErrorKind::ThrottlingException,
-            "Rate of requests exceeds the allowed throughput.",
-        ))
+        Err(Error::new(ErrorKind::ThrottlingException, "Rate of requests exceeds the allowed throughput."))
     }
 
     async fn bounded(&self, cx: Context, request: Request) -> Result<Answer, Error> {
@@ -72,8 +63,7 @@ impl<D: DynamoDb> Limited<D> {
             return self.inner.call(cx, request).await;
         }
         let mut call = pin!(self.inner.call(cx, request));
-        if let Poll::Ready(answer) =
-            std::future::poll_fn(|task| Poll::Ready(call.as_mut().poll(task))).await
+        if let Poll::Ready(answer) = std::future::poll_fn(|task| Poll::Ready(call.as_mut().poll(task))).await
         {
             return answer;
         }
@@ -94,11 +84,7 @@ impl<D: DynamoDb> DynamoDb for Limited<D> {
     async fn call(&self, cx: Context, request: Request) -> Result<Answer, Error> {
         match host::telemetry::enabled() {
             false => self.bounded(cx, request).await,
-            true => {
-                self.bounded(cx, request)
-                    .instrument(tracing::debug_span!("limited"))
-                    .await
-            }
+            true => self.bounded(cx, request).instrument(tracing::debug_span!("limited")).await,
         }
     }
 }
@@ -106,9 +92,7 @@ impl<D: DynamoDb> DynamoDb for Limited<D> {
 #[cfg(test)]
 mod tests {
     use api::Response;
-    use api::op::{
-        GetItemInput, GetItemOutput, ListTablesInput, ListTablesOutput, ReturnConsumedCapacity,
-    };
+    use api::op::{GetItemInput, GetItemOutput, ListTablesInput, ListTablesOutput, ReturnConsumedCapacity};
     use api::{Item, TableName};
     use tokio::sync::Notify;
 
@@ -131,10 +115,7 @@ mod tests {
                 }
                 _ => {
                     self.go.notified().await;
-                    Response::ListTables(ListTablesOutput {
-                        names: vec![],
-                        last: None,
-                    })
+                    Response::ListTables(ListTablesOutput { names: vec![], last: None })
                 }
             };
             Ok(Answer::from_store(response, None))
@@ -156,19 +137,10 @@ mod tests {
     async fn what_would_wait_is_refused_when_all_places_are_taken_and_what_would_not_is_answered() {
         let limited = Limited::new(Slow::default(), &LimitSettings { max_in_flight: 1 });
         let mut waiting = pin!(limited.call(Context::default(), get("slow")));
-        assert!(
-            std::future::poll_fn(|task| Poll::Ready(waiting.as_mut().poll(task).is_pending()))
-                .await
-        );
-        let refused = limited
-            .call(Context::default(), get("slow"))
-            .await
-            .unwrap_err();
+        assert!(std::future::poll_fn(|task| Poll::Ready(waiting.as_mut().poll(task).is_pending())).await);
+        let refused = limited.call(Context::default(), get("slow")).await.unwrap_err();
         assert_eq!(refused.kind, ErrorKind::ThrottlingException);
-        let list = ListTablesInput {
-            start: None,
-            limit: None,
-        };
+        let list = ListTablesInput { start: None, limit: None };
         assert!(limited.call(Context::default(), list.into()).await.is_err());
         assert!(limited.call(Context::default(), get("quick")).await.is_ok());
         limited.inner.go.notify_one();
@@ -181,10 +153,7 @@ mod tests {
         let limited = Limited::new(Slow::default(), &LimitSettings { max_in_flight: 1 });
         {
             let mut waiting = pin!(limited.call(Context::default(), get("slow")));
-            assert!(
-                std::future::poll_fn(|task| Poll::Ready(waiting.as_mut().poll(task).is_pending()))
-                    .await
-            );
+            assert!(std::future::poll_fn(|task| Poll::Ready(waiting.as_mut().poll(task).is_pending())).await);
             assert_eq!(limited.in_flight.load(Ordering::Relaxed), 1);
         }
         assert_eq!(limited.in_flight.load(Ordering::Relaxed), 0);

@@ -55,28 +55,16 @@ impl<D: DynamoDb, C: Catalog + ?Sized> Resolved<D, C> {
             Request::UpdateItem(input) => self.add(&mut tables, &input.table)?,
             Request::DeleteItem(input) => self.add(&mut tables, &input.table)?,
             Request::BatchGetItem(input) => {
-                input
-                    .tables
-                    .iter()
-                    .try_for_each(|keys| self.add(&mut tables, &keys.table))?;
+                input.tables.iter().try_for_each(|keys| self.add(&mut tables, &keys.table))?;
             }
             Request::BatchWriteItem(input) => {
-                input
-                    .tables
-                    .iter()
-                    .try_for_each(|(name, _)| self.add(&mut tables, name))?;
+                input.tables.iter().try_for_each(|(name, _)| self.add(&mut tables, name))?;
             }
             Request::TransactGetItems(input) => {
-                input
-                    .gets
-                    .iter()
-                    .try_for_each(|get| self.add(&mut tables, &get.table))?;
+                input.gets.iter().try_for_each(|get| self.add(&mut tables, &get.table))?;
             }
             Request::TransactWriteItems(input) => {
-                input
-                    .actions
-                    .iter()
-                    .try_for_each(|write| self.add(&mut tables, &write.table))?;
+                input.actions.iter().try_for_each(|write| self.add(&mut tables, &write.table))?;
             }
             Request::CreateTable(_)
             | Request::DeleteTable(_)
@@ -101,12 +89,7 @@ impl<D: DynamoDb, C: Catalog + ?Sized> DynamoDb for Resolved<D, C> {
         cx.tables = self.tables(&request)?;
         match host::telemetry::enabled() {
             false => self.inner.call(cx, request).await,
-            true => {
-                self.inner
-                    .call(cx, request)
-                    .instrument(tracing::debug_span!("resolved"))
-                    .await
-            }
+            true => self.inner.call(cx, request).instrument(tracing::debug_span!("resolved")).await,
         }
     }
 }

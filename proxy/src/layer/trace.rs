@@ -68,9 +68,7 @@ pub struct Traced<D> {
 
 impl<D> std::fmt::Debug for Traced<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Traced")
-            .field("total", &self.total.total())
-            .finish_non_exhaustive()
+        f.debug_struct("Traced").field("total", &self.total.total()).finish_non_exhaustive()
     }
 }
 
@@ -135,11 +133,7 @@ impl<D: DynamoDb> DynamoDb for Traced<D> {
         } else {
             self.inner.call(cx, request).await
         };
-        self.count(
-            kind,
-            Outcome::of(&result),
-            self.clock.monotonic_nanos().saturating_sub(began),
-        );
+        self.count(kind, Outcome::of(&result), self.clock.monotonic_nanos().saturating_sub(began));
         result
     }
 }
@@ -163,15 +157,10 @@ mod tests {
             self.clock.advance(Duration::from_millis(3));
             match request {
                 Request::ListTables(_) => {
-                    let output = ListTablesOutput {
-                        names: vec![],
-                        last: None,
-                    };
+                    let output = ListTablesOutput { names: vec![], last: None };
                     Ok(Answer::from_store(Response::ListTables(output), None))
                 }
-                Request::DescribeLimits(_) => {
-                    Err(Error::new(ErrorKind::ThrottlingException, "slower"))
-                }
+                Request::DescribeLimits(_) => Err(Error::new(ErrorKind::ThrottlingException, "slower")),
                 _ => Err(Error::validation("no")),
             }
         }
@@ -181,38 +170,15 @@ mod tests {
     async fn requests_are_counted_and_timed_by_operation_and_outcome() {
         let clock = ManualClock::default();
         let registry = Registry::new();
-        let traced = Traced::new(
-            Takes {
-                clock: clock.clone(),
-            },
-            Arc::new(clock),
-            &registry,
-        );
-        let list = || {
-            Request::from(ListTablesInput {
-                start: None,
-                limit: None,
-            })
-        };
+        let traced = Traced::new(Takes { clock: clock.clone() }, Arc::new(clock), &registry);
+        let list = || Request::from(ListTablesInput { start: None, limit: None });
         traced.call(Context::default(), list()).await.unwrap();
         traced.call(Context::default(), list()).await.unwrap();
-        traced
-            .call(Context::default(), DescribeLimitsInput {}.into())
-            .await
-            .unwrap_err();
+        traced.call(Context::default(), DescribeLimitsInput {}.into()).await.unwrap_err();
         let at = OpKind::ListTables as usize;
-        assert_eq!(
-            (traced.total.get(at).value(), traced.failed.get(at).value()),
-            (2, 0)
-        );
+        assert_eq!((traced.total.get(at).value(), traced.failed.get(at).value()), (2, 0));
         let limits = OpKind::DescribeLimits as usize;
-        assert_eq!(
-            (
-                traced.throttled.get(limits).value(),
-                traced.errors.get(limits).value()
-            ),
-            (1, 0)
-        );
+        assert_eq!((traced.throttled.get(limits).value(), traced.errors.get(limits).value()), (1, 0));
         assert_eq!(traced.failed.get(limits).value(), 1);
         let read = traced.seconds.get(at, Outcome::Store as usize).read();
         assert_eq!((read.count, read.sum_nanos), (2, 6_000_000));

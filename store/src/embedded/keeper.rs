@@ -19,8 +19,6 @@ use crate::error::{EngineError, OpenError};
 use crate::kv;
 use crate::kv::dropped::Dropped;
 
-/// How long a table shows that it is being made, altered or deleted, before it is done.
-const SETTLE: Duration = Duration::from_millis(20);
 /// How often the write buffers are looked at.
 const WATCH_PERIOD: Duration = Duration::from_millis(50);
 /// How many of those periods pass between two looks for records to purge.
@@ -134,9 +132,8 @@ async fn keep(core: &Core) {
             continue;
         }
         core.pressure.set(core.state_db.write_pressure());
-        if !steps.iter().all(|step| matches!(step, Body::Backfill { .. })) {
-            tokio::time::sleep(SETTLE).await;
-        }
+        // At once: the answer that made the table showed it being made, and the waiters of SDKs, which look right after it and
+        // then only every 20 seconds, should find it done.
         for step in steps {
             take(core, step).await;
         }

@@ -30,7 +30,7 @@ fn judge(table: &Table, writes: &[BatchWrite]) -> Result<Vec<KeyBytes>, Error> {
     for write in writes {
         let key = match write {
             BatchWrite::Put(item) => {
-                put_item::judge(table, item).map_err(|error| key_error(table, item, error))?
+                put_item::judge(table, item, None).map_err(|error| key_error(table, item, error))?
             }
             BatchWrite::Delete(key) => table.key_of_key(key)?,
         };

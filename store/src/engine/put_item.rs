@@ -1,5 +1,6 @@
 //! `PutItem`.
 
+use api::expr::Condition;
 use api::op::{PutItemInput, PutItemOutput, ReturnOld};
 use api::{Error, Item, KeyBytes, Table};
 
@@ -11,8 +12,9 @@ use crate::error::EngineError;
 use crate::state::State;
 
 /// What can be judged by the schema alone.
-pub fn judge(table: &Table, item: &Item) -> Result<KeyBytes, Error> {
+pub fn judge(table: &Table, item: &Item, condition: Option<&Condition>) -> Result<KeyBytes, Error> {
     let key = table.key_of_item(item)?;
+    write::judge_condition(table, condition)?;
     table.check_index_keys(item)?;
     write::check_size(item)?;
     Ok(key)
@@ -20,14 +22,14 @@ pub fn judge(table: &Table, item: &Item) -> Result<KeyBytes, Error> {
 
 pub(super) fn admit(tables: &TableMap, input: &PutItemInput) -> Result<Vec<Basis>, EngineError> {
     let (table, basis) = write::basis_of(tables, &input.table)?;
-    judge(table, &input.item)?;
+    judge(table, &input.item, input.condition.as_ref())?;
     Ok(vec![basis])
 }
 
 /// Puts an item in place of whatever stands under its key.
 pub fn put_item(state: &mut State, input: PutItemInput) -> Result<PutItemOutput, EngineError> {
     let table = state.writable(&input.table)?;
-    let key = judge(&table, &input.item)?;
+    let key = judge(&table, &input.item, input.condition.as_ref())?;
     let old = write::standing(state, &table, &key)?;
     write::require(input.condition.as_ref(), old.as_ref(), input.return_on_failure)?;
     let key_attributes = table.key_attributes(&input.item);

@@ -19,7 +19,7 @@ use api::{Detail, Error, ErrorKind, Item, KeyBytes, Table, TableName};
 use super::view::TableMap;
 use super::write::{Prepared, Standing};
 use super::write_capacity::{Rate, WriteUnits};
-use super::{put_item, update_item, write};
+use super::{delete_item, put_item, update_item, write};
 use crate::command::Basis;
 use crate::db::{KeyRange, Scan};
 use crate::error::EngineError;
@@ -56,7 +56,7 @@ pub fn transact_write_items(
     let mut judged = Vec::with_capacity(input.actions.len());
     for action in &input.actions {
         let table = state.writable(&action.table)?;
-        match judge(&table, &action.action) {
+        match judge(&table, action) {
             Ok(key) => {
                 judged.push((table, key));
                 reasons.push(CancellationReason::default());
@@ -173,11 +173,14 @@ fn item_of(action: &TransactAction) -> &Item {
     }
 }
 
-fn judge(table: &Table, action: &TransactAction) -> Result<KeyBytes, Error> {
-    match action {
-        TransactAction::ConditionCheck(key) | TransactAction::Delete(key) => table.key_of_key(key),
-        TransactAction::Put(item) => put_item::judge(table, item),
-        TransactAction::Update(key, update) => update_item::judge(table, key, update),
+fn judge(table: &Table, action: &TransactWrite) -> Result<KeyBytes, Error> {
+    let condition = action.condition.as_ref();
+    match &action.action {
+        TransactAction::ConditionCheck(key) | TransactAction::Delete(key) => {
+            delete_item::judge(table, key, condition)
+        }
+        TransactAction::Put(item) => put_item::judge(table, item, condition),
+        TransactAction::Update(key, update) => update_item::judge(table, key, update, condition),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `UpdateItem`.
 
-use api::expr::{Path, SetOperand, SetValue, Update, UpdateAction};
+use api::expr::{Condition, Path, SetOperand, SetValue, Update, UpdateAction};
 use api::limits::ITEM_BYTES;
 use api::op::{ReturnValues, UpdateItemInput, UpdateItemOutput};
 use api::{AttributeValue, Error, Item, KeyBytes, Number, Table};
@@ -14,7 +14,12 @@ use crate::error::EngineError;
 use crate::state::State;
 
 /// What can be judged by the schema alone.
-pub fn judge(table: &Table, key: &Item, update: &Update) -> Result<KeyBytes, Error> {
+pub fn judge(
+    table: &Table,
+    key: &Item,
+    update: &Update,
+    condition: Option<&Condition>,
+) -> Result<KeyBytes, Error> {
     let key_bytes = table.key_of_key(key)?;
     for attribute in table.key.attributes() {
         if update.touches(&attribute.name) {
@@ -28,6 +33,7 @@ pub fn judge(table: &Table, key: &Item, update: &Update) -> Result<KeyBytes, Err
         table.check_index_key_types(&literals(update))?;
         table.check_scalar_keys(update.actions.iter().map(|action| target(action).0))?;
     }
+    write::judge_condition(table, condition)?;
     Ok(key_bytes)
 }
 
@@ -65,14 +71,14 @@ pub fn updated(table: &Table, key: &Item, update: &Update, old: Option<&Standing
 
 pub(super) fn admit(tables: &TableMap, input: &UpdateItemInput) -> Result<Vec<Basis>, EngineError> {
     let (table, basis) = write::basis_of(tables, &input.table)?;
-    judge(table, &input.key, &input.update)?;
+    judge(table, &input.key, &input.update, input.condition.as_ref())?;
     Ok(vec![basis])
 }
 
 /// Updates what stands under a key, or makes an item of the key and the update.
 pub fn update_item(state: &mut State, input: UpdateItemInput) -> Result<UpdateItemOutput, EngineError> {
     let table = state.writable(&input.table)?;
-    let key = judge(&table, &input.key, &input.update)?;
+    let key = judge(&table, &input.key, &input.update, input.condition.as_ref())?;
     let old = write::standing(state, &table, &key)?;
     write::require(input.condition.as_ref(), old.as_ref(), input.return_on_failure)?;
     let after = updated(&table, &input.key, &input.update, old.as_ref())?;

@@ -54,6 +54,11 @@ pub fn standing(state: &State, table: &Table, key: &KeyBytes) -> Result<Option<S
     }
 }
 
+/// Refuses a condition that looks into an attribute of a key, which is always a scalar.
+pub fn judge_condition(table: &Table, condition: Option<&Condition>) -> Result<(), Error> {
+    condition.map_or(Ok(()), |condition| table.check_scalar_keys(condition.paths()))
+}
+
 /// Refuses a write whose condition does not hold of what stands there.
 pub fn require(
     condition: Option<&Condition>,

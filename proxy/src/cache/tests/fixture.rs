@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use api::schema::{
-    BillingMode, Index, IndexKind, IndexName, IndexProjection, KeyAttribute, KeySchema, Status,
-    Throughput,
+    BillingMode, Index, IndexKind, IndexName, IndexProjection, KeyAttribute, KeySchema, Status, Throughput,
 };
 use api::service::{Cause, IndexPartition};
 use api::value::{ValueType, order};
 use api::{
-    AttributeValue, Change, EncodedItem, Image, IndexId, Item, KeyBytes, Table, TableId, TableName,
-    Version,
+    AttributeValue, Change, EncodedItem, Image, IndexId, Item, KeyBytes, Table, TableId, TableName, Version,
 };
 use bytes::Bytes;
 use host::clock::ManualClock;
@@ -26,10 +24,7 @@ pub(super) struct Fixture {
 }
 
 fn attribute(name: &str) -> KeyAttribute {
-    KeyAttribute {
-        name: name.into(),
-        value_type: ValueType::S,
-    }
+    KeyAttribute { name: name.into(), value_type: ValueType::S }
 }
 
 /// A table of partition key `pk`, sort key `sk`, with a global index on `g`.
@@ -39,19 +34,13 @@ pub(crate) fn table(id: u64) -> Arc<Table> {
         name: TableName::new(&format!("table-{id}")).unwrap(),
         generation: 1,
         status: Status::Active,
-        key: KeySchema {
-            partition: attribute("pk"),
-            sort: Some(attribute("sk")),
-        },
+        key: KeySchema { partition: attribute("pk"), sort: Some(attribute("sk")) },
         attributes: vec![attribute("pk"), attribute("sk"), attribute("g")],
         indexes: vec![Index {
             id: IndexId(id + 1000),
             name: IndexName::new("by-g").unwrap(),
             kind: IndexKind::Global,
-            key: KeySchema {
-                partition: attribute("g"),
-                sort: None,
-            },
+            key: KeySchema { partition: attribute("g"), sort: None },
             projection: IndexProjection::All,
             status: Status::Active,
             backfilling: false,
@@ -76,10 +65,7 @@ pub(crate) fn form(text: &str) -> Bytes {
 }
 
 pub(super) fn key(partition: u64, sort: u64) -> KeyBytes {
-    KeyBytes::new(
-        &form(&format!("p{partition}")),
-        Some(&form(&format!("s{sort}"))),
-    )
+    KeyBytes::new(&form(&format!("p{partition}")), Some(&form(&format!("s{sort}"))))
 }
 
 pub(super) fn item(partition: u64, sort: u64, value: u64, padding: usize) -> EncodedItem {
@@ -92,11 +78,7 @@ pub(super) fn item(partition: u64, sort: u64, value: u64, padding: usize) -> Enc
 }
 
 pub(super) fn version(index: u64) -> Version {
-    Version {
-        incarnation: 1,
-        shard: 0,
-        index,
-    }
+    Version { incarnation: 1, shard: 0, index }
 }
 
 impl Fixture {
@@ -104,34 +86,17 @@ impl Fixture {
         let clock = ManualClock::at(1_000);
         let cache = Cache::new(settings, Arc::new(clock.clone()), 7, 2, &Registry::new()).unwrap();
         api::ChangeSink::gap(&*cache, version(0));
-        Fixture {
-            cache,
-            clock,
-            table: table(1),
-        }
+        Fixture { cache, clock, table: table(1) }
     }
 
     pub(super) fn small() -> Fixture {
-        Fixture::new(CacheSettings {
-            cache_bytes: ByteSize::mib(16),
-            ..CacheSettings::default()
-        })
+        Fixture::new(CacheSettings { cache_bytes: ByteSize::mib(16), ..CacheSettings::default() })
     }
 
-    pub(super) fn change(
-        &self,
-        key: KeyBytes,
-        old: Image,
-        new: Image,
-        index: u64,
-        g: &[&str],
-    ) -> Change {
+    pub(super) fn change(&self, key: KeyBytes, old: Image, new: Image, index: u64, g: &[&str]) -> Change {
         let indexes = g
             .iter()
-            .map(|g| IndexPartition {
-                index: self.table.indexes[0].id,
-                partition: form(g),
-            })
+            .map(|g| IndexPartition { index: self.table.indexes[0].id, partition: form(g) })
             .collect();
         Change {
             table: self.table.clone(),

@@ -71,10 +71,7 @@ fn asked() -> impl Strategy<Value = Asked> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let write = (
-        place(),
-        prop_oneof![2 => (0..50u64).prop_map(Some), 1 => Just(None)],
-    );
+    let write = (place(), prop_oneof![2 => (0..50u64).prop_map(Some), 1 => Just(None)]);
     let writes = prop::collection::vec(write.prop_map(|((p, s), v)| (p, s, v)), 1..3);
     prop_oneof![
         4 => writes.prop_map(Step::Raise),
@@ -106,18 +103,10 @@ fn page_of(state: &State, asked: Asked) -> Page {
         })
         .collect();
     found.sort();
-    let items: Vec<_> = found
-        .into_iter()
-        .map(|((p, s), value)| ItemBody::Encoded(item(*p, *s, *value, 0)))
-        .collect();
+    let items: Vec<_> =
+        found.into_iter().map(|((p, s), value)| ItemBody::Encoded(item(*p, *s, *value, 0))).collect();
     let count = items.len() as u32;
-    Page {
-        items: Some(items),
-        count,
-        scanned_count: count,
-        last_key: None,
-        capacity: None,
-    }
+    Page { items: Some(items), count, scanned_count: count, last_key: None, capacity: None }
 }
 
 fn query(input: &Fixture, index: bool, value: String) -> QueryInput {
@@ -126,10 +115,7 @@ fn query(input: &Fixture, index: bool, value: String) -> QueryInput {
         table: input.table.name.clone(),
         index: index.then(|| IndexName::new("by-g").unwrap()),
         key_condition: KeyCondition {
-            tests: vec![(
-                attribute.into(),
-                KeyTest::Compare(Comparator::Eq, string(value)),
-            )],
+            tests: vec![(attribute.into(), KeyTest::Compare(Comparator::Eq, string(value)))],
         },
         filter: None,
         select: Select::AllAttributes,
@@ -184,10 +170,7 @@ impl World {
     }
 
     fn version(&self, index: u64) -> Version {
-        Version {
-            incarnation: self.incarnation,
-            ..version(index)
-        }
+        Version { incarnation: self.incarnation, ..version(index) }
     }
 
     fn state_at(&self, index: u64) -> &State {
@@ -195,11 +178,7 @@ impl World {
         &self.committed[at.expect("the first stands at zero")].1
     }
 
-    fn page_key<T>(
-        &self,
-        asked: Asked,
-        work: impl FnOnce(&crate::cache::query::PageKey<'_>) -> T,
-    ) -> T {
+    fn page_key<T>(&self, asked: Asked, work: impl FnOnce(&crate::cache::query::PageKey<'_>) -> T) -> T {
         let mut scratch = Vec::new();
         let cache = &self.fixture.cache;
         let table = &self.fixture.table;
@@ -215,16 +194,12 @@ impl World {
             return_capacity: ReturnConsumedCapacity::None,
         };
         let key = match asked {
-            Asked::Partition(of) => cache.query_key(
-                table,
-                &query(&self.fixture, false, format!("p{of}")),
-                &mut scratch,
-            ),
-            Asked::Global(of) => cache.query_key(
-                table,
-                &query(&self.fixture, true, format!("g{of}")),
-                &mut scratch,
-            ),
+            Asked::Partition(of) => {
+                cache.query_key(table, &query(&self.fixture, false, format!("p{of}")), &mut scratch)
+            }
+            Asked::Global(of) => {
+                cache.query_key(table, &query(&self.fixture, true, format!("g{of}")), &mut scratch)
+            }
             Asked::Scan => cache.scan_key(table, &scan(None), &mut scratch),
             Asked::ScanGlobal => cache.scan_key(table, &scan(Some("by-g")), &mut scratch),
         };
@@ -253,19 +228,11 @@ impl World {
                         Some(value) => state.insert((partition, sort), value),
                         None => state.remove(&(partition, sort)),
                     };
-                    let globals: Vec<_> = old
-                        .into_iter()
-                        .chain(value)
-                        .map(|value| format!("g{}", global_of(value)))
-                        .collect();
+                    let globals: Vec<_> =
+                        old.into_iter().chain(value).map(|value| format!("g{}", global_of(value))).collect();
                     let globals: Vec<_> = globals.iter().map(String::as_str).collect();
-                    let mut change = self.fixture.change(
-                        key(partition, sort),
-                        image(old),
-                        image(value),
-                        index,
-                        &globals,
-                    );
+                    let mut change =
+                        self.fixture.change(key(partition, sort), image(old), image(value), index, &globals);
                     change.version = self.version(index);
                     changes.push(change);
                     states.push((index, state.clone()));
@@ -292,29 +259,19 @@ impl World {
                 // A batch commits as one: a read is of the newest state, or of an older one that a peer still has.
                 let (newest, _) = *self.newest();
                 let read = newest.saturating_sub(lag).max(self.committed[0].0);
-                let value = self
-                    .state_at(read)
-                    .get(&at)
-                    .map(|value| item(at.0, at.1, *value, 0));
+                let value = self.state_at(read).get(&at).map(|value| item(at.0, at.1, *value, 0));
                 self.items.push((at, permit, self.version(read), value));
             }
             Step::LandItem => {
                 if !self.items.is_empty() {
                     let (at, permit, version, value) = self.items.remove(0);
                     let bytes = key(at.0, at.1);
-                    let key = cache
-                        .item_key(&self.fixture.table, bytes.as_bytes())
-                        .expect("a short key");
+                    let key = cache.item_key(&self.fixture.table, bytes.as_bytes()).expect("a short key");
                     let item = value.as_ref();
                     cache.fill_item(
                         &permit,
                         &key,
-                        Read {
-                            item,
-                            version,
-                            ttl_nanos: u64::MAX,
-                            refresh: false,
-                        },
+                        Read { item, version, ttl_nanos: u64::MAX, refresh: false },
                     );
                 }
             }
@@ -323,12 +280,7 @@ impl World {
                 let permit = cache.page_permit(&view, None);
                 let (newest, _) = *self.newest();
                 let read = newest.saturating_sub(lag).max(self.committed[0].0);
-                self.pages.push((
-                    page,
-                    permit,
-                    self.version(read),
-                    page_of(self.state_at(read), page),
-                ));
+                self.pages.push((page, permit, self.version(read), page_of(self.state_at(read), page)));
             }
             Step::LandPage => {
                 if !self.pages.is_empty() {
@@ -338,39 +290,23 @@ impl World {
             }
             Step::GetItem(partition, sort) => {
                 let bytes = key(partition, sort);
-                let key = cache
-                    .item_key(&self.fixture.table, bytes.as_bytes())
-                    .expect("a short key");
+                let key = cache.item_key(&self.fixture.table, bytes.as_bytes()).expect("a short key");
                 let view = cache.view().expect("no gap is under way");
                 if let ItemFound::Hit(entry, as_of) = cache.item(&view, &key) {
                     self.hits += 1;
                     prop_assert_eq!(as_of.incarnation, self.incarnation);
-                    prop_assert!(
-                        as_of.index >= self.applied,
-                        "as of {:?}, applied {}",
-                        as_of,
-                        self.applied
-                    );
+                    prop_assert!(as_of.index >= self.applied, "as of {:?}, applied {}", as_of, self.applied);
                     let state = self.state_at(as_of.index);
-                    let value = state
-                        .get(&(partition, sort))
-                        .map(|value| item(partition, sort, *value, 0));
+                    let value = state.get(&(partition, sort)).map(|value| item(partition, sort, *value, 0));
                     prop_assert_eq!(entry.item(), value, "as of {:?}", as_of);
                 }
             }
             Step::GetPage(asked) => {
                 let view = cache.view().expect("no gap is under way");
-                if let PageFound::Hit(entry, as_of) =
-                    self.page_key(asked, |key| cache.page(&view, key))
-                {
+                if let PageFound::Hit(entry, as_of) = self.page_key(asked, |key| cache.page(&view, key)) {
                     self.hits += 1;
                     prop_assert!(as_of.index >= self.applied);
-                    prop_assert_eq!(
-                        entry.page(),
-                        page_of(self.state_at(as_of.index), asked),
-                        "{:?}",
-                        asked
-                    );
+                    prop_assert_eq!(entry.page(), page_of(self.state_at(as_of.index), asked), "{:?}", asked);
                 }
             }
             Step::Evict(partition, sort) => {
@@ -406,11 +342,7 @@ fn run(off: Option<Off>, steps: Vec<Step>) -> Result<usize, TestCaseError> {
 #[test]
 fn every_hit_is_what_the_store_held_at_the_version_it_is_said_of() {
     let hits = std::cell::Cell::new(0);
-    let config = ProptestConfig {
-        cases: 1_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
+    let config = ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     runner
         .run(&prop::collection::vec(step(), 1..200), |steps| {
@@ -419,11 +351,7 @@ fn every_hit_is_what_the_store_held_at_the_version_it_is_said_of() {
         })
         .unwrap();
     println!("hits checked: {}", hits.get());
-    assert!(
-        hits.get() > 5_000,
-        "a cache that never answers proves nothing: {} hits",
-        hits.get()
-    );
+    assert!(hits.get() > 5_000, "a cache that never answers proves nothing: {} hits", hits.get());
 }
 
 #[test]
@@ -436,9 +364,8 @@ fn without_any_one_kind_of_stamp_the_same_histories_find_a_stale_answer() {
             ..ProptestConfig::default()
         };
         let mut runner = proptest::test_runner::TestRunner::new(config);
-        let found = runner.run(&prop::collection::vec(step(), 1..200), |steps| {
-            run(Some(off), steps).map(drop)
-        });
+        let found =
+            runner.run(&prop::collection::vec(step(), 1..200), |steps| run(Some(off), steps).map(drop));
         assert!(found.is_err(), "{off:?} went unnoticed");
     }
 }

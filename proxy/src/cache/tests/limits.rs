@@ -19,12 +19,7 @@ fn fill(fixture: &Fixture, key: &KeyBytes, item: Option<&EncodedItem>, index: u6
     let cache = &fixture.cache;
     let view = cache.view().unwrap();
     let ttl_nanos = cache.policy(&fixture.table).record_ttl_nanos;
-    let read = Read {
-        item,
-        version: version(index),
-        ttl_nanos,
-        refresh: false,
-    };
+    let read = Read { item, version: version(index), ttl_nanos, refresh: false };
     let item_key = cache.item_key(&fixture.table, key.as_bytes()).unwrap();
     cache.fill_item(&cache.item_permit(&view), &item_key, read)
 }
@@ -45,9 +40,7 @@ fn page_key<'a>(fixture: &Fixture, bytes: &'a [u8], mode: Mode) -> PageKey<'a> {
         hash: cache.pages.hash(bytes),
         table: fixture.table.id,
         bytes,
-        dependencies: cache
-            .stamps
-            .of_table_partition(&cache.hasher, fixture.table.id, &form("p1")),
+        dependencies: cache.stamps.of_table_partition(&cache.hasher, fixture.table.id, &form("p1")),
         mode,
         ttl_nanos: cache.policy(&fixture.table).query_ttl_nanos,
     }
@@ -56,48 +49,27 @@ fn page_key<'a>(fixture: &Fixture, bytes: &'a [u8], mode: Mode) -> PageKey<'a> {
 fn page(items: Vec<EncodedItem>) -> Page {
     let count = items.len() as u32;
     let items = Some(items.into_iter().map(ItemBody::Encoded).collect());
-    Page {
-        items,
-        count,
-        scanned_count: count,
-        last_key: None,
-        capacity: None,
-    }
+    Page { items, count, scanned_count: count, last_key: None, capacity: None }
 }
 
 #[test]
 fn the_largest_item_fits_the_smallest_cache_with_a_form_of_twice_its_size() {
     let fixture = Fixture::small();
     let small = key(1, 1);
-    let attributes = Item::new()
-        .with("pk", string("p1"))
-        .with("sk", string("s1"));
+    let attributes = Item::new().with("pk", string("p1")).with("sk", string("s1"));
     let room = ITEM_BYTES - attributes.billed_size() - 1;
     let largest = EncodedItem::encode(&attributes.with("x", string("x".repeat(room))));
     assert_eq!(largest.billed_size(), ITEM_BYTES);
     assert_eq!(fill(&fixture, &small, Some(&largest), 1), Filled::Stands);
     assert_eq!(found(&fixture, &small), Some(Some(largest.clone())));
 
-    let item_key = fixture
-        .cache
-        .item_key(&fixture.table, small.as_bytes())
-        .unwrap();
-    let ItemFound::Hit(entry, _) = fixture
-        .cache
-        .item(&fixture.cache.view().unwrap(), &item_key)
-    else {
+    let item_key = fixture.cache.item_key(&fixture.table, small.as_bytes()).unwrap();
+    let ItemFound::Hit(entry, _) = fixture.cache.item(&fixture.cache.view().unwrap(), &item_key) else {
         panic!()
     };
-    let form = Ready {
-        wire: Wire::Json,
-        bytes: Bytes::from(vec![b'j'; 2 * ITEM_BYTES]),
-        crc32: 5,
-    };
+    let form = Ready { wire: Wire::Json, bytes: Bytes::from(vec![b'j'; 2 * ITEM_BYTES]), crc32: 5 };
     fixture.cache.keep_item_form(&entry, &form);
-    let ItemFound::Hit(entry, _) = fixture
-        .cache
-        .item(&fixture.cache.view().unwrap(), &item_key)
-    else {
+    let ItemFound::Hit(entry, _) = fixture.cache.item(&fixture.cache.view().unwrap(), &item_key) else {
         panic!()
     };
     assert_eq!(entry.ready(Wire::Json), Some(&form));
@@ -110,26 +82,13 @@ fn a_form_too_large_for_a_shard_is_not_kept_and_costs_the_entry_nothing() {
     let fixture = Fixture::small();
     fill(&fixture, &key(1, 1), Some(&item(1, 1, 1, 10)), 1);
     let bytes = key(1, 1);
-    let item_key = fixture
-        .cache
-        .item_key(&fixture.table, bytes.as_bytes())
-        .unwrap();
-    let ItemFound::Hit(entry, _) = fixture
-        .cache
-        .item(&fixture.cache.view().unwrap(), &item_key)
-    else {
+    let item_key = fixture.cache.item_key(&fixture.table, bytes.as_bytes()).unwrap();
+    let ItemFound::Hit(entry, _) = fixture.cache.item(&fixture.cache.view().unwrap(), &item_key) else {
         panic!()
     };
-    let form = Ready {
-        wire: Wire::Json,
-        bytes: Bytes::from(vec![b'j'; 16 << 20]),
-        crc32: 5,
-    };
+    let form = Ready { wire: Wire::Json, bytes: Bytes::from(vec![b'j'; 16 << 20]), crc32: 5 };
     fixture.cache.keep_item_form(&entry, &form);
-    let ItemFound::Hit(entry, _) = fixture
-        .cache
-        .item(&fixture.cache.view().unwrap(), &item_key)
-    else {
+    let ItemFound::Hit(entry, _) = fixture.cache.item(&fixture.cache.view().unwrap(), &item_key) else {
         panic!()
     };
     assert_eq!(entry.ready(Wire::Json), None);
@@ -140,22 +99,12 @@ fn both_forms_of_an_entry_are_kept_and_a_form_of_an_older_entry_is_not() {
     let fixture = Fixture::small();
     let bytes = key(1, 1);
     fill(&fixture, &bytes, Some(&item(1, 1, 1, 10)), 1);
-    let item_key = fixture
-        .cache
-        .item_key(&fixture.table, bytes.as_bytes())
-        .unwrap();
-    let get = || match fixture
-        .cache
-        .item(&fixture.cache.view().unwrap(), &item_key)
-    {
+    let item_key = fixture.cache.item_key(&fixture.table, bytes.as_bytes()).unwrap();
+    let get = || match fixture.cache.item(&fixture.cache.view().unwrap(), &item_key) {
         ItemFound::Hit(entry, _) => entry,
         ItemFound::Miss => panic!("it was filled"),
     };
-    let form = |wire| Ready {
-        wire,
-        bytes: Bytes::from_static(b"form"),
-        crc32: 5,
-    };
+    let form = |wire| Ready { wire, bytes: Bytes::from_static(b"form"), crc32: 5 };
     let first = get();
     fixture.cache.keep_item_form(&first, &form(Wire::Dax));
     // The entry in hand is not the one that stands now: its form may be of what was overwritten.
@@ -174,23 +123,12 @@ fn a_page_of_one_megabyte_and_the_item_that_crossed_it_fits_the_smallest_cache()
     let key = page_key(&fixture, b"large", Mode::Coherent);
     let cache = &fixture.cache;
     let permit = cache.page_permit(&cache.view().unwrap(), None);
-    assert_eq!(
-        cache.fill_page(&permit, &key, &read, &version(1)),
-        Filled::Stands
-    );
-    let PageFound::Hit(entry, _) = cache.page(&cache.view().unwrap(), &key) else {
-        panic!("it was filled")
-    };
+    assert_eq!(cache.fill_page(&permit, &key, &read, &version(1)), Filled::Stands);
+    let PageFound::Hit(entry, _) = cache.page(&cache.view().unwrap(), &key) else { panic!("it was filled") };
     assert_eq!(entry.page(), read);
-    let form = Ready {
-        wire: Wire::Json,
-        bytes: Bytes::from(vec![b'j'; 2 << 20]),
-        crc32: 5,
-    };
+    let form = Ready { wire: Wire::Json, bytes: Bytes::from(vec![b'j'; 2 << 20]), crc32: 5 };
     cache.keep_page_form(&entry, &form);
-    let PageFound::Hit(entry, _) = cache.page(&cache.view().unwrap(), &key) else {
-        panic!("it was filled")
-    };
+    let PageFound::Hit(entry, _) = cache.page(&cache.view().unwrap(), &key) else { panic!("it was filled") };
     assert_eq!(entry.ready(Wire::Json), Some(&form));
 }
 
@@ -198,10 +136,7 @@ fn a_page_of_one_megabyte_and_the_item_that_crossed_it_fits_the_smallest_cache()
 fn memory_is_bounded_and_what_is_evicted_is_counted() {
     let fixture = Fixture::small();
     for n in 0..40_000 {
-        assert_eq!(
-            fill(&fixture, &key(n, 0), Some(&item(n, 0, 0, 1_000)), 1),
-            Filled::Stands
-        );
+        assert_eq!(fill(&fixture, &key(n, 0), Some(&item(n, 0, 0, 1_000)), 1), Filled::Stands);
     }
     let bytes = fixture.cache.bytes();
     assert!(bytes <= ByteSize::mib(16).bytes(), "{bytes}");
@@ -239,10 +174,7 @@ fn an_entry_ends_with_its_time_and_a_write_renews_it_but_a_read_does_not() {
     assert_eq!(found(&fixture, &at), Some(Some(item(1, 1, 2, 0))));
     fixture.clock.advance(Duration::from_secs(1));
     assert_eq!(found(&fixture, &at), None);
-    assert_eq!(
-        fill(&fixture, &at, Some(&item(1, 1, 2, 0)), 2),
-        Filled::Stands
-    );
+    assert_eq!(fill(&fixture, &at, Some(&item(1, 1, 2, 0)), 2), Filled::Stands);
     assert!(found(&fixture, &at).is_some());
 }
 
@@ -269,12 +201,7 @@ fn record_ttl_zero_is_for_ever_and_query_ttl_zero_caches_no_page() {
         start: None,
         return_capacity: Default::default(),
     };
-    assert!(
-        fixture
-            .cache
-            .scan_key(&fixture.table, &scan, &mut Vec::new())
-            .is_none()
-    );
+    assert!(fixture.cache.scan_key(&fixture.table, &scan, &mut Vec::new()).is_none());
 }
 
 #[test]
@@ -286,21 +213,10 @@ fn a_page_of_mode_ttl_outlives_a_write_and_counts_as_of_when_it_was_read() {
         let permit = cache.page_permit(&cache.view().unwrap(), None);
         cache.fill_page(&permit, &key, &page(vec![]), &version(1));
     }
-    let change = fixture.change(
-        key(1, 1),
-        Image::Absent,
-        Image::Present(item(1, 1, 1, 0)),
-        9,
-        &[],
-    );
+    let change = fixture.change(key(1, 1), Image::Absent, Image::Present(item(1, 1, 1, 0)), 9, &[]);
     cache.raise(std::slice::from_ref(&change));
     cache.publish(&[change], version(9));
-    let found = |mode| {
-        cache.page(
-            &cache.view().unwrap(),
-            &page_key(&fixture, mode_name(mode), mode),
-        )
-    };
+    let found = |mode| cache.page(&cache.view().unwrap(), &page_key(&fixture, mode_name(mode), mode));
     assert!(matches!(found(Mode::Ttl), PageFound::Hit(_, as_of) if as_of == version(1)));
     assert!(matches!(found(Mode::Coherent), PageFound::Void(_)));
     fixture.clock.advance(Duration::from_secs(300));
@@ -321,25 +237,17 @@ fn a_write_without_images_voids_its_key_and_every_page_of_the_indexes() {
     fill(&fixture, &key(1, 1), Some(&item(1, 1, 1, 0)), 1);
     let index = fixture.table.indexes[0].id;
     let of_index = PageKey {
-        dependencies: cache
-            .stamps
-            .of_index_partition(&cache.hasher, index, &form("anything")),
+        dependencies: cache.stamps.of_index_partition(&cache.hasher, index, &form("anything")),
         ..page_key(&fixture, b"index", Mode::Coherent)
     };
     let permit = cache.page_permit(&cache.view().unwrap(), None);
     cache.fill_page(&permit, &of_index, &page(vec![]), &version(1));
-    assert!(matches!(
-        cache.page(&cache.view().unwrap(), &of_index),
-        PageFound::Hit(..)
-    ));
+    assert!(matches!(cache.page(&cache.view().unwrap(), &of_index), PageFound::Hit(..)));
     let change = fixture.change(key(1, 1), Image::Unknown, Image::Unknown, 2, &[]);
     cache.raise(std::slice::from_ref(&change));
     cache.publish(&[change], version(2));
     assert_eq!(found(&fixture, &key(1, 1)), None);
-    assert!(matches!(
-        cache.page(&cache.view().unwrap(), &of_index),
-        PageFound::Void(_)
-    ));
+    assert!(matches!(cache.page(&cache.view().unwrap(), &of_index), PageFound::Void(_)));
 }
 
 #[test]
@@ -348,12 +256,7 @@ fn a_write_that_changes_nothing_voids_no_page() {
     let cache = &fixture.cache;
     let key_of_page = page_key(&fixture, b"page", Mode::Coherent);
     let permit = cache.page_permit(&cache.view().unwrap(), None);
-    cache.fill_page(
-        &permit,
-        &key_of_page,
-        &page(vec![item(1, 1, 1, 0)]),
-        &version(1),
-    );
+    cache.fill_page(&permit, &key_of_page, &page(vec![item(1, 1, 1, 0)]), &version(1));
     let same = Image::Present(item(1, 1, 1, 0));
     let change = fixture.change(key(1, 1), same.clone(), same, 2, &[]);
     cache.raise(std::slice::from_ref(&change));
@@ -371,13 +274,7 @@ fn a_change_nobody_asked_for_is_not_learnt_but_replaces_what_stands() {
         .into_iter()
         .map(|sort| api::Change {
             cause: api::service::Cause::TimeToLive,
-            ..fixture.change(
-                key(1, sort),
-                Image::Present(item(1, sort, 1, 0)),
-                Image::Absent,
-                2,
-                &[],
-            )
+            ..fixture.change(key(1, sort), Image::Present(item(1, sort, 1, 0)), Image::Absent, 2, &[])
         })
         .collect();
     cache.raise(&expired);
@@ -392,13 +289,7 @@ fn an_older_read_is_refused_after_a_delete_also_when_the_absence_was_evicted() {
     let cache = &fixture.cache;
     let view = cache.view().unwrap();
     let permit = cache.item_permit(&view);
-    let change = fixture.change(
-        key(1, 1),
-        Image::Present(item(1, 1, 1, 0)),
-        Image::Absent,
-        5,
-        &[],
-    );
+    let change = fixture.change(key(1, 1), Image::Present(item(1, 1, 1, 0)), Image::Absent, 5, &[]);
     cache.raise(std::slice::from_ref(&change));
     cache.publish(&[change], version(5));
     assert_eq!(found(&fixture, &key(1, 1)), Some(None));
@@ -406,12 +297,7 @@ fn an_older_read_is_refused_after_a_delete_also_when_the_absence_was_evicted() {
     let at = key(1, 1);
     let item_key = cache.item_key(&fixture.table, at.as_bytes()).unwrap();
     let old = item(1, 1, 1, 0);
-    let read = Read {
-        item: Some(&old),
-        version: version(4),
-        ttl_nanos: u64::MAX,
-        refresh: false,
-    };
+    let read = Read { item: Some(&old), version: version(4), ttl_nanos: u64::MAX, refresh: false };
     assert_eq!(cache.fill_item(&permit, &item_key, read), Filled::Voided);
     assert_eq!(found(&fixture, &key(1, 1)), None);
     assert_eq!(cache.statistics().item_voided_fills.value(), 1);
@@ -427,12 +313,7 @@ fn a_sweep_drops_what_is_dead_and_nothing_else() {
     let cache = &fixture.cache;
     let bytes = key(9, 9);
     let item_key = cache.item_key(&other, bytes.as_bytes()).unwrap();
-    let read = Read {
-        item: None,
-        version: version(1),
-        ttl_nanos: u64::MAX,
-        refresh: false,
-    };
+    let read = Read { item: None, version: version(1), ttl_nanos: u64::MAX, refresh: false };
     cache.fill_item(&cache.item_permit(&cache.view().unwrap()), &item_key, read);
     fixture.clock.advance(Duration::from_secs(150));
     cache.table_changed(&other, true);

@@ -20,25 +20,21 @@ struct Store {
 #[test]
 fn readers_never_go_back_in_time_while_fills_race_writes() {
     let fixture = Fixture::small();
-    let store = Store {
-        values: (0..KEYS).map(|_| AtomicU64::new(0)).collect(),
-        committed: AtomicU64::new(0),
-    };
+    let store =
+        Store { values: (0..KEYS).map(|_| AtomicU64::new(0)).collect(), committed: AtomicU64::new(0) };
     let acknowledged = AtomicU64::new(0);
     let done = AtomicBool::new(false);
     let hits = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for reader in 0..READERS {
-            let (fixture, store, acknowledged, done, hits) =
-                (&fixture, &store, &acknowledged, &done, &hits);
+            let (fixture, store, acknowledged, done, hits) = (&fixture, &store, &acknowledged, &done, &hits);
             scope.spawn(move || {
                 let cache = &fixture.cache;
                 let mut seen = vec![0u64; KEYS as usize];
                 let mut turn = reader as u64;
                 while !done.load(Ordering::Relaxed) {
-                    turn = turn
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1_442_695_040_888_963_407);
+                    turn =
+                        turn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                     let n = (turn >> 33) % KEYS;
                     let known = acknowledged.load(Ordering::Acquire);
                     let at = key(n, 0);
@@ -49,9 +45,7 @@ fn readers_never_go_back_in_time_while_fills_race_writes() {
                             hits.fetch_add(1, Ordering::Relaxed);
                             let value = entry.item().map_or(0, |item| {
                                 let text = item.to_item().get("v").cloned();
-                                let Some(api::AttributeValue::S(text)) = text else {
-                                    panic!("{text:?}")
-                                };
+                                let Some(api::AttributeValue::S(text)) = text else { panic!("{text:?}") };
                                 text.parse().unwrap()
                             });
                             (value, as_of.index)
@@ -65,8 +59,8 @@ fn readers_never_go_back_in_time_while_fills_race_writes() {
                                 std::thread::yield_now();
                             }
                             // The value may be of a write after `read_at`, which then refuses the fill.
-                            let body = (value != 0 && !value.is_multiple_of(5))
-                                .then(|| item(n, 0, value, 20));
+                            let body =
+                                (value != 0 && !value.is_multiple_of(5)).then(|| item(n, 0, value, 20));
                             let read = Read {
                                 item: body.as_ref(),
                                 version: version(read_at),
@@ -77,17 +71,10 @@ fn readers_never_go_back_in_time_while_fills_race_writes() {
                             (if value.is_multiple_of(5) { 0 } else { value }, read_at)
                         }
                     };
-                    assert!(
-                        as_of >= known,
-                        "as of {as_of} after {known} was acknowledged"
-                    );
+                    assert!(as_of >= known, "as of {as_of} after {known} was acknowledged");
                     // A value is the index it was written at; an absence is only as old as the version it is said of.
                     if value != 0 {
-                        assert!(
-                            value >= seen[n as usize],
-                            "{value} after {}",
-                            seen[n as usize]
-                        );
+                        assert!(value >= seen[n as usize], "{value} after {}", seen[n as usize]);
                         seen[n as usize] = value;
                     }
                     if turn & 63 == 0 {
@@ -107,8 +94,7 @@ fn readers_never_go_back_in_time_while_fills_race_writes() {
                 true => Image::Absent,
                 false => Image::Present(item(n, 0, index, 20)),
             };
-            let change =
-                fixture.change(key(n, 0), old[n as usize].clone(), new.clone(), index, &[]);
+            let change = fixture.change(key(n, 0), old[n as usize].clone(), new.clone(), index, &[]);
             cache.raise(std::slice::from_ref(&change));
             store.values[n as usize].store(index, Ordering::Release);
             store.committed.store(index, Ordering::Release);

@@ -53,10 +53,7 @@ struct Parts {
 
 impl Parts {
     fn add(&mut self, version: Version) {
-        if self
-            .newest
-            .is_none_or(|newest| newest.at_least(&version) != Some(true))
-        {
+        if self.newest.is_none_or(|newest| newest.at_least(&version) != Some(true)) {
             self.newest = Some(version);
         }
     }
@@ -89,16 +86,11 @@ impl<D: DynamoDb> Cached<D> {
         let mut leaders: HashMap<usize, Leader<'_, SharedItem>> = HashMap::new();
         let mut waiting: Vec<(usize, Waiting<SharedItem>)> = Vec::new();
         let mut to_read: Vec<usize> = Vec::new();
-        for (at, want) in wanted
-            .iter()
-            .enumerate()
-            .filter(|(_, want)| matches!(want.found, Found::Not))
-        {
+        for (at, want) in wanted.iter().enumerate().filter(|(_, want)| matches!(want.found, Found::Not)) {
             let table = &tables[want.place.0];
             let joined = match self.cache.item_key(table, &want.key) {
                 Some(item_key) if !input.tables[want.place.0].consistent => {
-                    self.cache
-                        .join_item(&view, &item_key, cx.min_version.as_ref())
+                    self.cache.join_item(&view, &item_key, cx.min_version.as_ref())
                 }
                 _ => Joined::Alone,
             };
@@ -113,25 +105,12 @@ impl<D: DynamoDb> Cached<D> {
         }
         let cx = cx.plain();
         if !to_read.is_empty() {
-            let read = self
-                .read_batch(
-                    &cx,
-                    &view,
-                    &tables,
-                    &input,
-                    &mut wanted,
-                    &to_read,
-                    &mut parts,
-                )
-                .await;
+            let read = self.read_batch(&cx, &view, &tables, &input, &mut wanted, &to_read, &mut parts).await;
             for (at, leader) in leaders.drain() {
                 match &read {
                     Err(error) => leader.land(|| Err(error.clone())),
                     Ok(Some(version)) if !matches!(wanted[at].found, Found::Not) => {
-                        let shared = SharedItem {
-                            item: wanted[at].found.item(),
-                            version: *version,
-                        };
+                        let shared = SharedItem { item: wanted[at].found.item(), version: *version };
                         leader.land(|| Ok(shared));
                     }
                     // Unprocessed, or of no version: those who wait ask for themselves.
@@ -155,23 +134,15 @@ impl<D: DynamoDb> Cached<D> {
         }
         if !left.is_empty() {
             left.sort_unstable();
-            self.read_batch(&cx, &view, &tables, &input, &mut wanted, &left, &mut parts)
-                .await?;
+            self.read_batch(&cx, &view, &tables, &input, &mut wanted, &left, &mut parts).await?;
         }
         let response = Response::BatchGetItem(self.assemble(&input, &wanted));
-        Ok(Answer {
-            response,
-            version: parts.newest,
-            source: parts.source(),
-        })
+        Ok(Answer { response, version: parts.newest, source: parts.source() })
     }
 
     /// The schemas of all tables, in the order of the request.
     fn resolved(&self, cx: &Context, input: &BatchGetItemInput) -> Option<(Vec<Arc<Table>>, View)> {
-        let tables = input
-            .tables
-            .iter()
-            .map(|keys| cx.tables.named(&keys.table).cloned());
+        let tables = input.tables.iter().map(|keys| cx.tables.named(&keys.table).cloned());
         Some((tables.collect::<Option<Vec<_>>>()?, self.cache.view()?))
     }
 
@@ -212,17 +183,10 @@ impl<D: DynamoDb> Cached<D> {
                         _ => statistics.batch_misses.increment(),
                     }
                 }
-                wanted.push(Wanted {
-                    place: (table_at, key_at),
-                    key,
-                    found,
-                });
+                wanted.push(Wanted { place: (table_at, key_at), key, found });
             }
         }
-        let mut places: Vec<_> = wanted
-            .iter()
-            .map(|want| (want.place.0, &want.key))
-            .collect();
+        let mut places: Vec<_> = wanted.iter().map(|want| (want.place.0, &want.key)).collect();
         places.sort_unstable();
         let twice = places.windows(2).any(|pair| pair[0] == pair[1]);
         (!twice).then_some(wanted)
@@ -264,10 +228,7 @@ impl<D: DynamoDb> Cached<D> {
             tables: asked.into_iter().map(|(_, keys)| keys).collect(),
             return_capacity: ReturnConsumedCapacity::None,
         };
-        let answer = self
-            .inner
-            .call(cx.clone(), Request::BatchGetItem(batch))
-            .await?;
+        let answer = self.inner.call(cx.clone(), Request::BatchGetItem(batch)).await?;
         let Response::BatchGetItem(read) = answer.response else {
             return Err(mismatched(&answer.response));
         };
@@ -349,11 +310,7 @@ impl<D: DynamoDb> Cached<D> {
                 }));
             }
             output.responses.push((keys.table.clone(), items));
-            output.capacity.extend(capacity::of_table(
-                input.return_capacity,
-                keys.table.as_str(),
-                units,
-            ));
+            output.capacity.extend(capacity::of_table(input.return_capacity, keys.table.as_str(), units));
             if !left.is_empty() {
                 output.unprocessed.push(TableKeys {
                     table: keys.table.clone(),

@@ -15,22 +15,13 @@ pub(super) fn read_units(billed_bytes: usize, consistent: bool) -> f64 {
 }
 
 /// The report of a read of the table itself, in the shape the caller asked for.
-pub(super) fn of_table(
-    asked: ReturnConsumedCapacity,
-    table: &str,
-    units: f64,
-) -> Option<ConsumedCapacity> {
-    let capacity = Capacity {
-        units,
-        ..Capacity::default()
-    };
+pub(super) fn of_table(asked: ReturnConsumedCapacity, table: &str, units: f64) -> Option<ConsumedCapacity> {
+    let capacity = Capacity { units, ..Capacity::default() };
     match asked {
         ReturnConsumedCapacity::None => None,
-        ReturnConsumedCapacity::Total => Some(ConsumedCapacity {
-            table: table.to_owned(),
-            total: capacity,
-            ..ConsumedCapacity::default()
-        }),
+        ReturnConsumedCapacity::Total => {
+            Some(ConsumedCapacity { table: table.to_owned(), total: capacity, ..ConsumedCapacity::default() })
+        }
         ReturnConsumedCapacity::Indexes => Some(ConsumedCapacity {
             table: table.to_owned(),
             total: capacity,
@@ -48,11 +39,9 @@ pub(super) fn told(
     let full = full?;
     match asked {
         ReturnConsumedCapacity::None => None,
-        ReturnConsumedCapacity::Total => Some(ConsumedCapacity {
-            table: full.table,
-            total: full.total,
-            ..ConsumedCapacity::default()
-        }),
+        ReturnConsumedCapacity::Total => {
+            Some(ConsumedCapacity { table: full.table, total: full.total, ..ConsumedCapacity::default() })
+        }
         ReturnConsumedCapacity::Indexes => Some(full),
     }
 }
@@ -69,10 +58,7 @@ pub(super) fn of_hit(mode: HitCapacity, as_store: f64) -> f64 {
 pub(super) fn report_of_hit(mode: HitCapacity, mut full: ConsumedCapacity) -> ConsumedCapacity {
     if mode == HitCapacity::Zero {
         let all = [&mut full.total].into_iter().chain(&mut full.own);
-        for capacity in all
-            .chain(full.local.values_mut())
-            .chain(full.global.values_mut())
-        {
+        for capacity in all.chain(full.local.values_mut()).chain(full.global.values_mut()) {
             *capacity = Capacity::default();
         }
     }

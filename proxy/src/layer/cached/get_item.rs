@@ -13,10 +13,7 @@ use crate::cache::item::{ItemEntry, ItemFound, Read};
 use crate::cache::{Joined, SharedItem, View};
 
 /// What looking into the cache came to.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a box would be an allocation in every hit"
-)]
+#[allow(clippy::large_enum_variant, reason = "a box would be an allocation in every hit")]
 enum Looked {
     Answer(Answer),
     Miss(Miss),
@@ -46,10 +43,7 @@ impl<D: DynamoDb> Cached<D> {
             let Some(item_key) = self.cache.item_key(&table, &miss.key) else {
                 return self.inner.call(cx, input.into()).await;
             };
-            match self
-                .cache
-                .join_item(&miss.view, &item_key, cx.min_version.as_ref())
-            {
+            match self.cache.join_item(&miss.view, &item_key, cx.min_version.as_ref()) {
                 Joined::Lead(leader) => {
                     let read = self.read(&cx, &table, &input, &miss).await;
                     leader.land(|| match &read {
@@ -85,10 +79,8 @@ impl<D: DynamoDb> Cached<D> {
     fn look(&self, cx: &Context, table: &Table, input: &GetItemInput) -> Looked {
         key::with_scratch(|scratch| {
             let statistics = self.cache.statistics();
-            let (Some(view), Some(())) = (
-                self.cache.view(),
-                key::write_given(table, &input.key, scratch),
-            ) else {
+            let (Some(view), Some(())) = (self.cache.view(), key::write_given(table, &input.key, scratch))
+            else {
                 return Looked::Pass;
             };
             if !is_sound(table, input.projection.as_ref()) {
@@ -105,28 +97,15 @@ impl<D: DynamoDb> Cached<D> {
                     statistics.item_negative_hits.increment();
                 }
                 let response = self.response_of_hit(cx, input, &entry);
-                return Looked::Answer(Answer {
-                    response,
-                    version: Some(version),
-                    source: Source::Cache,
-                });
+                return Looked::Answer(Answer { response, version: Some(version), source: Source::Cache });
             }
             statistics.get_misses.increment();
-            Looked::Miss(Miss {
-                view,
-                key: scratch.clone(),
-            })
+            Looked::Miss(Miss { view, key: scratch.clone() })
         })
     }
 
-    fn response_of_hit(
-        &self,
-        cx: &Context,
-        input: &GetItemInput,
-        entry: &Arc<ItemEntry>,
-    ) -> Response {
-        let plain =
-            input.projection.is_none() && input.return_capacity == ReturnConsumedCapacity::None;
+    fn response_of_hit(&self, cx: &Context, input: &GetItemInput, entry: &Arc<ItemEntry>) -> Response {
+        let plain = input.projection.is_none() && input.return_capacity == ReturnConsumedCapacity::None;
         if plain && let Some(ready) = entry.ready(cx.wire) {
             return Response::Ready(ready.clone());
         }
@@ -160,10 +139,7 @@ impl<D: DynamoDb> Cached<D> {
             consistent: false,
             return_capacity: ReturnConsumedCapacity::None,
         };
-        let answer = self
-            .inner
-            .call(cx.clone().plain(), Request::GetItem(whole))
-            .await?;
+        let answer = self.inner.call(cx.clone().plain(), Request::GetItem(whole)).await?;
         let Response::GetItem(read) = answer.response else {
             return Err(mismatched(&answer.response));
         };
@@ -171,19 +147,11 @@ impl<D: DynamoDb> Cached<D> {
         let version = answer.version;
         if let (Some(version), Some(item_key)) = (version, self.cache.item_key(table, &miss.key)) {
             let ttl_nanos = self.cache.policy(table).record_ttl_nanos;
-            let read = Read {
-                item: item.as_ref(),
-                version,
-                ttl_nanos,
-                refresh: false,
-            };
+            let read = Read { item: item.as_ref(), version, ttl_nanos, refresh: false };
             self.cache.fill_item(&permit, &item_key, read);
         }
         // Without a version nobody who waits can tell whether it will do; one of no log will do for none.
-        let shared = SharedItem {
-            item,
-            version: version.unwrap_or(NO_LOG),
-        };
+        let shared = SharedItem { item, version: version.unwrap_or(NO_LOG) };
         Ok((shared, version))
     }
 
@@ -194,46 +162,21 @@ impl<D: DynamoDb> Cached<D> {
         version: Option<Version>,
         source: Source,
     ) -> Answer {
-        let units = capacity::read_units(
-            read.item.as_ref().map_or(0, EncodedItem::billed_size),
-            false,
-        );
-        Answer {
-            response: Response::GetItem(output(input, read.item, units)),
-            version,
-            source,
-        }
+        let units = capacity::read_units(read.item.as_ref().map_or(0, EncodedItem::billed_size), false);
+        Answer { response: Response::GetItem(output(input, read.item, units)), version, source }
     }
 
-    async fn get_strongly(
-        &self,
-        table: &Table,
-        cx: Context,
-        input: GetItemInput,
-    ) -> Result<Answer, Error> {
+    async fn get_strongly(&self, table: &Table, cx: Context, input: GetItemInput) -> Result<Answer, Error> {
         let mut key = Vec::new();
-        let refreshes =
-            input.projection.is_none() && key::write_given(table, &input.key, &mut key).is_some();
-        let permit = self
-            .cache
-            .view()
-            .filter(|_| refreshes)
-            .map(|view| self.cache.item_permit(&view));
+        let refreshes = input.projection.is_none() && key::write_given(table, &input.key, &mut key).is_some();
+        let permit = self.cache.view().filter(|_| refreshes).map(|view| self.cache.item_permit(&view));
         let answer = self.inner.call(cx, input.into()).await?;
-        if let (Some(permit), Some(version), Response::GetItem(read), Some(item_key)) = (
-            permit,
-            answer.version,
-            &answer.response,
-            self.cache.item_key(table, &key),
-        ) {
+        if let (Some(permit), Some(version), Response::GetItem(read), Some(item_key)) =
+            (permit, answer.version, &answer.response, self.cache.item_key(table, &key))
+        {
             let item = read.item.as_ref().map(ItemBody::to_encoded);
             let ttl_nanos = self.cache.policy(table).record_ttl_nanos;
-            let read = Read {
-                item: item.as_ref(),
-                version,
-                ttl_nanos,
-                refresh: true,
-            };
+            let read = Read { item: item.as_ref(), version, ttl_nanos, refresh: true };
             self.cache.fill_item(&permit, &item_key, read);
         }
         Ok(answer)
@@ -250,8 +193,5 @@ fn output(input: &GetItemInput, item: Option<EncodedItem>, units: f64) -> GetIte
         None => ItemBody::Encoded(item),
         Some(projection) => ItemBody::Tree(Arc::new(projection.apply_encoded(&item))),
     });
-    GetItemOutput {
-        item,
-        capacity: capacity::of_table(input.return_capacity, input.table.as_str(), units),
-    }
+    GetItemOutput { item, capacity: capacity::of_table(input.return_capacity, input.table.as_str(), units) }
 }

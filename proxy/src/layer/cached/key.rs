@@ -32,9 +32,7 @@ pub(super) fn write_given(table: &Table, key: &Item, out: &mut Vec<u8>) -> Optio
     if key.0.len() != table.key.attributes().count() {
         return None;
     }
-    write(table, out, |part, out| {
-        write_value(part, key.get(&part.name)?, out)
-    })
+    write(table, out, |part, out| write_value(part, key.get(&part.name)?, out))
 }
 
 /// Writes the key of an item that came from the store.
@@ -50,10 +48,7 @@ fn write(
     out: &mut Vec<u8>,
     mut part: impl FnMut(&KeyAttribute, &mut Vec<u8>) -> Option<()>,
 ) -> Option<()> {
-    table
-        .key
-        .attributes()
-        .try_for_each(|attribute| part(attribute, out))
+    table.key.attributes().try_for_each(|attribute| part(attribute, out))
 }
 
 fn write_value(part: &KeyAttribute, value: &AttributeValue, out: &mut Vec<u8>) -> Option<()> {

@@ -35,16 +35,8 @@ impl PageRequest {
     fn with_capacity(&self) -> Request {
         let return_capacity = ReturnConsumedCapacity::Indexes;
         match self {
-            PageRequest::Query(input) => QueryInput {
-                return_capacity,
-                ..input.clone()
-            }
-            .into(),
-            PageRequest::Scan(input) => ScanInput {
-                return_capacity,
-                ..input.clone()
-            }
-            .into(),
+            PageRequest::Query(input) => QueryInput { return_capacity, ..input.clone() }.into(),
+            PageRequest::Scan(input) => ScanInput { return_capacity, ..input.clone() }.into(),
         }
     }
 
@@ -65,10 +57,7 @@ impl From<PageRequest> for Request {
     }
 }
 
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a box would be an allocation in every hit"
-)]
+#[allow(clippy::large_enum_variant, reason = "a box would be an allocation in every hit")]
 enum Looked {
     Answer(Answer),
     Miss(Miss),
@@ -87,9 +76,7 @@ impl<D: DynamoDb> Cached<D> {
             return self.inner.call(cx, request.into()).await;
         };
         for _ in 0..TRIES_MAX {
-            let miss = match key::with_scratch(|scratch| {
-                self.look_for_page(&cx, &table, &request, scratch)
-            }) {
+            let miss = match key::with_scratch(|scratch| self.look_for_page(&cx, &table, &request, scratch)) {
                 Looked::Answer(answer) => return Ok(answer),
                 Looked::Pass => return self.inner.call(cx, request.into()).await,
                 Looked::Miss(miss) => miss,
@@ -98,40 +85,30 @@ impl<D: DynamoDb> Cached<D> {
             let Some(page_key) = self.page_key(&table, &request, &mut buffer) else {
                 return self.inner.call(cx, request.into()).await;
             };
-            let (read, version) =
-                match self
-                    .cache
-                    .join_page(&miss.view, &page_key, cx.min_version.as_ref())
-                {
-                    Joined::Lead(leader) => {
-                        let read = self.read_page(&cx, &request, &page_key, &miss).await;
-                        leader.land(|| match &read {
-                            Ok((shared, _)) => Ok(shared.clone()),
-                            Err(error) => Err(error.clone()),
-                        });
-                        read?
+            let (read, version) = match self.cache.join_page(&miss.view, &page_key, cx.min_version.as_ref()) {
+                Joined::Lead(leader) => {
+                    let read = self.read_page(&cx, &request, &page_key, &miss).await;
+                    leader.land(|| match &read {
+                        Ok((shared, _)) => Ok(shared.clone()),
+                        Err(error) => Err(error.clone()),
+                    });
+                    read?
+                }
+                Joined::Alone => self.read_page(&cx, &request, &page_key, &miss).await?,
+                Joined::Wait(waiting) => match waiting.landed().await {
+                    Some(Ok(shared)) if self.cache.may_take(&miss.view, &waiting, &shared.version) => {
+                        self.cache.statistics().query_coalesced.increment();
+                        let version = shared.version;
+                        (shared, Some(version))
                     }
-                    Joined::Alone => self.read_page(&cx, &request, &page_key, &miss).await?,
-                    Joined::Wait(waiting) => match waiting.landed().await {
-                        Some(Ok(shared))
-                            if self.cache.may_take(&miss.view, &waiting, &shared.version) =>
-                        {
-                            self.cache.statistics().query_coalesced.increment();
-                            let version = shared.version;
-                            (shared, Some(version))
-                        }
-                        Some(Ok(_)) => self.read_page(&cx, &request, &page_key, &miss).await?,
-                        Some(Err(error)) => return Err(error),
-                        None => continue,
-                    },
-                };
+                    Some(Ok(_)) => self.read_page(&cx, &request, &page_key, &miss).await?,
+                    Some(Err(error)) => return Err(error),
+                    None => continue,
+                },
+            };
             let mut page = Arc::unwrap_or_clone(read.page);
             page.capacity = capacity::told(request.return_capacity(), page.capacity);
-            return Ok(Answer {
-                response: request.response(page),
-                version,
-                source: Source::Store,
-            });
+            return Ok(Answer { response: request.response(page), version, source: Source::Store });
         }
         self.inner.call(cx, request.into()).await
     }
@@ -177,11 +154,7 @@ impl<D: DynamoDb> Cached<D> {
                     statistics.query_negative_hits.increment();
                 }
                 let response = self.response_of_page(cx, request, &entry);
-                return Looked::Answer(Answer {
-                    response,
-                    version: Some(version),
-                    source: Source::Cache,
-                });
+                return Looked::Answer(Answer { response, version: Some(version), source: Source::Cache });
             }
             PageFound::Hit(..) | PageFound::Miss => {}
             PageFound::Void(entry) => {
@@ -202,12 +175,7 @@ impl<D: DynamoDb> Cached<D> {
             })
     }
 
-    fn response_of_page(
-        &self,
-        cx: &Context,
-        request: &PageRequest,
-        entry: &Arc<PageEntry>,
-    ) -> Response {
+    fn response_of_page(&self, cx: &Context, request: &PageRequest, entry: &Arc<PageEntry>) -> Response {
         let asked = request.return_capacity();
         let plain = asked == ReturnConsumedCapacity::None;
         if plain && let Some(ready) = entry.ready(cx.wire) {
@@ -215,8 +183,8 @@ impl<D: DynamoDb> Cached<D> {
         }
         let mut page = entry.page();
         let mode = self.cache.settings().hit_capacity;
-        page.capacity = capacity::told(asked, page.capacity)
-            .map(|report| capacity::report_of_hit(mode, report));
+        page.capacity =
+            capacity::told(asked, page.capacity).map(|report| capacity::report_of_hit(mode, report));
         let response = request.response(page);
         if plain
             && self.encoders.has(cx.wire)
@@ -237,10 +205,7 @@ impl<D: DynamoDb> Cached<D> {
         miss: &Miss,
     ) -> Result<(SharedPage, Option<Version>), Error> {
         let permit = self.cache.page_permit(&miss.view, miss.void.clone());
-        let answer = self
-            .inner
-            .call(cx.clone().plain(), request.with_capacity())
-            .await?;
+        let answer = self.inner.call(cx.clone().plain(), request.with_capacity()).await?;
         let page = match (request, answer.response) {
             (PageRequest::Query(_), Response::Query(page)) => page,
             (PageRequest::Scan(_), Response::Scan(page)) => page,
@@ -250,12 +215,6 @@ impl<D: DynamoDb> Cached<D> {
             self.cache.fill_page(&permit, page_key, &page, version);
         }
         let version = answer.version.unwrap_or(NO_LOG);
-        Ok((
-            SharedPage {
-                page: Arc::new(page),
-                version,
-            },
-            answer.version,
-        ))
+        Ok((SharedPage { page: Arc::new(page), version }, answer.version))
     }
 }

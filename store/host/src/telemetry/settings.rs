@@ -11,7 +11,8 @@ use crate::settings::{HumanDuration, Secret};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelemetrySettings {
-    /// What is logged: a level, or `target=level` pairs separated by commas. Default `info`.
+    /// What is logged: a level, or `target=level` pairs separated by commas. Default `info`, of the Raft library only
+    /// warnings.
     pub log: String,
     /// How a log line looks. Default text.
     pub format: LogFormat,
@@ -22,7 +23,7 @@ pub struct TelemetrySettings {
 
 impl Default for TelemetrySettings {
     fn default() -> Self {
-        TelemetrySettings { log: "info".to_owned(), format: LogFormat::Text, otlp: None }
+        TelemetrySettings { log: "info,openraft=warn".to_owned(), format: LogFormat::Text, otlp: None }
     }
 }
 

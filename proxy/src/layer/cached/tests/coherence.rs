@@ -7,8 +7,8 @@ use api::expr::{
     Comparator, Condition, Operand, Path, Projection, SetOperand, SetValue, Update, UpdateAction,
 };
 use api::op::{
-    BatchGetItemInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ReturnOnFailure,
-    ReturnValues, Segment, Select, TableKeys, UpdateItemInput,
+    BatchGetItemInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ReturnOnFailure, ReturnValues,
+    Segment, Select, TableKeys, UpdateItemInput,
 };
 use api::schema::IndexProjection;
 use api::{Item, Request, Response, TableName};
@@ -57,27 +57,10 @@ enum Of {
 
 #[derive(Debug, Clone)]
 enum Read {
-    Get {
-        at: (u8, u8),
-        projected: bool,
-        capacity: u8,
-    },
-    Batch {
-        keys: Vec<(u8, u8)>,
-        projected: bool,
-        capacity: u8,
-    },
-    Query {
-        of: Of,
-        partition: u8,
-        page: PageOf,
-        forward: bool,
-    },
-    Scan {
-        of: Of,
-        page: PageOf,
-        segment: Option<(u32, u32)>,
-    },
+    Get { at: (u8, u8), projected: bool, capacity: u8 },
+    Batch { keys: Vec<(u8, u8)>, projected: bool, capacity: u8 },
+    Query { of: Of, partition: u8, page: PageOf, forward: bool },
+    Scan { of: Of, page: PageOf, segment: Option<(u32, u32)> },
 }
 
 #[derive(Debug, Clone)]
@@ -94,14 +77,8 @@ fn at() -> impl Strategy<Value = (u8, u8)> {
 
 fn page_of() -> impl Strategy<Value = PageOf> {
     let limit = prop_oneof![3 => Just(None), 1 => (1..4u32).prop_map(Some)];
-    (0..5u8, prop::bool::weighted(0.25), limit, 0..4u8).prop_map(
-        |(select, filtered, limit, capacity)| PageOf {
-            select,
-            filtered,
-            limit,
-            capacity,
-        },
-    )
+    (0..5u8, prop::bool::weighted(0.25), limit, 0..4u8)
+        .prop_map(|(select, filtered, limit, capacity)| PageOf { select, filtered, limit, capacity })
 }
 
 fn of() -> impl Strategy<Value = Of> {
@@ -163,16 +140,11 @@ fn capacity_of(kind: u8) -> ReturnConsumedCapacity {
 }
 
 fn path(name: &str) -> Path {
-    Path {
-        attribute: name.into(),
-        steps: vec![],
-    }
+    Path { attribute: name.into(), steps: vec![] }
 }
 
 fn only(names: &[&str]) -> Projection {
-    Projection {
-        paths: names.iter().map(|name| path(name)).collect(),
-    }
+    Projection { paths: names.iter().map(|name| path(name)).collect() }
 }
 
 fn select_of(kind: u8, default: Select) -> Select {
@@ -185,31 +157,19 @@ fn select_of(kind: u8, default: Select) -> Select {
 }
 
 fn filter() -> Condition {
-    Condition::Compare(
-        Comparator::Ge,
-        Operand::Path(path("v")),
-        Operand::Value(s("v3")),
-    )
+    Condition::Compare(Comparator::Ge, Operand::Path(path("v")), Operand::Value(s("v3")))
 }
 
 /// The request of a read, for a page from where the one before it ended.
 fn request(table: &TableName, read: &Read, start: Option<Item>) -> Request {
     match read {
-        Read::Get {
-            at,
-            projected,
-            capacity,
-        } => {
+        Read::Get { at, projected, capacity } => {
             let mut input = get(table, key(at.0, at.1));
             input.projection = projected.then(|| only(&["v", "nothing"]));
             input.return_capacity = capacity_of(*capacity);
             input.into()
         }
-        Read::Batch {
-            keys,
-            projected,
-            capacity,
-        } => BatchGetItemInput {
+        Read::Batch { keys, projected, capacity } => BatchGetItemInput {
             tables: vec![TableKeys {
                 table: table.clone(),
                 keys: keys.iter().map(|at| key(at.0, at.1)).collect(),
@@ -219,12 +179,7 @@ fn request(table: &TableName, read: &Read, start: Option<Item>) -> Request {
             return_capacity: capacity_of(*capacity),
         }
         .into(),
-        Read::Query {
-            of,
-            partition,
-            page,
-            forward,
-        } => {
+        Read::Query { of, partition, page, forward } => {
             let mut input = match of {
                 Of::Table => query(table, None, "pk", format!("p{partition}")),
                 Of::Local => query(table, Some("by-l"), "pk", format!("p{partition}")),
@@ -267,21 +222,11 @@ async fn play(world: &World, tally: &Tally, case: Case) -> Result<(), TestCaseEr
     let number = tally.tables.get();
     tally.tables.set(number + 1);
     let table = TableName::new(&format!("table-{number}")).unwrap();
-    world
-        .create(
-            &table,
-            vec![
-                local(projection_of(case.local)),
-                global(projection_of(case.global)),
-            ],
-        )
-        .await;
+    world.create(&table, vec![local(projection_of(case.local)), global(projection_of(case.global))]).await;
     for action in case.actions {
         match action {
             Action::Put { at, l, g, v } => {
-                let mut item = key(at.0, at.1)
-                    .with("v", s(format!("v{v}")))
-                    .with("w", s(format!("w{v}")));
+                let mut item = key(at.0, at.1).with("v", s(format!("v{v}"))).with("w", s(format!("w{v}")));
                 if let Some(l) = l {
                     item = item.with("l", s(format!("l{l}")));
                 }
@@ -296,9 +241,7 @@ async fn play(world: &World, tally: &Tally, case: Case) -> Result<(), TestCaseEr
                 let update = UpdateItemInput {
                     table: table.clone(),
                     key: key(at.0, at.1),
-                    update: Update {
-                        actions: vec![UpdateAction::Set(path("v"), value)],
-                    },
+                    update: Update { actions: vec![UpdateAction::Set(path("v"), value)] },
                     condition: None,
                     return_values: ReturnValues::None,
                     return_on_failure: ReturnOnFailure::None,
@@ -315,16 +258,10 @@ async fn play(world: &World, tally: &Tally, case: Case) -> Result<(), TestCaseEr
                     let asked = world.ask(request(&table, read, start.take())).await;
                     let (said, from_cache) = asked.map_err(TestCaseError::fail)?;
                     tally.answers.set(tally.answers.get() + 1);
-                    tally
-                        .from_cache
-                        .set(tally.from_cache.get() + u64::from(from_cache));
-                    tally
-                        .refused
-                        .set(tally.refused.get() + u64::from(said.is_err()));
+                    tally.from_cache.set(tally.from_cache.get() + u64::from(from_cache));
+                    tally.refused.set(tally.refused.get() + u64::from(said.is_err()));
                     match said {
-                        Ok(Response::Query(page) | Response::Scan(page))
-                            if page.last_key.is_some() =>
-                        {
+                        Ok(Response::Query(page) | Response::Scan(page)) if page.last_key.is_some() => {
                             start = page.last_key;
                         }
                         _ => break,
@@ -343,15 +280,9 @@ fn play_all(world: &World, tally: &Tally, cases: u32, shrink: u32) -> Result<(),
         max_shrink_iters: shrink,
         ..ProptestConfig::default()
     };
-    let runtime = RefCell::new(
-        tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .expect("a runtime"),
-    );
-    TestRunner::new(config).run(&case(), |case| {
-        runtime.borrow_mut().block_on(play(world, tally, case))
-    })
+    let runtime =
+        RefCell::new(tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime"));
+    TestRunner::new(config).run(&case(), |case| runtime.borrow_mut().block_on(play(world, tally, case)))
 }
 
 #[test]
@@ -363,10 +294,7 @@ fn whatever_the_cache_answers_is_what_the_store_answers() {
     }
     let share = tally.from_cache.get() as f64 / tally.answers.get() as f64;
     let counts = world.cache.statistics();
-    let (voided, unchanged) = (
-        counts.pages_voided.value(),
-        counts.pages_voided_unchanged.value(),
-    );
+    let (voided, unchanged) = (counts.pages_voided.value(), counts.pages_voided_unchanged.value());
     println!(
         "answers {}, refused {}, from cache {:.0} %; pages voided {voided}, of them unchanged {unchanged}: precision {:.0} %",
         tally.answers.get(),
@@ -375,15 +303,8 @@ fn whatever_the_cache_answers_is_what_the_store_answers() {
         100.0 * (voided - unchanged) as f64 / voided.max(1) as f64,
     );
     assert!(share > 0.3, "never caching proves nothing: {share}");
-    assert!(
-        counts.query_hits.value() > 100
-            && counts.scan_hits.value() > 50
-            && counts.get_hits.value() > 50
-    );
-    assert!(
-        voided > 100,
-        "pages must have been voided for their voiding to be proven: {voided}"
-    );
+    assert!(counts.query_hits.value() > 100 && counts.scan_hits.value() > 50 && counts.get_hits.value() > 50);
+    assert!(voided > 100, "pages must have been voided for their voiding to be proven: {voided}");
     run(world.store.close()).expect("a clean stop");
 }
 
@@ -406,9 +327,6 @@ fn is_found(off: Off) {
     let world = World::new(CacheSettings::default());
     world.cache.switch_off(Some(off));
     let found = play_all(&world, &Tally::default(), 200, 0);
-    assert!(
-        matches!(found, Err(TestError::Fail(..))),
-        "{off:?} went unnoticed"
-    );
+    assert!(matches!(found, Err(TestError::Fail(..))), "{off:?} went unnoticed");
     run(world.store.close()).expect("a clean stop");
 }

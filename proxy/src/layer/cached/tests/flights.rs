@@ -9,8 +9,8 @@ use api::item::ItemBody;
 use api::op::{GetItemOutput, Page};
 use api::service::Tables;
 use api::{
-    Answer, ChangeSink, Context, DynamoDb, EncodedItem, Error, ErrorKind, Item, Request, Response,
-    TableName, Version,
+    Answer, ChangeSink, Context, DynamoDb, EncodedItem, Error, ErrorKind, Item, Request, Response, TableName,
+    Version,
 };
 use host::clock::ManualClock;
 use host::metrics::Registry;
@@ -36,16 +36,10 @@ impl DynamoDb for Told {
         if self.fails {
             return Err(Error::new(ErrorKind::InternalServerError, "told to"));
         }
-        let item = Item::new()
-            .with("pk", s("p1"))
-            .with("sk", s("s1"))
-            .with("v", s(format!("{index}")));
+        let item = Item::new().with("pk", s("p1")).with("sk", s("s1")).with("v", s(format!("{index}")));
         let body = ItemBody::Encoded(EncodedItem::encode(&item));
         let response = match request {
-            Request::GetItem(_) => Response::GetItem(GetItemOutput {
-                item: Some(body),
-                capacity: None,
-            }),
+            Request::GetItem(_) => Response::GetItem(GetItemOutput { item: Some(body), capacity: None }),
             _ => Response::Query(Page {
                 items: Some(vec![body]),
                 count: 1,
@@ -53,14 +47,7 @@ impl DynamoDb for Told {
                 ..Page::default()
             }),
         };
-        Ok(Answer::from_store(
-            response,
-            Some(Version {
-                incarnation: 1,
-                shard: 0,
-                index,
-            }),
-        ))
+        Ok(Answer::from_store(response, Some(Version { incarnation: 1, shard: 0, index })))
     }
 }
 
@@ -74,11 +61,7 @@ struct Scene {
 fn scene(fails: bool) -> Scene {
     let clock = Arc::new(ManualClock::at(0));
     let cache = Cache::new(CacheSettings::default(), clock, 3, 2, &Registry::new()).unwrap();
-    cache.gap(Version {
-        incarnation: 1,
-        shard: 0,
-        index: 0,
-    });
+    cache.gap(Version { incarnation: 1, shard: 0, index: 0 });
     let told = Arc::new(Told {
         go: Semaphore::new(0),
         version: AtomicU64::new(1),
@@ -86,22 +69,14 @@ fn scene(fails: bool) -> Scene {
         fails,
     });
     let cached = Cached::new(Arc::clone(&told), Arc::clone(&cache), Encoders::none());
-    Scene {
-        cache,
-        told,
-        cached,
-        table: crate::cache::tests::table(1),
-    }
+    Scene { cache, told, cached, table: crate::cache::tests::table(1) }
 }
 
 impl Scene {
     fn cx(&self) -> Context {
         let mut tables = Tables::default();
         tables.add(Arc::clone(&self.table));
-        Context {
-            tables,
-            ..Context::default()
-        }
+        Context { tables, ..Context::default() }
     }
 
     fn get(&self) -> Request {
@@ -123,11 +98,7 @@ impl Scene {
             old: image("old"),
             new: image("new"),
             indexes: vec![],
-            version: Version {
-                incarnation: 1,
-                shard: 0,
-                index,
-            },
+            version: Version { incarnation: 1, shard: 0, index },
             ordinal: 0,
             log_time_millis: 0,
             origin_region: 0,
@@ -135,14 +106,7 @@ impl Scene {
         };
         self.cache.raise(std::slice::from_ref(&change));
         self.told.version.store(index, Ordering::SeqCst);
-        self.cache.publish(
-            &[change],
-            Version {
-                incarnation: 1,
-                shard: 0,
-                index,
-            },
-        );
+        self.cache.publish(&[change], Version { incarnation: 1, shard: 0, index });
     }
 }
 
@@ -154,31 +118,18 @@ async fn is_pending<T>(future: &mut std::pin::Pin<&mut impl Future<Output = T>>)
 async fn concurrent_misses_of_one_key_or_page_are_one_read() {
     for page in [false, true] {
         let scene = scene(false);
-        let ask = || {
-            scene
-                .cached
-                .call(scene.cx(), if page { scene.query() } else { scene.get() })
-        };
+        let ask = || scene.cached.call(scene.cx(), if page { scene.query() } else { scene.get() });
         let (mut first, mut second, mut third) = (pin!(ask()), pin!(ask()), pin!(ask()));
         assert!(
-            is_pending(&mut first).await
-                && is_pending(&mut second).await
-                && is_pending(&mut third).await
+            is_pending(&mut first).await && is_pending(&mut second).await && is_pending(&mut third).await
         );
         scene.told.go.add_permits(1);
-        let answers = (
-            first.await.unwrap(),
-            second.await.unwrap(),
-            third.await.unwrap(),
-        );
+        let answers = (first.await.unwrap(), second.await.unwrap(), third.await.unwrap());
         assert_eq!(scene.told.asked.load(Ordering::SeqCst), 1);
         assert_eq!(answers.0.response, answers.1.response);
         assert_eq!(answers.1.response, answers.2.response);
         let counts = scene.cache.statistics();
-        assert_eq!(
-            counts.item_coalesced.value() + counts.query_coalesced.value(),
-            2
-        );
+        assert_eq!(counts.item_coalesced.value() + counts.query_coalesced.value(), 2);
         // And now it is a hit.
         assert_eq!(ask().await.unwrap().source, api::service::Source::Cache);
         assert_eq!(scene.told.asked.load(Ordering::SeqCst), 1);
@@ -203,10 +154,7 @@ async fn one_who_comes_after_an_acknowledged_write_does_not_get_the_read_from_be
     assert_eq!(after.await.unwrap().version.unwrap().index, 5);
     // The read from before the write was not kept.
     let hit = scene.cached.call(scene.cx(), scene.query()).await.unwrap();
-    assert_eq!(
-        (hit.source, hit.version.unwrap().index),
-        (api::service::Source::Cache, 5)
-    );
+    assert_eq!((hit.source, hit.version.unwrap().index), (api::service::Source::Cache, 5));
 }
 
 #[tokio::test]
@@ -218,9 +166,7 @@ async fn a_write_voids_an_item_fill_in_flight() {
     scene.told.go.add_permits(1);
     before.await.unwrap();
     let hit = scene.cached.call(scene.cx(), scene.get()).await.unwrap();
-    let Response::GetItem(output) = hit.response else {
-        panic!()
-    };
+    let Response::GetItem(output) = hit.response else { panic!() };
     assert_eq!(output.item.unwrap().to_item().get("v"), Some(&s("new")));
     assert_eq!(scene.cache.statistics().item_voided_fills.value(), 1);
 }
@@ -244,10 +190,8 @@ async fn a_caller_who_goes_away_leaves_the_read_to_one_who_waits() {
 #[tokio::test]
 async fn an_error_is_shared_and_not_kept() {
     let scene = scene(true);
-    let (mut first, mut second) = (
-        pin!(scene.cached.call(scene.cx(), scene.get())),
-        pin!(scene.cached.call(scene.cx(), scene.get())),
-    );
+    let (mut first, mut second) =
+        (pin!(scene.cached.call(scene.cx(), scene.get())), pin!(scene.cached.call(scene.cx(), scene.get())));
     assert!(is_pending(&mut first).await && is_pending(&mut second).await);
     scene.told.go.add_permits(1);
     assert!(first.await.is_err() && second.await.is_err());
@@ -263,23 +207,10 @@ async fn a_caller_who_asks_for_a_later_version_is_not_answered_from_memory() {
     scene.told.go.add_permits(1);
     scene.cached.call(scene.cx(), scene.get()).await.unwrap();
     let asks = |incarnation, index| {
-        let min_version = Some(Version {
-            incarnation,
-            shard: 0,
-            index,
-        });
-        scene.cached.call(
-            Context {
-                min_version,
-                ..scene.cx()
-            },
-            scene.get(),
-        )
+        let min_version = Some(Version { incarnation, shard: 0, index });
+        scene.cached.call(Context { min_version, ..scene.cx() }, scene.get())
     };
-    assert_eq!(
-        asks(1, 1).await.unwrap().source,
-        api::service::Source::Cache
-    );
+    assert_eq!(asks(1, 1).await.unwrap().source, api::service::Source::Cache);
     for (incarnation, index) in [(1, 2), (2, 0)] {
         let mut asked = pin!(asks(incarnation, index));
         assert!(is_pending(&mut asked).await);
@@ -294,11 +225,7 @@ async fn what_is_not_resolved_is_passed_on() {
     scene.told.go.add_permits(2);
     for _ in 0..2 {
         let other = get(&TableName::new("unknown").unwrap(), key(1, 1));
-        scene
-            .cached
-            .call(Context::default(), other.into())
-            .await
-            .unwrap();
+        scene.cached.call(Context::default(), other.into()).await.unwrap();
     }
     assert_eq!(scene.told.asked.load(Ordering::SeqCst), 2);
 }

@@ -20,27 +20,14 @@ fn sized(at: Item, bytes: usize) -> Item {
 
 fn batch(keys: Vec<Item>) -> BatchGetItemInput {
     BatchGetItemInput {
-        tables: vec![TableKeys {
-            table: name(),
-            keys,
-            projection: None,
-            consistent: false,
-        }],
+        tables: vec![TableKeys { table: name(), keys, projection: None, consistent: false }],
         return_capacity: ReturnConsumedCapacity::Indexes,
     }
 }
 
 async fn fresh(settings: CacheSettings) -> World {
     let world = World::new(settings);
-    world
-        .create(
-            &name(),
-            vec![
-                local(IndexProjection::All),
-                global(IndexProjection::KeysOnly),
-            ],
-        )
-        .await;
+    world.create(&name(), vec![local(IndexProjection::All), global(IndexProjection::KeysOnly)]).await;
     world
 }
 
@@ -49,33 +36,21 @@ fn a_batch_takes_what_it_can_from_memory_and_the_rest_from_the_store() {
     run(async {
         let world = fresh(CacheSettings::default()).await;
         for sort in 0..6 {
-            world
-                .write(put(&name(), key(1, sort).with("v", s("x".repeat(5_000)))))
-                .await;
+            world.write(put(&name(), key(1, sort).with("v", s("x".repeat(5_000))))).await;
         }
         world.write(delete(&name(), key(1, 4))).await;
         world.cache.clear();
         for sort in [1, 3, 4, 9] {
-            world
-                .cached
-                .call(Context::default(), get(&name(), key(1, sort)).into())
-                .await
-                .unwrap();
+            world.cached.call(Context::default(), get(&name(), key(1, sort)).into()).await.unwrap();
         }
         let keys: Vec<_> = (0..10).rev().map(|sort| key(1, sort)).collect();
-        let answer = world
-            .cached
-            .call(Context::default(), batch(keys.clone()).into())
-            .await
-            .unwrap();
+        let answer = world.cached.call(Context::default(), batch(keys.clone()).into()).await.unwrap();
         assert_eq!(answer.source, Source::Mixed);
         assert_eq!(world.cache.statistics().batch_hits.value(), 4);
         assert_eq!(world.cache.statistics().item_negative_hits.value(), 2);
         let (said, from_cache) = world.ask(batch(keys).into()).await.unwrap();
         assert!(from_cache, "the batch filled what it read");
-        let Response::BatchGetItem(output) = said.unwrap() else {
-            panic!()
-        };
+        let Response::BatchGetItem(output) = said.unwrap() else { panic!() };
         assert_eq!(output.responses[0].1.len(), 5);
         assert_eq!(output.capacity[0].total.units, 5.0 * 1.0 + 5.0 * 0.5);
     });
@@ -89,24 +64,13 @@ fn a_batch_over_16_mb_leaves_the_same_keys_unprocessed_whatever_is_cached() {
         for at in &keys {
             world.write(put(&name(), sized(at.clone(), 400_000))).await;
         }
-        for cached in [
-            vec![],
-            vec![0, 1, 2],
-            vec![40, 41, 44],
-            (0..45).step_by(2).collect(),
-        ] {
+        for cached in [vec![], vec![0, 1, 2], vec![40, 41, 44], (0..45).step_by(2).collect()] {
             world.cache.clear();
             for at in cached {
-                world
-                    .cached
-                    .call(Context::default(), get(&name(), keys[at].clone()).into())
-                    .await
-                    .unwrap();
+                world.cached.call(Context::default(), get(&name(), keys[at].clone()).into()).await.unwrap();
             }
             let (said, _) = world.ask(batch(keys.clone()).into()).await.unwrap();
-            let Response::BatchGetItem(output) = said.unwrap() else {
-                panic!()
-            };
+            let Response::BatchGetItem(output) = said.unwrap() else { panic!() };
             assert_eq!(output.responses[0].1.len(), BATCH_GET_BYTES / 400_000);
             assert!(!output.unprocessed.is_empty());
         }
@@ -118,23 +82,16 @@ fn items_of_400_kb_and_pages_of_1_mb_are_hits() {
     run(async {
         let world = fresh(CacheSettings::default()).await;
         for sort in 0..4 {
-            world
-                .write(put(&name(), sized(key(1, sort), ITEM_BYTES)))
-                .await;
+            world.write(put(&name(), sized(key(1, sort), ITEM_BYTES))).await;
         }
         for sort in 0..4 {
             let (_, from_cache) = world.ask(get(&name(), key(1, sort)).into()).await.unwrap();
             assert!(from_cache, "a write puts the item into the cache");
         }
         for again in [false, true] {
-            let (said, from_cache) = world
-                .ask(query(&name(), None, "pk", "p1".into()).into())
-                .await
-                .unwrap();
+            let (said, from_cache) = world.ask(query(&name(), None, "pk", "p1".into()).into()).await.unwrap();
             assert_eq!(from_cache, again);
-            let Ok(Response::Query(page)) = said else {
-                panic!()
-            };
+            let Ok(Response::Query(page)) = said else { panic!() };
             assert_eq!((page.count, page.last_key.is_some()), (3, true));
             let (_, from_cache) = world.ask(scan(&name(), Some("by-l")).into()).await.unwrap();
             assert_eq!(from_cache, again);
@@ -145,10 +102,7 @@ fn items_of_400_kb_and_pages_of_1_mb_are_hits() {
 #[test]
 fn capacity_of_a_hit_is_the_stores_or_nothing() {
     run(async {
-        let settings = CacheSettings {
-            hit_capacity: HitCapacity::Zero,
-            ..CacheSettings::default()
-        };
+        let settings = CacheSettings { hit_capacity: HitCapacity::Zero, ..CacheSettings::default() };
         let world = fresh(settings).await;
         world.write(put(&name(), sized(key(1, 1), 9_000))).await;
         world.cache.clear();
@@ -156,19 +110,10 @@ fn capacity_of_a_hit_is_the_stores_or_nothing() {
         input.return_capacity = ReturnConsumedCapacity::Indexes;
         let mut units = Vec::new();
         for _ in 0..2 {
-            let answer = world
-                .cached
-                .call(Context::default(), input.clone().into())
-                .await
-                .unwrap();
-            let Response::Query(page) = answer.response else {
-                panic!()
-            };
+            let answer = world.cached.call(Context::default(), input.clone().into()).await.unwrap();
+            let Response::Query(page) = answer.response else { panic!() };
             let capacity = page.capacity.unwrap();
-            assert_eq!(
-                capacity.own.map(|own| own.units),
-                Some(capacity.total.units)
-            );
+            assert_eq!(capacity.own.map(|own| own.units), Some(capacity.total.units));
             units.push(capacity.total.units);
         }
         assert_eq!(units, [1.5, 0.0]);
@@ -176,26 +121,11 @@ fn capacity_of_a_hit_is_the_stores_or_nothing() {
         input.return_capacity = ReturnConsumedCapacity::Total;
         let mut totals = Vec::new();
         for _ in 0..2 {
-            let answer = world
-                .cached
-                .call(Context::default(), input.clone().into())
-                .await
-                .unwrap();
-            let Response::GetItem(output) = answer.response else {
-                panic!()
-            };
+            let answer = world.cached.call(Context::default(), input.clone().into()).await.unwrap();
+            let Response::GetItem(output) = answer.response else { panic!() };
             totals.push(output.capacity.unwrap().total);
         }
-        assert_eq!(
-            totals,
-            [
-                Capacity {
-                    units: 1.5,
-                    ..Capacity::default()
-                },
-                Capacity::default()
-            ]
-        );
+        assert_eq!(totals, [Capacity { units: 1.5, ..Capacity::default() }, Capacity::default()]);
     });
 }
 
@@ -205,16 +135,9 @@ fn a_strong_read_is_the_stores_and_refreshes_only_what_stands() {
         let world = fresh(CacheSettings::default()).await;
         world.write(put(&name(), key(1, 1))).await;
         world.cache.clear();
-        let strong = api::op::GetItemInput {
-            consistent: true,
-            ..get(&name(), key(1, 1))
-        };
+        let strong = api::op::GetItemInput { consistent: true, ..get(&name(), key(1, 1)) };
         for _ in 0..2 {
-            let answer = world
-                .cached
-                .call(Context::default(), strong.clone().into())
-                .await
-                .unwrap();
+            let answer = world.cached.call(Context::default(), strong.clone().into()).await.unwrap();
             assert_eq!(answer.source, Source::Store);
         }
         let (_, from_cache) = world.ask(get(&name(), key(1, 1)).into()).await.unwrap();
@@ -227,40 +150,21 @@ fn a_table_made_again_has_nothing_of_the_one_before() {
     run(async {
         let world = fresh(CacheSettings::default()).await;
         world.write(put(&name(), key(1, 1))).await;
-        let _said = world
-            .ask(query(&name(), None, "pk", "p1".into()).into())
-            .await
-            .unwrap();
-        world
-            .write(api::op::DeleteTableInput { table: name() })
-            .await;
+        let _said = world.ask(query(&name(), None, "pk", "p1".into()).into()).await.unwrap();
+        world.write(api::op::DeleteTableInput { table: name() }).await;
         for _ in 0..2_000 {
-            if world
-                .cached
-                .call(Context::default(), get(&name(), key(1, 1)).into())
-                .await
-                .is_err()
+            if world.cached.call(Context::default(), get(&name(), key(1, 1)).into()).await.is_err()
                 && api::service::Catalog::table(&*world.store, &name()).is_none()
             {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
-        world
-            .create(
-                &name(),
-                vec![local(IndexProjection::All), global(IndexProjection::All)],
-            )
-            .await;
+        world.create(&name(), vec![local(IndexProjection::All), global(IndexProjection::All)]).await;
         let (said, from_cache) = world.ask(get(&name(), key(1, 1)).into()).await.unwrap();
-        let Ok(Response::GetItem(output)) = said else {
-            panic!()
-        };
+        let Ok(Response::GetItem(output)) = said else { panic!() };
         assert!(!from_cache && output.item.is_none());
-        let (said, from_cache) = world
-            .ask(query(&name(), None, "pk", "p1".into()).into())
-            .await
-            .unwrap();
+        let (said, from_cache) = world.ask(query(&name(), None, "pk", "p1".into()).into()).await.unwrap();
         assert!(matches!(said, Ok(Response::Query(page)) if page.count == 0) && !from_cache);
     });
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use api::expr::{Comparator, KeyCondition, KeyTest};
 use api::item::ItemBody;
 use api::op::{
-    CreateTableInput, DeleteItemInput, DescribeTableInput, GetItemInput, NewIndex, PutItemInput,
-    QueryInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ReturnOld, ReturnOnFailure,
-    ScanInput, Select,
+    CreateTableInput, DeleteItemInput, DescribeTableInput, GetItemInput, NewIndex, PutItemInput, QueryInput,
+    ReturnConsumedCapacity, ReturnItemCollectionMetrics, ReturnOld, ReturnOnFailure, ScanInput, Select,
 };
 use api::operation::Ready;
 use api::schema::{
@@ -15,8 +14,7 @@ use api::schema::{
 };
 use api::value::ValueType;
 use api::{
-    Answer, AttributeValue, Context, DynamoDb, Error, Item, Request, Response, Shared, TableName,
-    Wire,
+    Answer, AttributeValue, Context, DynamoDb, Error, Item, Request, Response, Shared, TableName, Wire,
 };
 use bytes::Bytes;
 use host::clock::{Clock, SystemClock};
@@ -39,11 +37,7 @@ struct DebugEncoder;
 
 impl WireEncoder for DebugEncoder {
     fn encode(&self, response: &Response) -> Option<Ready> {
-        Some(Ready {
-            wire: Wire::Json,
-            bytes: ready_form(response),
-            crc32: 0,
-        })
+        Some(Ready { wire: Wire::Json, bytes: ready_form(response), crc32: 0 })
     }
 }
 
@@ -66,15 +60,11 @@ pub(super) fn decoded(response: Response) -> Response {
             Response::BatchGetItem(output)
         }
         Response::Query(mut page) => {
-            page.items = page
-                .items
-                .map(|items| items.into_iter().map(body).collect());
+            page.items = page.items.map(|items| items.into_iter().map(body).collect());
             Response::Query(page)
         }
         Response::Scan(mut page) => {
-            page.items = page
-                .items
-                .map(|items| items.into_iter().map(body).collect());
+            page.items = page.items.map(|items| items.into_iter().map(body).collect());
             Response::Scan(page)
         }
         other => other,
@@ -83,20 +73,13 @@ pub(super) fn decoded(response: Response) -> Response {
 
 impl World {
     pub(super) fn new(settings: CacheSettings) -> World {
-        let settings = CacheSettings {
-            cache_bytes: ByteSize::mib(64),
-            ..settings
-        };
+        let settings = CacheSettings { cache_bytes: ByteSize::mib(64), ..settings };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let cache = Cache::new(settings, clock, 11, 2, &Registry::new()).unwrap();
         let sink = Arc::clone(&cache) as Arc<dyn api::ChangeSink>;
-        let store =
-            Embedded::in_memory(EmbeddedSettings::default(), Surroundings::system(), sink).unwrap();
+        let store = Embedded::in_memory(EmbeddedSettings::default(), Surroundings::system(), sink).unwrap();
         let store = Arc::new(store);
-        let encoders = Encoders {
-            json: Some(Arc::new(DebugEncoder)),
-            dax: None,
-        };
+        let encoders = Encoders { json: Some(Arc::new(DebugEncoder)), dax: None };
         let cached = Cached::new(Arc::clone(&store), Arc::clone(&cache), encoders);
         World {
             cached: Shared::new(Resolved::new(cached, store.catalog())),
@@ -108,41 +91,24 @@ impl World {
 
     /// Asks the cache and the store, and checks that they say the same. Answers what they said, and whether the cache
     /// said it from memory.
-    pub(super) async fn ask(
-        &self,
-        request: Request,
-    ) -> Result<(Result<Response, Error>, bool), String> {
+    pub(super) async fn ask(&self, request: Request) -> Result<(Result<Response, Error>, bool), String> {
         let cached = self.cached.call(Context::default(), request.clone()).await;
         let direct = self.direct.call(Context::default(), request.clone()).await;
-        let from_cache = cached
-            .as_ref()
-            .is_ok_and(|answer| answer.source == api::service::Source::Cache);
+        let from_cache = cached.as_ref().is_ok_and(|answer| answer.source == api::service::Source::Cache);
         let said = |answer: Result<Answer, Error>| answer.map(|answer| decoded(answer.response));
         let (cached, direct) = (said(cached), said(direct));
         if cached != direct {
-            return Err(format!(
-                "{request:?}\n cached: {cached:?}\n direct: {direct:?}"
-            ));
+            return Err(format!("{request:?}\n cached: {cached:?}\n direct: {direct:?}"));
         }
         if from_cache && let Ok(response) = &direct {
             // Asked for in the form of a wire, a hit is the bytes that the front would have made of the store's answer.
-            let cx = Context {
-                wire: Wire::Json,
-                ..Context::default()
-            };
-            match self
-                .cached
-                .call(cx, request.clone())
-                .await
-                .map(|answer| answer.response)
-            {
+            let cx = Context { wire: Wire::Json, ..Context::default() };
+            match self.cached.call(cx, request.clone()).await.map(|answer| answer.response) {
                 Ok(Response::Ready(ready)) if ready.bytes == ready_form(response) => {}
                 // With capacity or projected it is not kept ready.
                 Ok(typed) if decoded(typed.clone()) == *response => {}
                 other => {
-                    return Err(format!(
-                        "{request:?}\n ready: {other:?}\n direct: {response:?}"
-                    ));
+                    return Err(format!("{request:?}\n ready: {other:?}\n direct: {response:?}"));
                 }
             }
         }
@@ -150,20 +116,14 @@ impl World {
     }
 
     pub(super) async fn write(&self, request: impl Into<Request>) {
-        self.cached
-            .call(Context::default(), request.into())
-            .await
-            .expect("a sound write");
+        self.cached.call(Context::default(), request.into()).await.expect("a sound write");
     }
 
     pub(super) async fn create(&self, name: &TableName, indexes: Vec<NewIndex>) {
         self.write(CreateTableInput {
             table: name.clone(),
             attributes: ["pk", "sk", "l", "g"].into_iter().map(attribute).collect(),
-            key: KeySchema {
-                partition: attribute("pk"),
-                sort: Some(attribute("sk")),
-            },
+            key: KeySchema { partition: attribute("pk"), sort: Some(attribute("sk")) },
             indexes,
             billing: BillingMode::PayPerRequest,
             throughput: Throughput::default(),
@@ -173,14 +133,8 @@ impl World {
         })
         .await;
         for _ in 0..2_000 {
-            let describe = DescribeTableInput {
-                table: name.clone(),
-            };
-            let output = self
-                .store
-                .send(Context::default(), describe)
-                .await
-                .expect("it was just made");
+            let describe = DescribeTableInput { table: name.clone() };
+            let output = self.store.send(Context::default(), describe).await.expect("it was just made");
             if output.description.table.status == Status::Active {
                 return;
             }
@@ -191,20 +145,14 @@ impl World {
 }
 
 pub(super) fn attribute(name: &str) -> KeyAttribute {
-    KeyAttribute {
-        name: name.into(),
-        value_type: ValueType::S,
-    }
+    KeyAttribute { name: name.into(), value_type: ValueType::S }
 }
 
 pub(super) fn local(projection: IndexProjection) -> NewIndex {
     NewIndex {
         name: IndexName::new("by-l").unwrap(),
         kind: IndexKind::Local,
-        key: KeySchema {
-            partition: attribute("pk"),
-            sort: Some(attribute("l")),
-        },
+        key: KeySchema { partition: attribute("pk"), sort: Some(attribute("l")) },
         projection,
         throughput: Throughput::default(),
     }
@@ -214,10 +162,7 @@ pub(super) fn global(projection: IndexProjection) -> NewIndex {
     NewIndex {
         name: IndexName::new("by-g").unwrap(),
         kind: IndexKind::Global,
-        key: KeySchema {
-            partition: attribute("g"),
-            sort: Some(attribute("sk")),
-        },
+        key: KeySchema { partition: attribute("g"), sort: Some(attribute("sk")) },
         projection,
         throughput: Throughput::default(),
     }
@@ -228,9 +173,7 @@ pub(super) fn s(text: impl Into<String>) -> AttributeValue {
 }
 
 pub(super) fn key(partition: u8, sort: u8) -> Item {
-    Item::new()
-        .with("pk", s(format!("p{partition}")))
-        .with("sk", s(format!("s{sort}")))
+    Item::new().with("pk", s(format!("p{partition}"))).with("sk", s(format!("s{sort}")))
 }
 
 pub(super) fn put(table: &TableName, item: Item) -> PutItemInput {
@@ -267,12 +210,7 @@ pub(super) fn get(table: &TableName, key: Item) -> GetItemInput {
     }
 }
 
-pub(super) fn query(
-    table: &TableName,
-    index: Option<&str>,
-    attribute: &str,
-    value: String,
-) -> QueryInput {
+pub(super) fn query(table: &TableName, index: Option<&str>, attribute: &str, value: String) -> QueryInput {
     QueryInput {
         table: table.clone(),
         index: index.map(|index| IndexName::new(index).unwrap()),
@@ -280,11 +218,7 @@ pub(super) fn query(
             tests: vec![(attribute.into(), KeyTest::Compare(Comparator::Eq, s(value)))],
         },
         filter: None,
-        select: if index.is_some() {
-            Select::AllProjected
-        } else {
-            Select::AllAttributes
-        },
+        select: if index.is_some() { Select::AllProjected } else { Select::AllAttributes },
         limit: None,
         consistent: false,
         forward: true,
@@ -298,11 +232,7 @@ pub(super) fn scan(table: &TableName, index: Option<&str>) -> ScanInput {
         table: table.clone(),
         index: index.map(|index| IndexName::new(index).unwrap()),
         filter: None,
-        select: if index.is_some() {
-            Select::AllProjected
-        } else {
-            Select::AllAttributes
-        },
+        select: if index.is_some() { Select::AllProjected } else { Select::AllAttributes },
         limit: None,
         consistent: false,
         segment: None,
@@ -312,9 +242,5 @@ pub(super) fn scan(table: &TableName, index: Option<&str>) -> ScanInput {
 }
 
 pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap()
-        .block_on(work)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }
