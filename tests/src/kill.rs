@@ -47,7 +47,8 @@ impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut sorted = self.ready_after.clone();
         sorted.sort();
-        let at = |share: usize| sorted.get((sorted.len().max(1) - 1) * share / 100).copied().unwrap_or_default();
+        let at =
+            |share: usize| sorted.get((sorted.len().max(1) - 1) * share / 100).copied().unwrap_or_default();
         write!(
             f,
             "{} cycles, {} acknowledged writes, {} of unknown outcome, {} faults; ready after a kill: p50 {:?}, worst {:?}",
@@ -173,7 +174,9 @@ impl Writer {
             };
             let (outcome, end) = match wire.ask(op, &body) {
                 Ok(reply) if reply.status == 200 => {
-                    assert!(reply.json()["UnprocessedItems"].as_object().is_none_or(serde_json::Map::is_empty));
+                    assert!(
+                        reply.json()["UnprocessedItems"].as_object().is_none_or(serde_json::Map::is_empty)
+                    );
                     (Outcome::Acknowledged, false)
                 }
                 // The node may say so while it is going down; it is not said what became of the write.
@@ -244,7 +247,12 @@ fn check_index(items: &BTreeMap<String, Value>, entries: &BTreeMap<String, Value
             None => faults.push(format!("the index lacks {key}")),
         }
     }
-    faults.extend(entries.keys().filter(|key| !items.contains_key(*key)).map(|key| format!("the index holds {key}, which is gone")));
+    faults.extend(
+        entries
+            .keys()
+            .filter(|key| !items.contains_key(*key))
+            .map(|key| format!("the index holds {key}, which is gone")),
+    );
     faults
 }
 

@@ -123,14 +123,17 @@ impl Ledger {
             let last = writes.iter().rposition(|write| write.outcome == Outcome::Acknowledged);
             let base = last.map_or(Mark::Absent, |at| writes[at].mark);
             let later = &writes[last.map_or(0, |at| at + 1)..];
-            let landed = later.iter().rposition(|write| write.outcome == Outcome::Unknown && write.mark == stands);
+            let landed =
+                later.iter().rposition(|write| write.outcome == Outcome::Unknown && write.mark == stands);
             if landed.is_none() && stands != base {
-                faults.push(match writes.iter().any(|write| write.mark == stands && write.outcome != Outcome::Refused)
-                    || stands == Mark::Absent
-                {
-                    true => Fault::Lost { key: key.clone(), acknowledged: base, found: stands },
-                    false => Fault::Invented { key: key.clone(), found: stands },
-                });
+                faults.push(
+                    match writes.iter().any(|write| write.mark == stands && write.outcome != Outcome::Refused)
+                        || stands == Mark::Absent
+                    {
+                        true => Fault::Lost { key: key.clone(), acknowledged: base, found: stands },
+                        false => Fault::Invented { key: key.clone(), found: stands },
+                    },
+                );
                 continue;
             }
             for (at, write) in later.iter().enumerate() {
@@ -169,7 +172,8 @@ mod tests {
     use super::*;
 
     fn store(content: &[(&str, u64)]) -> impl Fn(&str) -> Mark {
-        let content: BTreeMap<String, u64> = content.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect();
+        let content: BTreeMap<String, u64> =
+            content.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect();
         move |key| content.get(key).map_or(Mark::Absent, |value| Mark::Value(*value))
     }
 
@@ -187,7 +191,10 @@ mod tests {
         let lost = |found| Fault::Lost { key: "a".into(), acknowledged: Mark::Value(2), found };
         assert_eq!(ledger.check(store(&[("a", 1)])), [lost(Mark::Value(1))]);
         assert_eq!(ledger.check(store(&[])), [lost(Mark::Absent)]);
-        assert_eq!(ledger.check(store(&[("a", 3)])), [Fault::Invented { key: "a".into(), found: Mark::Value(3) }]);
+        assert_eq!(
+            ledger.check(store(&[("a", 3)])),
+            [Fault::Invented { key: "a".into(), found: Mark::Value(3) }]
+        );
     }
 
     #[test]
@@ -206,7 +213,10 @@ mod tests {
         let mut ledger = two_acknowledged();
         ledger.note("a", Mark::Value(3), Outcome::Refused, None);
         assert_eq!(ledger.check(store(&[("a", 2)])), []);
-        assert_eq!(ledger.check(store(&[("a", 3)])), [Fault::Invented { key: "a".into(), found: Mark::Value(3) }]);
+        assert_eq!(
+            ledger.check(store(&[("a", 3)])),
+            [Fault::Invented { key: "a".into(), found: Mark::Value(3) }]
+        );
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! The map: [`contract`] the cases; [`subject`] who is asked; [`ask`] how; [`node`] and [`wire`] a real process and raw
 //! bytes to it; [`ledger`] what a crash may and may not do to writes.
 
+// The whole stack is one future, nested deeper than the compiler looks by default.
+#![recursion_limit = "256"]
+
 pub mod ask;
 pub mod contract;
 pub mod directory;

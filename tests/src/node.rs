@@ -113,7 +113,8 @@ impl Node {
     /// A page of the admin port; `None` where it does not answer.
     pub fn get(&self, path: &str) -> Option<Reply> {
         let mut wire = Wire::connect(self.admin).ok()?;
-        wire.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes()).ok()?;
+        wire.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes())
+            .ok()?;
         wire.reply().ok()
     }
 

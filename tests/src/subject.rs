@@ -106,7 +106,13 @@ fn stacked(system: &Arc<System>) -> (Arc<Embedded>, Shared) {
     const SERVING_THREADS: usize = 1;
     let registry = Registry::new();
     let clock: Arc<dyn Clock> = Arc::clone(system.clock()) as Arc<dyn Clock>;
-    let cache = Cache::new(CacheSettings::default(), Arc::clone(&clock), system.random_u64(), SERVING_THREADS, &registry);
+    let cache = Cache::new(
+        CacheSettings::default(),
+        Arc::clone(&clock),
+        system.random_u64(),
+        SERVING_THREADS,
+        &registry,
+    );
     let cache = cache.expect("default settings are good");
     let sink = Arc::clone(&cache);
     let store = Embedded::in_memory(EmbeddedSettings::default(), Surroundings::system(), sink);

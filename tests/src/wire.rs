@@ -111,7 +111,10 @@ impl<S: Read + Write> Wire<S> {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let length = headers.iter().find(|(name, _)| name == "content-length").map(|(_, value)| value.parse::<usize>());
+        let length = headers
+            .iter()
+            .find(|(name, _)| name == "content-length")
+            .map(|(_, value)| value.parse::<usize>());
         let length = match length {
             Some(Ok(length)) => length,
             Some(Err(_)) => return Err(io::Error::other("a content-length that is no number")),
@@ -137,7 +140,11 @@ impl<S: Read + Write> Wire<S> {
         match self.stream.read(&mut byte) {
             Ok(0) => Ok(()),
             Ok(_) => Err(io::Error::other("more came")),
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => Ok(()),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

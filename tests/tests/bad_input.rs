@@ -32,7 +32,12 @@ fn ask_raw(node: &Node, op: &str, body: &[u8], headers: &[(&str, &str)]) -> Repl
 }
 
 fn is(reply: &Reply, status: u16, kind: &str) {
-    assert_eq!((reply.status, reply.kind().as_str()), (status, kind), "{}", String::from_utf8_lossy(&reply.body));
+    assert_eq!(
+        (reply.status, reply.kind().as_str()),
+        (status, kind),
+        "{}",
+        String::from_utf8_lossy(&reply.body)
+    );
     assert!(reply.header("x-amzn-requestid").is_some_and(|id| id.len() == 52), "{:?}", reply.headers);
     let sum: u32 = reply.header("x-amz-crc32").and_then(|sum| sum.parse().ok()).expect("a CRC32");
     assert_eq!(sum, crc32(&reply.body));
@@ -41,7 +46,10 @@ fn is(reply: &Reply, status: u16, kind: &str) {
 /// CRC-32 as IEEE has it, bit by bit: independent of the server's own.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 })
+        (0..8).fold(
+            sum ^ u32::from(*byte),
+            |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 },
+        )
     })
 }
 
@@ -70,7 +78,11 @@ fn deep_nesting_is_refused() {
     assert_eq!(ask_raw(&node, "PutItem", &put(&nested(31)), &[]).status, 200);
     let reply = ask_raw(&node, "PutItem", &put(&nested(32)), &[]);
     is(&reply, 400, "ValidationException");
-    assert!(reply.message().starts_with("Nesting Levels have exceeded supported limits"), "{}", reply.message());
+    assert!(
+        reply.message().starts_with("Nesting Levels have exceeded supported limits"),
+        "{}",
+        reply.message()
+    );
     for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("{\"L\":[", "]}")] {
         for whole in [true, false] {
             const DEPTH: usize = 100_000;
@@ -83,7 +95,11 @@ fn deep_nesting_is_refused() {
             }
             let reply = ask_raw(&node, "PutItem", body.as_bytes(), &[]);
             assert_eq!(reply.status, 400, "{open} {whole}");
-            assert!(["SerializationException", "ValidationException"].contains(&reply.kind().as_str()), "{}", reply.kind());
+            assert!(
+                ["SerializationException", "ValidationException"].contains(&reply.kind().as_str()),
+                "{}",
+                reply.kind()
+            );
         }
     }
     serves(&node);
@@ -92,8 +108,11 @@ fn deep_nesting_is_refused() {
 #[test]
 fn four_thousand_parentheses_are_refused() {
     let node = node();
-    for text in ["(".repeat(4000), format!("{}a=b{}", "(".repeat(2000), ")".repeat(2000)), "NOT ".repeat(1000)] {
-        let body = json!({"TableName": TABLE, "Key": {"p": {"S": "x"}}, "ConditionExpression": text}).to_string();
+    for text in
+        ["(".repeat(4000), format!("{}a=b{}", "(".repeat(2000), ")".repeat(2000)), "NOT ".repeat(1000)]
+    {
+        let body =
+            json!({"TableName": TABLE, "Key": {"p": {"S": "x"}}, "ConditionExpression": text}).to_string();
         let reply = ask_raw(&node, "DeleteItem", body.as_bytes(), &[]);
         is(&reply, 400, "ValidationException");
         assert!(reply.message().starts_with("Invalid ConditionExpression: "), "{}", reply.message());
@@ -140,14 +159,20 @@ fn lying_lengths_hurt_nobody_else() {
     wire.send(&long).expect("the node reads");
     let reply = wire.reply().expect("the node answers what was said to be the body");
     is(&reply, 400, "SerializationException");
-    for bad in ["content-length: -1\r\n\r\n", "content-length: ten\r\n\r\n", "content-length: 3\r\ncontent-length: 4\r\n\r\n{}"] {
+    for bad in [
+        "content-length: -1\r\n\r\n",
+        "content-length: ten\r\n\r\n",
+        "content-length: 3\r\ncontent-length: 4\r\n\r\n{}",
+    ] {
         let mut wire = node.connect();
         let mut request = head("PutItem", &[]);
         request.extend_from_slice(bad.as_bytes());
         wire.send(&request).expect("the node reads");
         match wire.reply() {
             Ok(reply) => assert!((400..500).contains(&reply.status), "{bad}: {}", reply.status),
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof, "{bad}: closed without an answer"),
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof, "{bad}: closed without an answer")
+            }
         }
     }
     for chunks in ["zz\r\n", "ffffffffffffffff\r\nx", "-1\r\n", "5\r\nabc\r\n0\r\n\r\n", "1000001\r\n"] {
@@ -186,7 +211,10 @@ fn eight_hundred_slow_connections_do_not_stand_in_the_way() {
     let begun = Instant::now();
     for number in 0..300 {
         let item = json!({"p": {"S": format!("normal-{number}")}});
-        assert_eq!(wire.ask("PutItem", &json!({"TableName": TABLE, "Item": item})).expect("an answer").status, 200);
+        assert_eq!(
+            wire.ask("PutItem", &json!({"TableName": TABLE, "Item": item})).expect("an answer").status,
+            200
+        );
         let got = wire.ask("GetItem", &json!({"TableName": TABLE, "Key": item})).expect("an answer");
         assert_eq!(got.json()["Item"], item);
     }
@@ -239,7 +267,9 @@ fn what_is_no_text_no_base64_and_no_json() {
         is(&reply, 400, "SerializationException");
     }
     for text in ["abc", "a===", "!!!!", "AAA\\n"] {
-        let body = format!("{{\"TableName\":\"{TABLE}\",\"Item\":{{\"p\":{{\"S\":\"x\"}},\"v\":{{\"B\":\"{text}\"}}}}}}");
+        let body = format!(
+            "{{\"TableName\":\"{TABLE}\",\"Item\":{{\"p\":{{\"S\":\"x\"}},\"v\":{{\"B\":\"{text}\"}}}}}}"
+        );
         let reply = ask_raw(&node, "PutItem", body.as_bytes(), &[]);
         is(&reply, 400, "SerializationException");
     }
@@ -249,7 +279,9 @@ fn what_is_no_text_no_base64_and_no_json() {
 #[test]
 fn of_a_key_that_stands_twice_the_last_counts() {
     let node = node();
-    let body = format!("{{\"TableName\":\"nobody\",\"TableName\":\"{TABLE}\",\"Item\":{{\"p\":{{\"S\":\"first\"}},\"p\":{{\"S\":\"twice\"}}}}}}");
+    let body = format!(
+        "{{\"TableName\":\"nobody\",\"TableName\":\"{TABLE}\",\"Item\":{{\"p\":{{\"S\":\"first\"}},\"p\":{{\"S\":\"twice\"}}}}}}"
+    );
     let reply = ask_raw(&node, "PutItem", body.as_bytes(), &[]);
     assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
     let got = node.ok("GetItem", &json!({"TableName": TABLE, "Key": {"p": {"S": "twice"}}}));
@@ -289,7 +321,11 @@ fn bytes_that_are_no_http() {
         wire.send(bytes).expect("the node reads");
         match wire.reply() {
             Ok(reply) => assert!((400..600).contains(&reply.status), "{}", reply.status),
-            Err(error) => assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "neither answered nor closed: {bytes:?}"),
+            Err(error) => assert_ne!(
+                error.kind(),
+                std::io::ErrorKind::WouldBlock,
+                "neither answered nor closed: {bytes:?}"
+            ),
         }
     }
     // A head without end.
@@ -299,7 +335,9 @@ fn bytes_that_are_no_http() {
     let _ = wire.send(endless.as_bytes());
     match wire.reply() {
         Ok(reply) => assert!((400..500).contains(&reply.status), "{}", reply.status),
-        Err(error) => assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "an endless head is read without end"),
+        Err(error) => {
+            assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "an endless head is read without end")
+        }
     }
     serves(&node);
 }

@@ -5,8 +5,10 @@ use forebay_tests::subject::Subject;
 
 /// Runs one module over one subject, and names the cases that failed.
 fn run(module: &str, subject: Subject) {
-    let (_, cases) = contract::MODULES.iter().find(|(name, _)| *name == module).expect("the module is in the list");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let (_, cases) =
+        contract::MODULES.iter().find(|(name, _)| *name == module).expect("the module is in the list");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
     let failed = runtime.block_on(async {
         let running = subject.start().await;
         tables::create(&running.ask).await;
@@ -14,7 +16,12 @@ fn run(module: &str, subject: Subject) {
         running.stop().await;
         failed
     });
-    println!("{module} over {}: {} of {} cases hold", subject.name(), cases.len() - failed.len(), cases.len());
+    println!(
+        "{module} over {}: {} of {} cases hold",
+        subject.name(),
+        cases.len() - failed.len(),
+        cases.len()
+    );
     assert!(failed.is_empty(), "{module} over {}: {failed:?}", subject.name());
 }
 

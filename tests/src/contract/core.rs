@@ -31,7 +31,10 @@ async fn a_put_item_is_read_back_whole(db: Ask) {
     assert_eq!(db.ok("PutItem", json!({"TableName": PLAIN, "Item": item})).await, json!({}));
     for consistent in [true, false, false] {
         let got = db
-            .ok("GetItem", json!({"TableName": PLAIN, "Key": {"p": {"S": "core-put"}}, "ConsistentRead": consistent}))
+            .ok(
+                "GetItem",
+                json!({"TableName": PLAIN, "Key": {"p": {"S": "core-put"}}, "ConsistentRead": consistent}),
+            )
             .await;
         assert_eq!(got, json!({"Item": item}));
     }
@@ -51,9 +54,11 @@ async fn an_absent_item_is_an_answer_without_an_item(db: Ask) {
 /// A put is no merge.
 async fn a_put_replaces_the_whole_item(db: Ask) {
     let key = json!({"p": {"S": "core-replace"}});
-    db.ok("PutItem", json!({"TableName": PLAIN, "Item": {"p": {"S": "core-replace"}, "a": {"S": "1"}}})).await;
+    db.ok("PutItem", json!({"TableName": PLAIN, "Item": {"p": {"S": "core-replace"}, "a": {"S": "1"}}}))
+        .await;
     db.ok("GetItem", json!({"TableName": PLAIN, "Key": key})).await;
-    db.ok("PutItem", json!({"TableName": PLAIN, "Item": {"p": {"S": "core-replace"}, "b": {"S": "2"}}})).await;
+    db.ok("PutItem", json!({"TableName": PLAIN, "Item": {"p": {"S": "core-replace"}, "b": {"S": "2"}}}))
+        .await;
     let got = db.ok("GetItem", json!({"TableName": PLAIN, "Key": key})).await;
     assert_eq!(got["Item"], json!({"p": {"S": "core-replace"}, "b": {"S": "2"}}));
 }
@@ -110,7 +115,8 @@ async fn a_failed_condition_changes_nothing(db: Ask) {
         })
     };
     db.ok("PutItem", put("first")).await;
-    db.refuses("PutItem", put("second"), "ConditionalCheckFailedException", "The conditional request failed").await;
+    db.refuses("PutItem", put("second"), "ConditionalCheckFailedException", "The conditional request failed")
+        .await;
     let got = db.ok("GetItem", json!({"TableName": PLAIN, "Key": {"p": {"S": "core-condition"}}})).await;
     assert_eq!(got["Item"]["v"], json!({"S": "first"}));
 }
@@ -118,7 +124,8 @@ async fn a_failed_condition_changes_nothing(db: Ask) {
 /// Numbers sort as numbers, and the partition's own order is the answer's.
 async fn a_query_answers_a_partition_in_order(db: Ask) {
     for sort in ["10", "9", "-1", "0.5", "1e2", "-1.5"] {
-        db.ok("PutItem", json!({"TableName": NUMBERS, "Item": {"p": {"S": "core-order"}, "s": {"N": sort}}})).await;
+        db.ok("PutItem", json!({"TableName": NUMBERS, "Item": {"p": {"S": "core-order"}, "s": {"N": sort}}}))
+            .await;
     }
     let query = |forward: bool| {
         json!({
@@ -159,15 +166,22 @@ async fn a_query_follows_every_write(db: Ask) {
         let got = db.ok("Query", query.clone()).await;
         assert_eq!(got["Items"][round - 1]["a"], json!({"N": round.to_string()}));
     }
-    db.ok("DeleteItem", json!({"TableName": NUMBERS, "Key": {"p": {"S": "core-query-follow"}, "s": {"N": "5"}}})).await;
+    db.ok(
+        "DeleteItem",
+        json!({"TableName": NUMBERS, "Key": {"p": {"S": "core-query-follow"}, "s": {"N": "5"}}}),
+    )
+    .await;
     assert_eq!(db.ok("Query", query).await["Count"], 9);
 }
 
 /// Paging by limit gives every item once, in order, and ends.
 async fn a_query_pages_by_limit(db: Ask) {
     for sort in 0..7 {
-        db.ok("PutItem", json!({"TableName": NUMBERS, "Item": {"p": {"S": "core-page"}, "s": {"N": sort.to_string()}}}))
-            .await;
+        db.ok(
+            "PutItem",
+            json!({"TableName": NUMBERS, "Item": {"p": {"S": "core-page"}, "s": {"N": sort.to_string()}}}),
+        )
+        .await;
     }
     let mut seen = Vec::new();
     let mut start = None;
@@ -225,10 +239,13 @@ async fn a_transaction_is_whole(db: Ask) {
     let refusal = db.refused("TransactWriteItems", both("two", "attribute_not_exists(p)")).await;
     assert_eq!(refusal.kind, "TransactionCanceledException");
     let got = db
-        .ok("TransactGetItems", json!({"TransactItems": [
-            {"Get": {"TableName": PLAIN, "Key": {"p": {"S": "core-transact-1"}}}},
-            {"Get": {"TableName": NUMBERS, "Key": {"p": {"S": "core-transact-2"}, "s": {"N": "1"}}}},
-        ]}))
+        .ok(
+            "TransactGetItems",
+            json!({"TransactItems": [
+                {"Get": {"TableName": PLAIN, "Key": {"p": {"S": "core-transact-1"}}}},
+                {"Get": {"TableName": NUMBERS, "Key": {"p": {"S": "core-transact-2"}, "s": {"N": "1"}}}},
+            ]}),
+        )
         .await;
     assert_eq!(got["Responses"][0]["Item"]["v"], json!({"S": "one"}));
     assert_eq!(got["Responses"][1]["Item"]["v"], json!({"S": "one"}));

@@ -43,7 +43,9 @@ pub async fn active(db: &Ask, name: &str) -> Value {
     for _ in 0..LOOKS_MAX {
         let table = db.ok("DescribeTable", json!({"TableName": name})).await["Table"].clone();
         let indexes = table["GlobalSecondaryIndexes"].as_array().into_iter().flatten();
-        if table["TableStatus"] == "ACTIVE" && indexes.into_iter().all(|index| index["IndexStatus"] == "ACTIVE") {
+        if table["TableStatus"] == "ACTIVE"
+            && indexes.into_iter().all(|index| index["IndexStatus"] == "ACTIVE")
+        {
             return table;
         }
         tokio::time::sleep(LOOK_PAUSE).await;

@@ -18,6 +18,11 @@ pub fn check() -> Result<(), Failure> {
     say("check: lints (the first time this compiles the storage engine, 10 to 15 minutes)");
     let lints = ["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     run(&mut cargo(&lints)?)?;
+    say("check: the simulation, a workspace of its own");
+    let simulation = ["--manifest-path", "tests/sim/Cargo.toml"];
+    run(cargo(&["fmt"])?.args(simulation).args(["--", "--check"]))?;
+    let lints = ["--release", "--all-targets", "--locked", "--", "-D", "warnings"];
+    run(cargo(&["clippy"])?.args(simulation).args(lints))?;
     let deny = cargo_deny()?;
     say("check: licences, duplicates, sources");
     run(Command::new(deny).current_dir(root()).args(["--locked", "check", "licenses", "bans", "sources"]))?;
@@ -34,7 +39,8 @@ pub fn fix() -> Result<(), Failure> {
         ["clippy", "--release", "--workspace", "--all-targets", "--fix", "--allow-dirty", "--allow-staged"];
     run(&mut cargo(&lints)?)?;
     say("fix: formatting");
-    run(&mut cargo(&["fmt", "--all"])?)
+    run(&mut cargo(&["fmt", "--all"])?)?;
+    run(&mut cargo(&["fmt", "--manifest-path", "tests/sim/Cargo.toml"])?)
 }
 
 fn cargo_deny() -> Result<PathBuf, Failure> {

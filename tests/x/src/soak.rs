@@ -1,6 +1,6 @@
 //! `cargo x soak NAME`: the long forms of tests that run briefly in `cargo x test`.
 
-use crate::build::{cargo, run};
+use crate::build::{binary, cargo, run};
 use crate::{Failure, prerequisite, say};
 
 /// One long form.
@@ -60,12 +60,13 @@ const SOAKS: &[Soak] = &[
     },
     Soak {
         name: "simulation",
-        about: "one node under crashes and torn writes, many seeds",
+        about: "one node under crashes, torn writes and failed syncs, 100,000 seeds (FOREBAY_SEEDS)",
         command: &[
             "test",
             "--release",
-            "--package",
-            "forebay-tests",
+            "--manifest-path",
+            "tests/sim/Cargo.toml",
+            "--locked",
             "--test",
             "soak_simulation",
             "--",
@@ -107,6 +108,9 @@ pub fn soak(name: &str) -> Result<(), Failure> {
     let mut command = cargo(soak.command)?;
     if std::env::var_os(FUZZ_RUNS).is_none() {
         command.env(FUZZ_RUNS, "1000000");
+    }
+    if soak.command.contains(&"forebay-tests") {
+        command.env("FOREBAY_BIN", binary("forebay-proxy", "forebay")?);
     }
     run(&mut command)
 }

@@ -25,6 +25,12 @@ fn steps() -> Result<Vec<Step>, Failure> {
         name: "cargo".to_owned(),
         what: What::Cargo(["--workspace", "--no-fail-fast", "--locked"].map(str::to_owned).to_vec()),
     }];
+    // A workspace of its own, so that the storage engine is not in its dependencies.
+    let simulation = ["--manifest-path", "tests/sim/Cargo.toml", "--no-fail-fast", "--locked"];
+    steps.push(Step {
+        name: "simulation".to_owned(),
+        what: What::Cargo(simulation.map(str::to_owned).to_vec()),
+    });
     for folder in suite::clients()? {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         steps.push(Step { name: format!("client-{name}"), what: What::Suite(folder) });
@@ -47,12 +53,15 @@ pub fn test(filter: Option<&String>) -> Result<(), Failure> {
             chosen = vec![Step { name: filter.clone(), what: What::Cargo(args) }];
         }
     }
-    let forebay = if chosen.iter().any(|step| matches!(step.what, What::Suite(_))) {
+    if chosen.iter().any(|step| matches!(step.what, What::Suite(_))) {
         prerequisite::ensure(prerequisite::CLIENTS)?;
-        Some(binary("forebay-proxy", "forebay")?)
-    } else {
-        None
+    }
+    let needs_node = |step: &Step| match &step.what {
+        What::Suite(_) => true,
+        What::Cargo(args) => args.iter().any(|arg| arg == "--workspace"),
     };
+    let forebay =
+        if chosen.iter().any(needs_node) { Some(binary("forebay-proxy", "forebay")?) } else { None };
     let mut total = Tally::default();
     let mut failed = Vec::new();
     let count = chosen.len();
@@ -61,8 +70,13 @@ pub fn test(filter: Option<&String>) -> Result<(), Failure> {
         let tally = match (&step.what, &forebay) {
             (What::Suite(folder), Some(forebay)) => suite::run(folder, forebay),
             (What::Suite(_), None) => Err("a suite needs the node, which is built above for every suite")?,
-            (What::Cargo(args), _) => {
-                counted(cargo(&["test", "--release"])?.args(args), Counting::CargoTests)?
+            (What::Cargo(args), forebay) => {
+                let mut command = cargo(&["test", "--release"])?;
+                command.args(args);
+                if let Some(forebay) = forebay {
+                    command.env("FOREBAY_BIN", forebay);
+                }
+                counted(&mut command, Counting::CargoTests)?
             }
         };
         say(&format!("{}: {tally}", step.name));

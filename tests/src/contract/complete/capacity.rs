@@ -59,7 +59,8 @@ async fn a_write_costs_a_unit_per_kib_of_the_larger_image(db: Ask) {
     let update = json!({"TableName": PLAIN, "Key": {"p": {"S": "capacity-write"}}, "UpdateExpression": "SET v = :v",
                         "ExpressionAttributeValues": {":v": {"S": "y".repeat(3000)}}, "ReturnConsumedCapacity": "TOTAL"});
     assert_eq!(db.ok("UpdateItem", update).await["ConsumedCapacity"], total(3.0));
-    let delete = json!({"TableName": PLAIN, "Key": {"p": {"S": "capacity-write"}}, "ReturnConsumedCapacity": "TOTAL"});
+    let delete =
+        json!({"TableName": PLAIN, "Key": {"p": {"S": "capacity-write"}}, "ReturnConsumedCapacity": "TOTAL"});
     assert_eq!(db.ok("DeleteItem", delete.clone()).await["ConsumedCapacity"], total(3.0));
     assert_eq!(db.ok("DeleteItem", delete).await["ConsumedCapacity"], total(1.0));
 }
@@ -67,7 +68,8 @@ async fn a_write_costs_a_unit_per_kib_of_the_larger_image(db: Ask) {
 /// The sum of a page is rounded up once, not item by item; the filter saves nothing.
 async fn a_page_is_charged_as_one(db: Ask) {
     for s in 0..10 {
-        let item = json!({"p": {"S": "capacity-page"}, "s": {"N": s.to_string()}, "v": {"S": "x".repeat(970)}});
+        let item =
+            json!({"p": {"S": "capacity-page"}, "s": {"N": s.to_string()}, "v": {"S": "x".repeat(970)}});
         db.ok("PutItem", json!({"TableName": NUMBERS, "Item": item})).await;
     }
     for (consistent, units) in [(false, 1.5), (true, 3.0)] {
@@ -92,7 +94,8 @@ async fn index_writes_are_charged_by_index(db: Ask) {
     assert_eq!(got["CapacityUnits"], 1.0);
     assert_eq!(got["Table"]["CapacityUnits"], 1.0);
     assert_eq!(got.get("GlobalSecondaryIndexes"), None);
-    let item = json!({"p": {"S": "capacity-index"}, "s": {"S": "2"}, "g": {"S": "capacity"}, "l": {"N": "1"}});
+    let item =
+        json!({"p": {"S": "capacity-index"}, "s": {"S": "2"}, "g": {"S": "capacity"}, "l": {"N": "1"}});
     let got = db.ok("PutItem", put(item)).await["ConsumedCapacity"].clone();
     assert_eq!(got["CapacityUnits"], 5.0, "{got}");
     assert_eq!(got["GlobalSecondaryIndexes"]["global-all"]["CapacityUnits"], 1.0);
@@ -112,8 +115,11 @@ async fn a_batch_is_charged_by_table(db: Ask) {
     let item = json!({"p": {"S": "capacity-batch"}});
     let number = json!({"p": {"S": "capacity-batch"}, "s": {"N": "1"}});
     let got = db
-        .ok("BatchWriteItem", json!({"ReturnConsumedCapacity": "TOTAL", "RequestItems": {
-            PLAIN: [{"PutRequest": {"Item": item}}], NUMBERS: [{"PutRequest": {"Item": number}}]}}))
+        .ok(
+            "BatchWriteItem",
+            json!({"ReturnConsumedCapacity": "TOTAL", "RequestItems": {
+            PLAIN: [{"PutRequest": {"Item": item}}], NUMBERS: [{"PutRequest": {"Item": number}}]}}),
+        )
         .await;
     let units = |list: &Value| {
         let mut list: Vec<_> = list
@@ -160,7 +166,8 @@ async fn what_is_not_asked_is_not_told(db: Ask) {
 /// SIZE, on a table with local indexes only.
 async fn collections_are_told_where_local_indexes_are(db: Ask) {
     let put = |table: &str, item: Value| json!({"TableName": table, "Item": item, "ReturnItemCollectionMetrics": "SIZE"});
-    let got = db.ok("PutItem", put(INDEXED, json!({"p": {"S": "capacity-collection"}, "s": {"S": "1"}}))).await;
+    let got =
+        db.ok("PutItem", put(INDEXED, json!({"p": {"S": "capacity-collection"}, "s": {"S": "1"}}))).await;
     let metrics = &got["ItemCollectionMetrics"];
     assert_eq!(metrics["ItemCollectionKey"], json!({"p": {"S": "capacity-collection"}}));
     assert_eq!(metrics["SizeEstimateRangeGB"].as_array().map(Vec::len), Some(2));

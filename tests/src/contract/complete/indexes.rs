@@ -114,7 +114,13 @@ async fn equal_index_keys_stand_side_by_side(db: Ask) {
 /// The start key of an index names index key and table key, so that equal index keys page too.
 async fn an_index_is_paged_with_both_keys(db: Ask) {
     for n in 0..7 {
-        put(&db, &format!("index-page-{n}"), "1", json!({"g": {"S": "index-page"}, "h": {"N": (n / 3).to_string()}})).await;
+        put(
+            &db,
+            &format!("index-page-{n}"),
+            "1",
+            json!({"g": {"S": "index-page"}, "h": {"N": (n / 3).to_string()}}),
+        )
+        .await;
     }
     let mut found = std::collections::BTreeSet::new();
     let mut body = by_g("global-keys", "index-page");
@@ -175,13 +181,16 @@ async fn an_index_key_of_the_wrong_type_is_refused(db: Ask) {
         "One or more parameter values were invalid: Type mismatch for Index Key g Expected: S Actual: N IndexName: global-all",
     )
     .await;
-    let got = db.ok("GetItem", json!({"TableName": INDEXED, "Key": {"p": {"S": "index-type"}, "s": {"S": "1"}}})).await;
+    let got = db
+        .ok("GetItem", json!({"TableName": INDEXED, "Key": {"p": {"S": "index-type"}, "s": {"S": "1"}}}))
+        .await;
     assert_eq!(got, json!({}));
 }
 
 /// A typing error in an index's name.
 async fn an_unknown_index_is_refused(db: Ask) {
-    db.invalid("Query", by_p("local-none", "x"), "The table does not have the specified index: local-none").await;
+    db.invalid("Query", by_p("local-none", "x"), "The table does not have the specified index: local-none")
+        .await;
     let body = json!({"TableName": INDEXED, "IndexName": "global-none"});
     db.invalid("Scan", body, "The table does not have the specified index: global-none").await;
 }
@@ -189,7 +198,13 @@ async fn an_unknown_index_is_refused(db: Ask) {
 /// A scan of an index, whole and by pages.
 async fn a_scan_of_an_index_gives_its_items(db: Ask) {
     for n in 0..5 {
-        put(&db, "index-scan", &n.to_string(), json!({"g": {"S": format!("index-scan-{n}")}, "x": {"S": "index-scan"}})).await;
+        put(
+            &db,
+            "index-scan",
+            &n.to_string(),
+            json!({"g": {"S": format!("index-scan-{n}")}, "x": {"S": "index-scan"}}),
+        )
+        .await;
     }
     put(&db, "index-scan", "none", json!({"x": {"S": "index-scan"}})).await;
     for limit in [None, Some(2)] {
@@ -213,7 +228,8 @@ async fn a_scan_of_an_index_gives_its_items(db: Ask) {
 
 /// Put, update, batch, transaction, and the delete of each.
 async fn every_way_of_writing_reaches_the_index(db: Ask) {
-    let item = |n: u32| json!({"p": {"S": "index-ways"}, "s": {"S": n.to_string()}, "g": {"S": "index-ways"}});
+    let item =
+        |n: u32| json!({"p": {"S": "index-ways"}, "s": {"S": n.to_string()}, "g": {"S": "index-ways"}});
     let key = |n: u32| json!({"p": {"S": "index-ways"}, "s": {"S": n.to_string()}});
     db.ok("PutItem", json!({"TableName": INDEXED, "Item": item(1)})).await;
     db.ok(
@@ -223,14 +239,19 @@ async fn every_way_of_writing_reaches_the_index(db: Ask) {
     )
     .await;
     db.ok("BatchWriteItem", json!({"RequestItems": {INDEXED: [{"PutRequest": {"Item": item(3)}}]}})).await;
-    db.ok("TransactWriteItems", json!({"TransactItems": [{"Put": {"TableName": INDEXED, "Item": item(4)}}]})).await;
+    db.ok("TransactWriteItems", json!({"TransactItems": [{"Put": {"TableName": INDEXED, "Item": item(4)}}]}))
+        .await;
     let count = async || db.ok("Query", by_g("global-all", "index-ways")).await["Count"].clone();
     assert_eq!(count().await, 4);
     db.ok("DeleteItem", json!({"TableName": INDEXED, "Key": key(1)})).await;
     assert_eq!(count().await, 3);
     db.ok("BatchWriteItem", json!({"RequestItems": {INDEXED: [{"DeleteRequest": {"Key": key(2)}}]}})).await;
     assert_eq!(count().await, 2);
-    db.ok("TransactWriteItems", json!({"TransactItems": [{"Delete": {"TableName": INDEXED, "Key": key(3)}}]})).await;
+    db.ok(
+        "TransactWriteItems",
+        json!({"TransactItems": [{"Delete": {"TableName": INDEXED, "Key": key(3)}}]}),
+    )
+    .await;
     assert_eq!(count().await, 1);
     db.ok("PutItem", json!({"TableName": INDEXED, "Item": key(4)})).await;
     assert_eq!(count().await, 0);
@@ -238,14 +259,23 @@ async fn every_way_of_writing_reaches_the_index(db: Ask) {
 
 /// The entry's place stays, its content changes.
 async fn an_update_of_a_projected_attribute_reaches_the_index(db: Ask) {
-    put(&db, "index-content", "1", json!({"g": {"S": "index-content"}, "h": {"N": "70002"}, "x": {"S": "old"}})).await;
+    put(
+        &db,
+        "index-content",
+        "1",
+        json!({"g": {"S": "index-content"}, "h": {"N": "70002"}, "x": {"S": "old"}}),
+    )
+    .await;
     let got = db.ok("Query", by_h("70002")).await;
     assert_eq!(got["Items"][0]["x"], json!({"S": "old"}));
     let update = json!({"TableName": INDEXED, "Key": {"p": {"S": "index-content"}, "s": {"S": "1"}},
                         "UpdateExpression": "SET x = :x", "ExpressionAttributeValues": {":x": {"S": "new"}}});
     db.ok("UpdateItem", update).await;
     assert_eq!(db.ok("Query", by_h("70002")).await["Items"][0]["x"], json!({"S": "new"}));
-    assert_eq!(db.ok("Query", by_g("global-all", "index-content")).await["Items"][0]["x"], json!({"S": "new"}));
+    assert_eq!(
+        db.ok("Query", by_g("global-all", "index-content")).await["Items"][0]["x"],
+        json!({"S": "new"})
+    );
 }
 
 /// A local index orders its partition by its own sort key, in both directions, with ranges.

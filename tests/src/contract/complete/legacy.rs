@@ -101,18 +101,21 @@ async fn expected_any_of(db: Ask) {
 async fn attribute_updates_put_add_delete(db: Ask) {
     put(&db, "legacy-update").await;
     let got = db
-        .ok("UpdateItem", json!({
-            "TableName": PLAIN, "Key": {"p": {"S": "legacy-update"}}, "ReturnValues": "ALL_NEW",
-            "AttributeUpdates": {
-                "n": {"Action": "ADD", "Value": {"N": "2"}},
-                "fresh": {"Action": "ADD", "Value": {"N": "1"}},
-                "ss": {"Action": "DELETE", "Value": {"SS": ["a"]}},
-                "more": {"Action": "ADD", "Value": {"SS": ["x"]}},
-                "t": {"Action": "DELETE"},
-                "v": {"Action": "PUT", "Value": {"L": [{"S": "x"}]}},
-                "w": {"Value": {"BOOL": true}},
-            },
-        }))
+        .ok(
+            "UpdateItem",
+            json!({
+                "TableName": PLAIN, "Key": {"p": {"S": "legacy-update"}}, "ReturnValues": "ALL_NEW",
+                "AttributeUpdates": {
+                    "n": {"Action": "ADD", "Value": {"N": "2"}},
+                    "fresh": {"Action": "ADD", "Value": {"N": "1"}},
+                    "ss": {"Action": "DELETE", "Value": {"SS": ["a"]}},
+                    "more": {"Action": "ADD", "Value": {"SS": ["x"]}},
+                    "t": {"Action": "DELETE"},
+                    "v": {"Action": "PUT", "Value": {"L": [{"S": "x"}]}},
+                    "w": {"Value": {"BOOL": true}},
+                },
+            }),
+        )
         .await;
     assert_eq!(
         got["Attributes"],
@@ -124,7 +127,11 @@ async fn attribute_updates_put_add_delete(db: Ask) {
 /// KeyConditions on a partition and a range.
 async fn key_conditions_of_every_kind(db: Ask) {
     for s in 1..=5 {
-        db.ok("PutItem", json!({"TableName": NUMBERS, "Item": {"p": {"S": "legacy-key"}, "s": {"N": s.to_string()}}})).await;
+        db.ok(
+            "PutItem",
+            json!({"TableName": NUMBERS, "Item": {"p": {"S": "legacy-key"}, "s": {"N": s.to_string()}}}),
+        )
+        .await;
     }
     let p = json!({"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "legacy-key"}]});
     let n = |n: &str| json!({"N": n});
@@ -136,7 +143,8 @@ async fn key_conditions_of_every_kind(db: Ask) {
         ("GT", json!([n("4")]), "5"),
         ("BETWEEN", json!([n("2"), n("4")]), "234"),
     ] {
-        let conditions = json!({"p": p, "s": {"ComparisonOperator": operator, "AttributeValueList": arguments}});
+        let conditions =
+            json!({"p": p, "s": {"ComparisonOperator": operator, "AttributeValueList": arguments}});
         for _ in 0..2 {
             let got = db.ok("Query", json!({"TableName": NUMBERS, "KeyConditions": conditions})).await;
             let items = got["Items"].as_array().expect("a list of items");
@@ -145,9 +153,11 @@ async fn key_conditions_of_every_kind(db: Ask) {
         }
     }
     for s in ["aa", "ab", "b"] {
-        db.ok("PutItem", json!({"TableName": INDEXED, "Item": {"p": {"S": "legacy-key"}, "s": {"S": s}}})).await;
+        db.ok("PutItem", json!({"TableName": INDEXED, "Item": {"p": {"S": "legacy-key"}, "s": {"S": s}}}))
+            .await;
     }
-    let conditions = json!({"p": p, "s": {"ComparisonOperator": "BEGINS_WITH", "AttributeValueList": [{"S": "a"}]}});
+    let conditions =
+        json!({"p": p, "s": {"ComparisonOperator": "BEGINS_WITH", "AttributeValueList": [{"S": "a"}]}});
     assert_eq!(db.ok("Query", json!({"TableName": INDEXED, "KeyConditions": conditions})).await["Count"], 2);
 }
 
@@ -177,7 +187,8 @@ async fn attributes_to_get(db: Ask) {
     let key = json!({"p": {"S": "legacy-get"}});
     let wanted = json!({"n": {"N": "5"}});
     for _ in 0..2 {
-        let got = db.ok("GetItem", json!({"TableName": PLAIN, "Key": key, "AttributesToGet": ["n", "none"]})).await;
+        let got =
+            db.ok("GetItem", json!({"TableName": PLAIN, "Key": key, "AttributesToGet": ["n", "none"]})).await;
         assert_eq!(got["Item"], wanted);
         let batch = json!({"RequestItems": {PLAIN: {"Keys": [key], "AttributesToGet": ["n"]}}});
         assert_eq!(db.ok("BatchGetItem", batch).await["Responses"][PLAIN], json!([wanted]));

@@ -45,10 +45,15 @@ async fn a_table_is_created_used_deleted_and_created_anew(db: Ask) {
     let query = json!({"TableName": name, "KeyConditionExpression": "p = :p", "ExpressionAttributeValues": {":p": {"S": "p1"}}});
     let mut ids = Vec::new();
     for round in 0..3 {
-        let created = db.ok("CreateTable", simple(name, &[("p", "S"), ("s", "N")])).await["TableDescription"].clone();
+        let created =
+            db.ok("CreateTable", simple(name, &[("p", "S"), ("s", "N")])).await["TableDescription"].clone();
         assert_eq!(created["TableStatus"], "CREATING");
         ids.push(active(&db, name).await["TableId"].clone());
-        assert_eq!(db.ok("GetItem", json!({"TableName": name, "Key": key})).await, json!({}), "round {round}");
+        assert_eq!(
+            db.ok("GetItem", json!({"TableName": name, "Key": key})).await,
+            json!({}),
+            "round {round}"
+        );
         assert_eq!(db.ok("Query", query.clone()).await["Count"], 0, "round {round}");
         db.ok("PutItem", json!({"TableName": name, "Item": item(1, "x")})).await;
         for _ in 0..2 {
@@ -133,7 +138,8 @@ async fn an_index_is_added_with_data_and_removed(db: Ask) {
         for _ in 0..2 {
             assert_eq!(db.ok("Query", by_g(name, "five")).await["Count"], 100);
         }
-        let remove = json!({"TableName": name, "GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "by-g"}}]});
+        let remove =
+            json!({"TableName": name, "GlobalSecondaryIndexUpdates": [{"Delete": {"IndexName": "by-g"}}]});
         db.ok("UpdateTable", remove).await;
         // Deleting indexes stand in the description until they are gone.
         for _ in 0..12_000 {
@@ -155,7 +161,8 @@ async fn an_added_index_follows_writes_while_it_is_built(db: Ask) {
     let name = "contract.life.racing";
     create(&db, name).await;
     for start in (0..300).step_by(25) {
-        let puts: Vec<_> = (start..start + 25).map(|s| json!({"PutRequest": {"Item": item(s, "old")}})).collect();
+        let puts: Vec<_> =
+            (start..start + 25).map(|s| json!({"PutRequest": {"Item": item(s, "old")}})).collect();
         db.ok("BatchWriteItem", json!({"RequestItems": {name: puts}})).await;
     }
     db.ok("UpdateTable", add_index(name, "by-g", "g", "S")).await;
@@ -191,15 +198,23 @@ async fn an_added_index_skips_items_of_another_type(db: Ask) {
 async fn only_one_index_changes_at_a_time(db: Ask) {
     let name = "contract.life.one";
     create(&db, name).await;
-    let create = |index: &str| json!({"Create": {
-        "IndexName": index, "KeySchema": key("g", None), "Projection": {"ProjectionType": "ALL"}}});
+    let create = |index: &str| {
+        json!({"Create": {
+        "IndexName": index, "KeySchema": key("g", None), "Projection": {"ProjectionType": "ALL"}}})
+    };
     let refusal = db
-        .refused("UpdateTable", json!({
-            "TableName": name, "AttributeDefinitions": [{"AttributeName": "g", "AttributeType": "S"}],
-            "GlobalSecondaryIndexUpdates": [create("one"), create("two")],
-        }))
+        .refused(
+            "UpdateTable",
+            json!({
+                "TableName": name, "AttributeDefinitions": [{"AttributeName": "g", "AttributeType": "S"}],
+                "GlobalSecondaryIndexUpdates": [create("one"), create("two")],
+            }),
+        )
         .await;
-    assert!(["LimitExceededException", "ValidationException"].contains(&refusal.kind.as_str()), "{refusal:?}");
+    assert!(
+        ["LimitExceededException", "ValidationException"].contains(&refusal.kind.as_str()),
+        "{refusal:?}"
+    );
     delete(&db, name).await;
 }
 
@@ -208,11 +223,16 @@ async fn billing_and_throughput_change(db: Ask) {
     let name = "contract.life.billing";
     create(&db, name).await;
     let units = |read: u32, write: u32| json!({"ReadCapacityUnits": read, "WriteCapacityUnits": write});
-    db.ok("UpdateTable", json!({"TableName": name, "BillingMode": "PROVISIONED", "ProvisionedThroughput": units(5, 6)})).await;
+    db.ok(
+        "UpdateTable",
+        json!({"TableName": name, "BillingMode": "PROVISIONED", "ProvisionedThroughput": units(5, 6)}),
+    )
+    .await;
     let table = active(&db, name).await;
     assert_eq!(table["ProvisionedThroughput"]["ReadCapacityUnits"], 5);
     assert_eq!(table["ProvisionedThroughput"]["WriteCapacityUnits"], 6);
-    let refusal = db.refused("UpdateTable", json!({"TableName": name, "ProvisionedThroughput": units(5, 6)})).await;
+    let refusal =
+        db.refused("UpdateTable", json!({"TableName": name, "ProvisionedThroughput": units(5, 6)})).await;
     assert_eq!(refusal.kind, "ValidationException");
     db.ok("UpdateTable", json!({"TableName": name, "ProvisionedThroughput": units(7, 6)})).await;
     assert_eq!(active(&db, name).await["ProvisionedThroughput"]["ReadCapacityUnits"], 7);
@@ -250,7 +270,9 @@ async fn tags_come_and_go(db: Ask) {
             .as_array()
             .expect("a list of tags")
             .iter()
-            .map(|tag| format!("{}={}", tag["Key"].as_str().unwrap_or("?"), tag["Value"].as_str().unwrap_or("?")))
+            .map(|tag| {
+                format!("{}={}", tag["Key"].as_str().unwrap_or("?"), tag["Value"].as_str().unwrap_or("?"))
+            })
             .collect();
         tags.sort();
         tags
@@ -274,7 +296,9 @@ async fn tables_are_listed_in_order_by_pages(db: Ask) {
     let mut start = "contract.life.list".to_owned();
     for _ in 0..3 {
         let got = db.ok("ListTables", json!({"ExclusiveStartTableName": start, "Limit": 2})).await;
-        seen.extend(got["TableNames"].as_array().expect("names").iter().filter_map(Value::as_str).map(str::to_owned));
+        seen.extend(
+            got["TableNames"].as_array().expect("names").iter().filter_map(Value::as_str).map(str::to_owned),
+        );
         match got["LastEvaluatedTableName"].as_str() {
             Some(last) => start = last.to_owned(),
             None => break,
@@ -290,9 +314,12 @@ async fn tables_are_listed_in_order_by_pages(db: Ask) {
 /// What SDKs and consoles ask in the background.
 async fn limits_and_endpoints_are_described(db: Ask) {
     let limits = db.ok("DescribeLimits", json!({})).await;
-    for name in
-        ["AccountMaxReadCapacityUnits", "AccountMaxWriteCapacityUnits", "TableMaxReadCapacityUnits", "TableMaxWriteCapacityUnits"]
-    {
+    for name in [
+        "AccountMaxReadCapacityUnits",
+        "AccountMaxWriteCapacityUnits",
+        "TableMaxReadCapacityUnits",
+        "TableMaxWriteCapacityUnits",
+    ] {
         assert!(limits[name].as_u64().is_some_and(|units| units > 0), "{name}");
     }
     let endpoints = db.ok("DescribeEndpoints", json!({})).await;
@@ -303,7 +330,12 @@ async fn limits_and_endpoints_are_described(db: Ask) {
 async fn a_table_has_a_key(db: Ask) {
     let mut table = simple("contract.life.bad", &[("p", "S")]);
     table["KeySchema"] = json!([{"AttributeName": "p", "KeyType": "RANGE"}]);
-    db.invalid("CreateTable", table.clone(), "Invalid KeySchema: The first KeySchemaElement is not a HASH key type").await;
+    db.invalid(
+        "CreateTable",
+        table.clone(),
+        "Invalid KeySchema: The first KeySchemaElement is not a HASH key type",
+    )
+    .await;
     table["KeySchema"] = json!([{"AttributeName": "q", "KeyType": "HASH"}]);
     let refusal = db.refused("CreateTable", table).await;
     assert_eq!(refusal.kind, "ValidationException");
@@ -319,8 +351,7 @@ async fn a_table_has_a_key(db: Ask) {
 /// A declared attribute that is in no key.
 async fn attributes_are_declared_and_used(db: Ask) {
     let mut table = simple("contract.life.bad", &[("p", "S")]);
-    table["AttributeDefinitions"] =
-        json!([{"AttributeName": "p", "AttributeType": "S"}, {"AttributeName": "extra", "AttributeType": "S"}]);
+    table["AttributeDefinitions"] = json!([{"AttributeName": "p", "AttributeType": "S"}, {"AttributeName": "extra", "AttributeType": "S"}]);
     let refusal = db.refused("CreateTable", table).await;
     assert_eq!(refusal.kind, "ValidationException");
     assert!(refusal.message.contains("AttributeDefinitions"), "{}", refusal.message);
@@ -328,18 +359,20 @@ async fn attributes_are_declared_and_used(db: Ask) {
 
 /// Five local, twenty global.
 async fn indexes_have_limits(db: Ask) {
-    let index = |n: u32, sort: Option<&str>, partition: &str| {
-        json!({"IndexName": format!("index-{n}"), "KeySchema": key(partition, sort), "Projection": {"ProjectionType": "ALL"}})
-    };
+    let index = |n: u32, sort: Option<&str>, partition: &str| json!({"IndexName": format!("index-{n}"), "KeySchema": key(partition, sort), "Projection": {"ProjectionType": "ALL"}});
     let mut table = simple("contract.life.bad", &[("p", "S"), ("s", "N")]);
     table["LocalSecondaryIndexes"] = (0..6).map(|n| index(n, Some("s"), "p")).collect();
     let message = "One or more parameter values were invalid: Number of LocalSecondaryIndexes exceeds per-table limit of 5";
     db.invalid("CreateTable", table.clone(), message).await;
     table["LocalSecondaryIndexes"] = json!([index(0, Some("s"), "p"), index(0, Some("s"), "p")]);
-    db.invalid("CreateTable", table.clone(), "One or more parameter values were invalid: Duplicate index name: index-0").await;
+    db.invalid(
+        "CreateTable",
+        table.clone(),
+        "One or more parameter values were invalid: Duplicate index name: index-0",
+    )
+    .await;
     table.as_object_mut().expect("an object").remove("LocalSecondaryIndexes");
     table["GlobalSecondaryIndexes"] = (0..21).map(|n| index(n, None, "s")).collect();
-    let message =
-        "One or more parameter values were invalid: GlobalSecondaryIndex count exceeds the per-table limit of 20";
+    let message = "One or more parameter values were invalid: GlobalSecondaryIndex count exceeds the per-table limit of 20";
     db.invalid("CreateTable", table, message).await;
 }

@@ -63,7 +63,9 @@ async fn each_key_condition_selects_its_range(db: Ask) {
         ("p = :p AND :a < s", "345"),
         ("(p = :p) AND (s > :a)", "345"),
     ] {
-        let got = db.ok("Query", query(NUMBERS, condition, json!({":p": {"S": "page-range"}, ":a": {"N": "2"}}))).await;
+        let got = db
+            .ok("Query", query(NUMBERS, condition, json!({":p": {"S": "page-range"}, ":a": {"N": "2"}})))
+            .await;
         assert_eq!(sorts(&got).concat(), expected, "{condition}");
     }
     let values = json!({":p": {"S": "page-range"}, ":a": {"N": "1.5"}, ":b": {"N": "4"}});
@@ -103,7 +105,8 @@ async fn binary_keys_order_by_unsigned_bytes(db: Ask) {
 async fn a_filter_removes_after_counting(db: Ask) {
     for sort in 0..6 {
         let colour = if sort % 2 == 0 { "red" } else { "blue" };
-        put(&db, NUMBERS, "page-filter", json!({"N": sort.to_string()}), json!({"colour": {"S": colour}})).await;
+        put(&db, NUMBERS, "page-filter", json!({"N": sort.to_string()}), json!({"colour": {"S": colour}}))
+            .await;
     }
     let mut body = query(NUMBERS, "p = :p", json!({":p": {"S": "page-filter"}, ":c": {"S": "red"}}));
     body["FilterExpression"] = json!("colour = :c");
@@ -117,7 +120,14 @@ async fn a_filter_removes_after_counting(db: Ask) {
 /// A page may be empty and yet not the last.
 async fn a_limit_counts_before_the_filter(db: Ask) {
     for sort in 0..4 {
-        put(&db, NUMBERS, "page-limit", json!({"N": sort.to_string()}), json!({"v": {"N": sort.to_string()}})).await;
+        put(
+            &db,
+            NUMBERS,
+            "page-limit",
+            json!({"N": sort.to_string()}),
+            json!({"v": {"N": sort.to_string()}}),
+        )
+        .await;
     }
     let mut body = query(NUMBERS, "p = :p", json!({":p": {"S": "page-limit"}, ":v": {"N": "3"}}));
     body["FilterExpression"] = json!("v = :v");
@@ -217,7 +227,8 @@ async fn scan(db: &Ask, mut body: Value) -> Vec<String> {
     for _ in 0..PAGES_MAX {
         let got = db.ok("Scan", body.clone()).await;
         for item in got["Items"].as_array().expect("a list of items") {
-            let text = |name: &str, kind: &str| item[name][kind].as_str().expect("a key attribute").to_owned();
+            let text =
+                |name: &str, kind: &str| item[name][kind].as_str().expect("a key attribute").to_owned();
             found.push(format!("{} {}", text("p", "S"), text("s", "N")));
         }
         match got.get("LastEvaluatedKey") {
@@ -278,7 +289,10 @@ async fn a_scan_of_one_table_sees_no_other(db: Ask) {
     db.ok("CreateTable", tables::simple(name, &[("p", "S"), ("s", "N")])).await;
     tables::active(&db, name).await;
     for _ in 0..2 {
-        assert_eq!(db.ok("Scan", json!({"TableName": name})).await, json!({"Items": [], "Count": 0, "ScannedCount": 0}));
+        assert_eq!(
+            db.ok("Scan", json!({"TableName": name})).await,
+            json!({"Items": [], "Count": 0, "ScannedCount": 0})
+        );
     }
     db.ok("DeleteTable", json!({"TableName": name})).await;
     tables::gone(&db, name).await;

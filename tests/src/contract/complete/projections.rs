@@ -31,9 +31,14 @@ async fn paths_keep_their_frames(db: Ask) {
         ("l[2], l[0]", json!({}), json!({"l": {"L": [{"S": "0"}, {"S": "2"}]}})),
         ("l[1].k", json!({}), json!({"l": {"L": [{"M": {"k": {"S": "k"}}}]}})),
         ("#d", json!({"#d": "b.c"}), json!({"b.c": {"S": "dot"}})),
-        ("#m.#y.#w", json!({"#m": "m", "#y": "y", "#w": "w"}), json!({"m": {"M": {"y": {"M": {"w": {"N": "3"}}}}}})),
+        (
+            "#m.#y.#w",
+            json!({"#m": "m", "#y": "y", "#w": "w"}),
+            json!({"m": {"M": {"y": {"M": {"w": {"N": "3"}}}}}}),
+        ),
     ] {
-        let mut body = json!({"TableName": PLAIN, "Key": {"p": {"S": "project"}}, "ProjectionExpression": expression});
+        let mut body =
+            json!({"TableName": PLAIN, "Key": {"p": {"S": "project"}}, "ProjectionExpression": expression});
         if names != json!({}) {
             body["ExpressionAttributeNames"] = names;
         }
@@ -46,7 +51,8 @@ async fn paths_keep_their_frames(db: Ask) {
 
 /// The item is there, so `Item` is, with nothing in it.
 async fn a_projection_of_what_is_absent_is_empty(db: Ask) {
-    db.ok("PutItem", json!({"TableName": PLAIN, "Item": {"p": {"S": "project-none"}, "t": {"S": "x"}}})).await;
+    db.ok("PutItem", json!({"TableName": PLAIN, "Item": {"p": {"S": "project-none"}, "t": {"S": "x"}}}))
+        .await;
     for expression in ["absent", "t.k", "t[0]", "absent.k[3]"] {
         let body = json!({"TableName": PLAIN, "Key": {"p": {"S": "project-none"}}, "ProjectionExpression": expression});
         for _ in 0..2 {

@@ -53,12 +53,8 @@ async fn four_actions_in_one(db: Ask) {
 /// Clients find by position which action stood in the way.
 async fn the_reasons_stand_in_the_order_of_the_actions(db: Ask) {
     put(&db, "transact-reasons", "1").await;
-    let check = |condition: &str| {
-        json!({"ConditionCheck": {"TableName": PLAIN, "Key": {"p": {"S": "transact-reasons"}}, "ConditionExpression": condition}})
-    };
-    let put = |p: &str, condition: &str| {
-        json!({"Put": {"TableName": PLAIN, "Item": {"p": {"S": p}}, "ConditionExpression": condition}})
-    };
+    let check = |condition: &str| json!({"ConditionCheck": {"TableName": PLAIN, "Key": {"p": {"S": "transact-reasons"}}, "ConditionExpression": condition}});
+    let put = |p: &str, condition: &str| json!({"Put": {"TableName": PLAIN, "Item": {"p": {"S": p}}, "ConditionExpression": condition}});
     let body = json!({"TransactItems": [
         put("transact-reasons-1", "attribute_not_exists(p)"),
         check("attribute_not_exists(p)"),
@@ -96,10 +92,12 @@ async fn a_cancelled_transaction_touches_no_index(db: Ask) {
                        "ExpressionAttributeValues": {":g": {"S": "transact-index"}}});
     assert_eq!(db.ok("Query", query.clone()).await["Count"], 0);
     let item = json!({"p": {"S": "transact-index"}, "s": {"S": "1"}, "g": {"S": "transact-index"}});
-    let body = |condition: &str| json!({"TransactItems": [
-        {"Put": {"TableName": INDEXED, "Item": item}},
-        {"ConditionCheck": {"TableName": PLAIN, "Key": {"p": {"S": "transact-index"}}, "ConditionExpression": condition}},
-    ]});
+    let body = |condition: &str| {
+        json!({"TransactItems": [
+            {"Put": {"TableName": INDEXED, "Item": item}},
+            {"ConditionCheck": {"TableName": PLAIN, "Key": {"p": {"S": "transact-index"}}, "ConditionExpression": condition}},
+        ]})
+    };
     db.refused("TransactWriteItems", body("attribute_exists(p)")).await;
     assert_eq!(db.ok("Query", query.clone()).await["Count"], 0);
     db.ok("TransactWriteItems", body("attribute_not_exists(p)")).await;
@@ -132,9 +130,11 @@ async fn a_token_makes_a_retry_idempotent(db: Ask) {
 /// A token names one request.
 async fn a_token_of_another_request_is_refused(db: Ask) {
     let token = format!("transact-other-{}", db.name());
-    let body = |v: &str| json!({"ClientRequestToken": token, "TransactItems": [
-        {"Put": {"TableName": PLAIN, "Item": {"p": {"S": "transact-mismatch"}, "v": {"N": v}}}},
-    ]});
+    let body = |v: &str| {
+        json!({"ClientRequestToken": token, "TransactItems": [
+            {"Put": {"TableName": PLAIN, "Item": {"p": {"S": "transact-mismatch"}, "v": {"N": v}}}},
+        ]})
+    };
     db.ok("TransactWriteItems", body("1")).await;
     let refusal = db.refused("TransactWriteItems", body("2")).await;
     assert_eq!(refusal.kind, "IdempotentParameterMismatchException");
@@ -194,7 +194,8 @@ async fn an_action_must_be_one_thing(db: Ask) {
 
 /// Its faults against the item are reasons too.
 async fn an_update_in_a_transaction_is_an_update(db: Ask) {
-    db.ok("PutItem", json!({"TableName": PLAIN, "Item": {"p": {"S": "transact-fault"}, "v": {"S": "text"}}})).await;
+    db.ok("PutItem", json!({"TableName": PLAIN, "Item": {"p": {"S": "transact-fault"}, "v": {"S": "text"}}}))
+        .await;
     let body = json!({"TransactItems": [
         {"Put": {"TableName": PLAIN, "Item": {"p": {"S": "transact-fault-2"}}}},
         {"Update": {"TableName": PLAIN, "Key": {"p": {"S": "transact-fault"}}, "UpdateExpression": "ADD v :one",

@@ -42,13 +42,15 @@ async fn put(db: &Ask, key: &str, mut item: Value) {
 }
 
 async fn read(db: &Ask, key: &str) -> Value {
-    let got = db.ok("GetItem", json!({"TableName": PLAIN, "Key": {"p": {"S": key}}, "ConsistentRead": true})).await;
+    let got =
+        db.ok("GetItem", json!({"TableName": PLAIN, "Key": {"p": {"S": key}}, "ConsistentRead": true})).await;
     got["Item"].clone()
 }
 
 /// SET at the top, in a map, in a list, past a list's end, and by if_not_exists.
 async fn set_writes_values_and_paths(db: Ask) {
-    put(&db, "update-set", json!({"m": {"M": {"k": {"S": "old"}}}, "l": {"L": [{"N": "0"}, {"N": "1"}]}})).await;
+    put(&db, "update-set", json!({"m": {"M": {"k": {"S": "old"}}}, "l": {"L": [{"N": "0"}, {"N": "1"}]}}))
+        .await;
     let got = db
         .ok(
             "UpdateItem",
@@ -81,11 +83,16 @@ async fn set_reads_the_item_as_it_was(db: Ask) {
 
 /// 38 digits, no binary fractions.
 async fn arithmetic_is_exact(db: Ask) {
-    put(&db, "update-sum", json!({"a": {"N": "0.1"}, "b": {"N": "99999999999999999999999999999999999998"}})).await;
+    put(&db, "update-sum", json!({"a": {"N": "0.1"}, "b": {"N": "99999999999999999999999999999999999998"}}))
+        .await;
     let got = db
         .ok(
             "UpdateItem",
-            update("update-sum", "SET a = a + :a, b = b + :b, c = :a - a", json!({":a": {"N": "0.2"}, ":b": {"N": "1"}})),
+            update(
+                "update-sum",
+                "SET a = a + :a, b = b + :b, c = :a - a",
+                json!({":a": {"N": "0.2"}, ":b": {"N": "1"}}),
+            ),
         )
         .await;
     assert_eq!(got["Attributes"]["a"], json!({"N": "0.3"}));
@@ -113,9 +120,11 @@ async fn lists_grow_and_shrink(db: Ask) {
 /// Elements are taken by the positions they had before.
 async fn remove_takes_attributes_and_elements(db: Ask) {
     let list: Vec<_> = (0..5).map(|n| json!({"N": n.to_string()})).collect();
-    put(&db, "update-remove", json!({"a": {"S": "x"}, "l": {"L": list}, "m": {"M": {"k": {"S": "x"}}}})).await;
-    let got =
-        db.ok("UpdateItem", update("update-remove", "REMOVE a, l[0], l[2], l[77], m.k, absent", json!({}))).await;
+    put(&db, "update-remove", json!({"a": {"S": "x"}, "l": {"L": list}, "m": {"M": {"k": {"S": "x"}}}}))
+        .await;
+    let got = db
+        .ok("UpdateItem", update("update-remove", "REMOVE a, l[0], l[2], l[77], m.k, absent", json!({})))
+        .await;
     assert_eq!(
         got["Attributes"],
         json!({"p": {"S": "update-remove"}, "l": {"L": [{"N": "1"}, {"N": "3"}, {"N": "4"}]}, "m": {"M": {}}})
@@ -189,19 +198,27 @@ async fn an_update_without_an_expression_makes_the_item(db: Ask) {
 /// NONE, ALL_OLD, UPDATED_OLD, ALL_NEW, UPDATED_NEW; on an item that is there, and on one that is not.
 async fn each_return_value_of_an_update(db: Ask) {
     let ask = |key: &str, values: &str| {
-        let mut body =
-            update(key, "SET n = n + :one, m.k = :one REMOVE gone", json!({":one": {"N": "1"}}));
+        let mut body = update(key, "SET n = n + :one, m.k = :one REMOVE gone", json!({":one": {"N": "1"}}));
         body["ReturnValues"] = json!(values);
         body
     };
     let before = json!({"n": {"N": "1"}, "m": {"M": {"k": {"N": "0"}, "o": {"N": "9"}}}, "gone": {"S": "g"}, "kept": {"S": "k"}});
     for (values, expected) in [
         ("NONE", json!({})),
-        ("ALL_OLD", json!({"Attributes": {
-            "p": {"S": "update-return"}, "n": {"N": "1"}, "m": {"M": {"k": {"N": "0"}, "o": {"N": "9"}}}, "gone": {"S": "g"}, "kept": {"S": "k"}}})),
-        ("UPDATED_OLD", json!({"Attributes": {"n": {"N": "1"}, "m": {"M": {"k": {"N": "0"}}}, "gone": {"S": "g"}}})),
-        ("ALL_NEW", json!({"Attributes": {
-            "p": {"S": "update-return"}, "n": {"N": "2"}, "m": {"M": {"k": {"N": "1"}, "o": {"N": "9"}}}, "kept": {"S": "k"}}})),
+        (
+            "ALL_OLD",
+            json!({"Attributes": {
+            "p": {"S": "update-return"}, "n": {"N": "1"}, "m": {"M": {"k": {"N": "0"}, "o": {"N": "9"}}}, "gone": {"S": "g"}, "kept": {"S": "k"}}}),
+        ),
+        (
+            "UPDATED_OLD",
+            json!({"Attributes": {"n": {"N": "1"}, "m": {"M": {"k": {"N": "0"}}}, "gone": {"S": "g"}}}),
+        ),
+        (
+            "ALL_NEW",
+            json!({"Attributes": {
+            "p": {"S": "update-return"}, "n": {"N": "2"}, "m": {"M": {"k": {"N": "1"}, "o": {"N": "9"}}}, "kept": {"S": "k"}}}),
+        ),
         ("UPDATED_NEW", json!({"Attributes": {"n": {"N": "2"}, "m": {"M": {"k": {"N": "1"}}}}})),
     ] {
         put(&db, "update-return", before.clone()).await;
@@ -303,7 +320,8 @@ async fn a_missing_path_is_refused(db: Ask) {
 async fn a_refused_update_leaves_no_trace(db: Ask) {
     put(&db, "update-trace", json!({"t": {"S": "text"}})).await;
     let before = read(&db, "update-trace").await;
-    db.refused("UpdateItem", update("update-trace", "SET a = :n, b = t + :n", json!({":n": {"N": "1"}}))).await;
+    db.refused("UpdateItem", update("update-trace", "SET a = :n, b = t + :n", json!({":n": {"N": "1"}})))
+        .await;
     assert_eq!(read(&db, "update-trace").await, before);
     db.refused("UpdateItem", update("update-never", "SET a = absent", json!({}))).await;
     assert_eq!(read(&db, "update-never").await, Value::Null);

@@ -63,9 +63,7 @@ async fn missing_parameters(db: Ask) {
 
 /// All broken constraints in one message, counted.
 async fn constraints_are_listed_together(db: Ask) {
-    let refusal = db
-        .refused("GetItem", json!({"TableName": "a b c", "ReturnConsumedCapacity": "hi"}))
-        .await;
+    let refusal = db.refused("GetItem", json!({"TableName": "a b c", "ReturnConsumedCapacity": "hi"})).await;
     assert_eq!(refusal.kind, "ValidationException");
     for part in [
         "3 validation errors detected: ",
@@ -128,12 +126,23 @@ async fn placeholders_missing_and_unused(db: Ask) {
     .await;
     let mut body = condition("attribute_exists(a)");
     body["ExpressionAttributeNames"] = json!({"#n": "n"});
-    db.invalid("DeleteItem", body, "Value provided in ExpressionAttributeNames unused in expressions: keys: {#n}").await;
+    db.invalid(
+        "DeleteItem",
+        body,
+        "Value provided in ExpressionAttributeNames unused in expressions: keys: {#n}",
+    )
+    .await;
     let mut body = condition("attribute_exists(a)");
     body["ExpressionAttributeValues"] = json!({":v": {"N": "1"}});
-    db.invalid("DeleteItem", body, "Value provided in ExpressionAttributeValues unused in expressions: keys: {:v}").await;
+    db.invalid(
+        "DeleteItem",
+        body,
+        "Value provided in ExpressionAttributeValues unused in expressions: keys: {:v}",
+    )
+    .await;
     let body = json!({"TableName": PLAIN, "Key": key(), "ExpressionAttributeNames": {"#n": "n"}});
-    db.invalid("GetItem", body, "ExpressionAttributeNames can only be specified when using expressions").await;
+    db.invalid("GetItem", body, "ExpressionAttributeNames can only be specified when using expressions")
+        .await;
     let body = json!({"TableName": PLAIN, "Key": key(), "ExpressionAttributeValues": {":v": {"N": "1"}}});
     db.invalid(
         "DeleteItem",
@@ -143,12 +152,8 @@ async fn placeholders_missing_and_unused(db: Ask) {
     .await;
     let mut body = condition("attribute_exists(a)");
     body["ExpressionAttributeNames"] = json!({"n": "n"});
-    db.invalid(
-        "DeleteItem",
-        body,
-        "ExpressionAttributeNames contains invalid key: Syntax error; key: \"n\"",
-    )
-    .await;
+    db.invalid("DeleteItem", body, "ExpressionAttributeNames contains invalid key: Syntax error; key: \"n\"")
+        .await;
 }
 
 /// A syntax error names the token and what stands round it.
@@ -202,7 +207,9 @@ async fn wrong_operands(db: Ask) {
     body["ExpressionAttributeValues"] = json!({":v": {"S": "STRING"}});
     let refusal = db.refused("DeleteItem", body).await;
     assert!(
-        refusal.message.starts_with("Invalid ConditionExpression: Invalid attribute type name found; type: STRING"),
+        refusal
+            .message
+            .starts_with("Invalid ConditionExpression: Invalid attribute type name found; type: STRING"),
         "{}",
         refusal.message
     );
@@ -236,18 +243,28 @@ async fn wrong_operands(db: Ask) {
 
 /// A key condition is an equality on the partition key and at most one range on the sort key.
 async fn key_conditions_that_are_none(db: Ask) {
-    let query = |text: &str, values: Value| {
-        json!({"TableName": NUMBERS, "KeyConditionExpression": text, "ExpressionAttributeValues": values})
-    };
+    let query = |text: &str, values: Value| json!({"TableName": NUMBERS, "KeyConditionExpression": text, "ExpressionAttributeValues": values});
     let p = json!({"S": "x"});
     let n = json!({"N": "1"});
     for (text, values, message) in [
         ("p > :p", json!({":p": p}), "Query key condition not supported"),
         ("s = :n", json!({":n": n}), "Query condition missed key schema element: p"),
         ("p = :p AND q = :n", json!({":p": p, ":n": n}), "Query condition missed key schema element: s"),
-        ("p = :p OR s = :n", json!({":p": p, ":n": n}), "Invalid operator used in KeyConditionExpression: OR"),
-        ("p = :p AND s <> :n", json!({":p": p, ":n": n}), "Invalid operator used in KeyConditionExpression: <>"),
-        ("p = :p AND NOT s = :n", json!({":p": p, ":n": n}), "Invalid operator used in KeyConditionExpression: NOT"),
+        (
+            "p = :p OR s = :n",
+            json!({":p": p, ":n": n}),
+            "Invalid operator used in KeyConditionExpression: OR",
+        ),
+        (
+            "p = :p AND s <> :n",
+            json!({":p": p, ":n": n}),
+            "Invalid operator used in KeyConditionExpression: <>",
+        ),
+        (
+            "p = :p AND NOT s = :n",
+            json!({":p": p, ":n": n}),
+            "Invalid operator used in KeyConditionExpression: NOT",
+        ),
         (
             "p = :p AND contains(s, :n)",
             json!({":p": p, ":n": n}),
@@ -271,7 +288,8 @@ async fn key_conditions_that_are_none(db: Ask) {
 /// Of two faults the one the service sees first.
 async fn what_is_told_first(db: Ask) {
     // A broken constraint before mixed styles, mixed styles before a bad value, a bad value before the expression's syntax.
-    let mut body = json!({"TableName": PLAIN, "Item": {"p": {"N": "x"}}, "ConditionExpression": "a ==", "Expected": {}});
+    let mut body =
+        json!({"TableName": PLAIN, "Item": {"p": {"N": "x"}}, "ConditionExpression": "a ==", "Expected": {}});
     db.invalid(
         "PutItem",
         body.clone(),
@@ -298,7 +316,8 @@ async fn a_table_is_looked_for_after_the_request_is_checked(db: Ask) {
 
 /// Empty is not absent.
 async fn empty_expressions_and_maps(db: Ask) {
-    db.invalid("DeleteItem", condition(""), "Invalid ConditionExpression: The expression can not be empty;").await;
+    db.invalid("DeleteItem", condition(""), "Invalid ConditionExpression: The expression can not be empty;")
+        .await;
     db.invalid("UpdateItem", update(""), "Invalid UpdateExpression: The expression can not be empty;").await;
     let body = json!({"TableName": PLAIN, "Key": key(), "ProjectionExpression": ""});
     db.invalid("GetItem", body, "Invalid ProjectionExpression: The expression can not be empty;").await;
