@@ -68,8 +68,6 @@ def base64_text(text):
 
 VALUE_MAPS = {"Item", "Key", "ExpressionAttributeValues", "ExclusiveStartKey"}
 VALUE_LISTS = {"AttributeValueList"}
-# Attributes that are keys of the generated tables or of their indexes.
-KEY_ATTRIBUTES = {"pk", "sk", "l0", "l1", "g0", "g1", "h"}
 STRUCTURES = {"PutRequest", "DeleteRequest", "Get", "Put", "Update", "Delete", "ConditionCheck"}
 
 
@@ -137,28 +135,6 @@ def _transacted_update(operation, request):
     return operation == "TransactWriteItems" and bool(transacted_updates(request))
 
 
-def looks_into_a_key(action):
-    """Whether a condition goes below an attribute that is part of a key, where only scalars stand."""
-    names = action.get("ExpressionAttributeNames", {})
-    paths = re.findall(r"([#\w]+)(?=[.\[])", action.get("ConditionExpression", ""))
-    return any(names.get(path, path) in KEY_ATTRIBUTES for path in paths)
-
-
-for local_error in ("ValidationException", "TransactionCanceledException", "answer"):
-
-    @exception(
-        f"a condition of a transaction that looks into a key: refused for that action, {local_error}",
-        "TransactionCanceledException",
-        local_error,
-        # "Cancellation reason codes", ValidationError: "One or more parameter values were invalid". DynamoDB Local answers
-        # the same condition in three ways, by kind of action.
-        "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html",
-    )
-    def _into_a_key(operation, request):
-        actions = [a for one in request.get("TransactItems", []) for a in one.values() if isinstance(a, dict)]
-        return operation == "TransactWriteItems" and any(map(looks_into_a_key, actions))
-
-
 @exception(
     "a conditional operator that is neither AND nor OR",
     "ValidationException",
@@ -177,3 +153,60 @@ def _conditional_operator(operation, request):
 )
 def _wrong_twice(operation, request):
     return not re.fullmatch(r"diff-\d+-[01]", request.get("TableName", "")) and "UpdateExpression" in request
+
+
+@exception(
+    "two actions of a transaction on one item: refused before any condition is judged",
+    "ValidationException",
+    "TransactionCanceledException",
+    # "TransactWriteItems … the actions … can target up to 100 distinct items"
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html",
+)
+def _one_item_twice(operation, request):
+    actions = [a for one in request.get("TransactItems", []) for a in one.values() if isinstance(a, dict)]
+    targets = [repr((a.get("TableName"), {n: v for n, v in (a.get("Key") or a.get("Item") or {}).items() if n in ("pk", "sk")})) for a in actions]
+    return operation == "TransactWriteItems" and len(set(targets)) < len(targets)
+
+
+@exception(
+    "a filter on an index that names an attribute the index does not hold: it is not there",
+    "answer",
+    "answer",
+    # "If you query or scan a … secondary index, only the projected attributes are available"
+    "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html#GSI.Projections",
+)
+def _filter_beyond_projection(operation, request):
+    return operation in ("Query", "Scan") and "IndexName" in request and ("FilterExpression" in request or "ScanFilter" in request)
+
+
+@exception(
+    "TransactGetItems cancelled: DynamoDB Local gives no reasons",
+    "TransactionCanceledException",
+    "TransactionCanceledException",
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactGetItems.html#API_TransactGetItems_Errors",
+)
+def _get_reasons(operation, request):
+    return operation == "TransactGetItems"
+
+
+@exception(
+    "TransactGetItems of a table name that no table can have: DynamoDB Local looks for it",
+    "ValidationException",
+    "ResourceNotFoundException",
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Get.html",
+)
+def _get_bad_name(operation, request):
+    gets = [one["Get"] for one in request.get("TransactItems", []) if isinstance(one.get("Get"), dict)]
+    return operation == "TransactGetItems" and any(not 3 <= len(get.get("TableName", "")) <= 255 for get in gets)
+
+
+@exception(
+    "UPDATED_OLD or UPDATED_NEW of a document whose other part was only read: DynamoDB Local returns that part too",
+    "answer",
+    "answer",
+    # "Returns only the updated attributes, as they appeared before the UpdateItem operation"
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html",
+)
+def _read_part(operation, request):
+    nested = re.search(r"\b(\w+)[.\[]\S* = .*\b\1[.\[]", request.get("UpdateExpression", ""))
+    return operation == "UpdateItem" and request.get("ReturnValues") in ("UPDATED_OLD", "UPDATED_NEW") and bool(nested)

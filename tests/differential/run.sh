@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Seeded random sequences of operations against Forebay and DynamoDB Local: the same answers, the same error names.
-#   run.sh HTTP_ENDPOINT [ADMIN_URL]        FOREBAY_SEQUENCES (default 60) and FOREBAY_SEED (default 1) choose how many
+#   run.sh HTTP_ENDPOINT [ADMIN_URL]        FOREBAY_SEQUENCES (default 120) and FOREBAY_SEED (default 1) choose how many
 set -euo pipefail
 cd "$(dirname "$0")"
 source ./dynamodb-local.sh
@@ -9,4 +9,4 @@ log=$(mktemp)
 trap 'kill "${local_pid:-}" 2>/dev/null || true; rm -f "$log"' EXIT
 start_dynamodb_local "$port" "$log"
 PYTHONDONTWRITEBYTECODE=1 python3 compare.py "$1" "http://127.0.0.1:$port" \
-  --seed "${FOREBAY_SEED:-1}" --sequences "${FOREBAY_SEQUENCES:-60}"
+  --seed "${FOREBAY_SEED:-1}" --sequences "${FOREBAY_SEQUENCES:-120}"
