@@ -152,7 +152,9 @@ def _conditional_operator(operation, request):
     "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html",
 )
 def _wrong_twice(operation, request):
-    return not re.fullmatch(r"diff-\d+-[01]", request.get("TableName", "")) and "UpdateExpression" in request
+    return not re.fullmatch(r"diff-\d+-[01]", request.get("TableName", "")) and any(
+        name.endswith("Expression") for name in request
+    )
 
 
 @exception(
@@ -197,7 +199,7 @@ def _get_reasons(operation, request):
 )
 def _get_bad_name(operation, request):
     gets = [one["Get"] for one in request.get("TransactItems", []) if isinstance(one.get("Get"), dict)]
-    return operation == "TransactGetItems" and any(not 3 <= len(get.get("TableName", "")) <= 255 for get in gets)
+    return operation == "TransactGetItems" and any(not re.fullmatch(r"[\w.-]{3,255}", get.get("TableName", "")) for get in gets)
 
 
 @exception(
@@ -210,3 +212,13 @@ def _get_bad_name(operation, request):
 def _read_part(operation, request):
     nested = re.search(r"\b(\w+)[.\[]\S* = .*\b\1[.\[]", request.get("UpdateExpression", ""))
     return operation == "UpdateItem" and request.get("ReturnValues") in ("UPDATED_OLD", "UPDATED_NEW") and bool(nested)
+
+
+@exception(
+    "an empty Select: no member of the enumeration",
+    "ValidationException",
+    "answer",
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html#DDB-Query-request-Select",
+)
+def _empty_select(operation, request):
+    return request.get("Select") == ""
