@@ -51,7 +51,8 @@ fn boto(keyring: &Keyring, authorization: &str, now: u64) -> Result<String, Erro
 }
 
 /// Method, path and query, more headers, body, signature.
-type Vector = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static [u8], &'static str);
+type Vector =
+    (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static [u8], &'static str);
 
 #[test]
 fn the_published_vectors_come_out() {
