@@ -3,6 +3,8 @@
 //! One thread drives all connections, so that it can be pinned to a core of its own; what is compared is a ratio between
 //! targets of one run. Deliberately not a test: nothing here passes or fails on a time.
 
+#![allow(clippy::disallowed_methods, reason = "a load generator measures the machine's own time")]
+
 mod drive;
 mod echo;
 mod keys;
