@@ -24,6 +24,7 @@ use api::{
 use raft::network::NoPeers;
 use raft::{RaftError, RaftNode, RaftSettings};
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::apply::{Applier, Outcome, Reply, too_stale};
 use crate::command::{Body, Command};
@@ -178,11 +179,15 @@ impl Catalog for Embedded {
 
 impl DynamoDb for Embedded {
     async fn call(&self, cx: Context, request: Request) -> Result<Answer, Error> {
-        match request.kind().class() {
-            OpClass::Read | OpClass::Describe => Core::read(&self.core, cx, request).await,
-            OpClass::Write => self.core.write(&cx, request).await,
-            OpClass::Control => self.core.control(&cx, request).await,
-        }
+        let answer = async move {
+            match request.kind().class() {
+                OpClass::Read | OpClass::Describe => Core::read(&self.core, cx, request).await,
+                OpClass::Write => self.core.write(&cx, request).await,
+                OpClass::Control => self.core.control(&cx, request).await,
+            }
+        };
+        // A span that nobody collects is a load and a branch; what memory above answers does not come here.
+        answer.instrument(tracing::debug_span!("store")).await
     }
 }
 

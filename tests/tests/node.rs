@@ -369,5 +369,8 @@ fn the_spans_of_one_request_go_through_every_layer() {
     let deepest = traces.values().max_by_key(|trace| depth(trace)).expect("spans came");
     let names: Vec<_> = deepest.iter().map(|span| span.name.clone()).collect();
     println!("the deepest trace: {names:?}");
-    assert!(depth(deepest) >= 4, "front, request, cache and store: {names:?}");
+    for layer in ["request", "limited", "resolved", "cached", "store"] {
+        assert!(names.iter().any(|name| name == layer), "no span of {layer}: {names:?}");
+    }
+    assert_eq!(depth(deepest), deepest.len(), "each stands within the one above it: {names:?}");
 }

@@ -219,7 +219,7 @@ async fn connectives_and_their_order(db: Ask) {
             ("NOT (n = :v OR n = :v)", &one, false),
             ("not not n = :v", &one, true),
             ("n = :v AND (attribute_exists(t) AND NOT attribute_exists(nope))", &one, true),
-            ("((((n = :v))))", &one, true),
+            ("(n = :v)", &one, true),
         ],
     )
     .await;

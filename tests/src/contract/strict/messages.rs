@@ -166,6 +166,12 @@ async fn expressions_that_are_none(db: Ask) {
     .await;
     db.invalid(
         "DeleteItem",
+        condition("((a = b))"),
+        "Invalid ConditionExpression: The expression has redundant parentheses;",
+    )
+    .await;
+    db.invalid(
+        "DeleteItem",
         condition("whatever(a)"),
         "Invalid ConditionExpression: Invalid function name; function: whatever",
     )
