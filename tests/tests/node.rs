@@ -280,8 +280,11 @@ fn https_with_a_certificate_that_is_replaced_while_it_runs() {
     assert!(node.stop().success());
 }
 
+/// What was posted: path and body, in order.
+type Received = Mutex<Vec<(String, Vec<u8>)>>;
+
 /// Receives what is posted to it, on a thread of its own, and answers all with 200.
-fn receiver() -> (String, Arc<Mutex<Vec<(String, Vec<u8>)>>>) {
+fn receiver() -> (String, Arc<Received>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     let received = Arc::new(Mutex::new(Vec::new()));
@@ -295,7 +298,7 @@ fn receiver() -> (String, Arc<Mutex<Vec<(String, Vec<u8>)>>>) {
     (url, received)
 }
 
-fn receive(mut stream: std::net::TcpStream, keep: &Mutex<Vec<(String, Vec<u8>)>>) {
+fn receive(mut stream: std::net::TcpStream, keep: &Received) {
     let mut read = Vec::new();
     let mut part = [0; 16 * 1024];
     loop {

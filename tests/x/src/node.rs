@@ -1,5 +1,10 @@
 //! A fresh node in memory, for one suite.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the patience of a chore with a process is counted on the machine's clock"
+)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;

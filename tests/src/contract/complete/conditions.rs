@@ -40,8 +40,11 @@ async fn holds(db: &Ask, key: &str, condition: &str, values: &Value, names: &Val
     }
 }
 
+/// A condition, the values of its placeholders, and whether it must hold.
+type Judged<'a> = (&'a str, &'a [(&'a str, Value)], bool);
+
 /// Each condition with what it must come to. Values not used by one would be refused, so each names its own.
-async fn check(db: &Ask, key: &str, list: &[(&str, &[(&str, Value)], bool)]) {
+async fn check(db: &Ask, key: &str, list: &[Judged<'_>]) {
     for (condition, values, expected) in list {
         let values: Value =
             Value::Object(values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect());
