@@ -62,7 +62,7 @@ pub struct Report {
 
 /// Whether the world of a seed asks one thing at a time.
 pub fn one_at_a_time(seed: u64) -> bool {
-    seed % 2 == 0
+    seed.is_multiple_of(2)
 }
 
 /// Lives a seed's world through.
@@ -436,7 +436,7 @@ async fn scan(store: &Embedded, index: Option<&str>) -> Result<BTreeMap<String, 
 /// Every third item is in no index.
 fn item(key: &str, mark: u64) -> Value {
     let mut item = json!({"p": {"S": key}, "n": {"N": mark.to_string()}, "pad": {"S": "x".repeat((mark % 90) as usize)}});
-    if mark % 3 > 0 {
+    if !mark.is_multiple_of(3) {
         item["g"] = json!({"S": format!("g{}", mark % 4)});
     }
     item
@@ -447,7 +447,7 @@ fn update(key: &str, mark: u64) -> Value {
         "TableName": TABLE, "Key": {"p": {"S": key}}, "UpdateExpression": "SET n = :n REMOVE g",
         "ExpressionAttributeValues": {":n": {"N": mark.to_string()}},
     });
-    if mark % 3 > 0 {
+    if !mark.is_multiple_of(3) {
         body["UpdateExpression"] = json!("SET n = :n, g = :g");
         body["ExpressionAttributeValues"][":g"] = json!({"S": format!("g{}", mark % 4)});
     }

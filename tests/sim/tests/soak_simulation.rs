@@ -18,7 +18,7 @@ fn many_seeds() {
             println!("seed {seed}: {:#?}", report.faults);
             failed.push(seed);
         }
-        if (seed + 1 - first) % 1000 == 0 {
+        if (seed + 1 - first).is_multiple_of(1000) {
             println!(
                 "{} seeds, {acknowledged} writes acknowledged, {} seeds failed",
                 seed + 1 - first,
