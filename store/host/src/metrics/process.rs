@@ -52,6 +52,7 @@ fn parse_status(status: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the age of this very process")]
 mod tests {
     use super::*;
 
