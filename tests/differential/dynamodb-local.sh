@@ -1,16 +1,16 @@
 # Sourced: fetches DynamoDB Local at its pinned version and starts it. Sets `local_pid`; the caller stops it by that.
 #   start_dynamodb_local PORT LOGFILE [ARG ...]     (default: in memory)
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+dynamodb_local_here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 start_dynamodb_local() {
   local port="$1" log="$2"
   shift 2
   local lib="${XDG_CACHE_HOME:-$HOME/.cache}/forebay/peers/dynamodb-local"
-  if ! cmp -s "$here/pom.xml" "$lib/installed.xml"; then
+  if ! cmp -s "$dynamodb_local_here/pom.xml" "$lib/installed.xml"; then
     echo "fetching DynamoDB Local with Maven" >&2
     rm -rf "$lib"
     mkdir -p "$lib"
-    mvn -B -q -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$lib" >&2
-    cp "$here/pom.xml" "$lib/installed.xml"
+    mvn -B -q -f "$dynamodb_local_here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$lib" >&2
+    cp "$dynamodb_local_here/pom.xml" "$lib/installed.xml"
   fi
   [ $# -gt 0 ] || set -- -inMemory
   java -Xmx1g -Dsqlite4java.library.path="$lib" -cp "$lib/*" \

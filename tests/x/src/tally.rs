@@ -41,6 +41,10 @@ pub enum Counting {
 /// Runs a command, passes its output on, and counts. A program that ends badly without a failed test of its own counts as one failure,
 /// and so does one that counted nothing.
 pub fn counted(command: &mut Command, counting: Counting) -> Result<Tally, Failure> {
+    counted_to(&mut std::io::stdout(), command, counting)
+}
+
+fn counted_to(out: &mut impl Write, command: &mut Command, counting: Counting) -> Result<Tally, Failure> {
     let shown = shown(command);
     let mut child = command
         .stdin(Stdio::null())
@@ -53,7 +57,7 @@ pub fn counted(command: &mut Command, counting: Counting) -> Result<Tally, Failu
             let line = line.map_err(|error| format!("cannot read what {shown} prints: {error}"))?;
             let line = String::from_utf8_lossy(&line);
             // A terminal that is gone is no reason to stop counting.
-            let _ = writeln!(std::io::stdout(), "{line}");
+            let _ = writeln!(out, "{line}");
             match counting {
                 Counting::CargoTests => tally += cargo_line(&line).unwrap_or_default(),
                 Counting::LastLine => tally = suite_line(&line).unwrap_or(tally),
@@ -100,25 +104,30 @@ mod tests {
         command
     }
 
+    /// Counted without passing on: what these scripts print would itself be counted by whoever runs these tests.
+    fn quietly(command: &mut Command, counting: Counting) -> Result<Tally, Failure> {
+        counted_to(&mut std::io::sink(), command, counting)
+    }
+
     #[test]
     fn cargo_lines_add_up_and_ignored_tests_are_failures() {
         let script = "echo 'test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.1s'; \
                       echo 'test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0s'";
-        assert_eq!(counted(&mut sh(script), Counting::CargoTests), Ok(Tally { passed: 6, failed: 3 }));
+        assert_eq!(quietly(&mut sh(script), Counting::CargoTests), Ok(Tally { passed: 6, failed: 3 }));
     }
 
     #[test]
     fn the_last_line_of_a_suite_counts() {
         let script = "echo '1 passed, 1 failed'; echo noise; echo '7 passed, 0 failed'; echo done";
-        assert_eq!(counted(&mut sh(script), Counting::LastLine), Ok(Tally { passed: 7, failed: 0 }));
+        assert_eq!(quietly(&mut sh(script), Counting::LastLine), Ok(Tally { passed: 7, failed: 0 }));
     }
 
     #[test]
     fn a_bad_end_and_an_empty_run_are_failures() {
         let one = Ok(Tally { passed: 0, failed: 1 });
-        assert_eq!(counted(&mut sh("exit 3"), Counting::LastLine), one);
-        assert_eq!(counted(&mut sh("echo nothing here"), Counting::CargoTests), one);
-        let late = counted(&mut sh("echo '4 passed, 0 failed'; exit 1"), Counting::LastLine);
+        assert_eq!(quietly(&mut sh("exit 3"), Counting::LastLine), one);
+        assert_eq!(quietly(&mut sh("echo nothing here"), Counting::CargoTests), one);
+        let late = quietly(&mut sh("echo '4 passed, 0 failed'; exit 1"), Counting::LastLine);
         assert_eq!(late, Ok(Tally { passed: 4, failed: 1 }));
     }
 }
