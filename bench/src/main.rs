@@ -23,7 +23,7 @@ use target::Target;
 
 /// Measures Forebay beside its peers.
 #[derive(Parser)]
-#[command(name = "forebay-bench", version, about)]
+#[command(name = "forebay-bench", version, about, args_override_self = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -32,6 +32,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run one scenario against every target in turn, several rounds.
+    #[command(args_override_self = true)]
     Run {
         /// What each request does.
         scenario: Scenario,
