@@ -14,6 +14,9 @@ struct Soak {
 /// How many inputs a fuzz test makes; whoever sets it decides, else a million.
 const FUZZ_RUNS: &str = "FOREBAY_FUZZ_RUNS";
 
+/// How many random tables the property test plays; whoever sets it decides, else 5,000.
+const CASES: &str = "FOREBAY_CASES";
+
 /// A new long form is one row here.
 const SOAKS: &[Soak] = &[
     Soak {
@@ -37,9 +40,9 @@ const SOAKS: &[Soak] = &[
             "test",
             "--release",
             "--package",
-            "forebay-tests",
-            "--test",
-            "soak_fuzz_json",
+            "forebay-store-http",
+            "--lib",
+            "fuzz_json_requests",
             "--",
             "--nocapture",
         ],
@@ -80,9 +83,9 @@ const SOAKS: &[Soak] = &[
             "test",
             "--release",
             "--package",
-            "forebay-tests",
-            "--test",
-            "soak_property",
+            "forebay-proxy",
+            "--lib",
+            "whatever_the_cache_answers_is_what_the_store_answers",
             "--",
             "--nocapture",
         ],
@@ -108,6 +111,9 @@ pub fn soak(name: &str) -> Result<(), Failure> {
     let mut command = cargo(soak.command)?;
     if std::env::var_os(FUZZ_RUNS).is_none() {
         command.env(FUZZ_RUNS, "1000000");
+    }
+    if std::env::var_os(CASES).is_none() {
+        command.env(CASES, "5000");
     }
     if soak.command.contains(&"forebay-tests") {
         command.env("FOREBAY_BIN", binary("forebay-proxy", "forebay")?);

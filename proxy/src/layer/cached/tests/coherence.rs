@@ -289,7 +289,10 @@ fn play_all(world: &World, tally: &Tally, cases: u32, shrink: u32) -> Result<(),
 fn whatever_the_cache_answers_is_what_the_store_answers() {
     let world = World::new(CacheSettings::default());
     let tally = Tally::default();
-    if let Err(error) = play_all(&world, &tally, 150, 200) {
+    // The long form plays more tables.
+    let cases =
+        std::env::var("FOREBAY_CASES").map_or(150, |cases| cases.parse().expect("FOREBAY_CASES is a number"));
+    if let Err(error) = play_all(&world, &tally, cases, 200) {
         panic!("{error}");
     }
     let share = tally.from_cache.get() as f64 / tally.answers.get() as f64;
