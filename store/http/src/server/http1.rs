@@ -104,7 +104,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
     loop {
         let mut slots = [const { MaybeUninit::uninit() }; HEADERS];
         let mut none = [EMPTY_HEADER; 0];
-        let wanted = match find(&buffer[start..end], &mut slots, &mut none) {
+        let (wanted, waiting) = match find(&buffer[start..end], &mut slots, &mut none) {
             Found::Whole { request, head_bytes, body_bytes } => {
                 let head = Head::new(
                     request.method.unwrap_or_default(),
@@ -157,8 +157,8 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 return refuse(io, &mut out, HEAD_TOO_LARGE, &mut watch).await;
             }
             Found::Malformed(status_line) => return refuse(io, &mut out, status_line, &mut watch).await,
-            Found::PartOfHead => end - start + 1,
-            Found::PartOfBody { whole_bytes } => whole_bytes,
+            Found::PartOfHead => (end - start + 1, Phase::Head),
+            Found::PartOfBody { whole_bytes } => (whole_bytes, Phase::Body),
             Found::TooLarge => {
                 let reply = answer::too_large(connection);
                 render(&reply, date.text(inner.surroundings.wall_millis() / 1000), &mut out);
@@ -194,11 +194,8 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
             }
             buffer.resize(grown, 0);
         }
-        let mut phase = match (end, wanted) {
-            (0, _) => Phase::Idle,
-            (have, wanted) if wanted == have + 1 => Phase::Head,
-            _ => Phase::Body,
-        };
+        // What is missing is said by what was found, not by how much: a body may lack a single byte, and has no line end.
+        let mut phase = if end == 0 { Phase::Idle } else { waiting };
         // A head ends with a line end: without one in what is new, parsing again would only let a dripping peer spend our
         // time.
         loop {
