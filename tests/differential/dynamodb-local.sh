@@ -17,7 +17,7 @@ start_dynamodb_local() {
     com.amazonaws.services.dynamodbv2.local.main.ServerRunner -port "$port" "$@" >"$log" 2>&1 &
   local_pid=$!
   for _ in $(seq 150); do
-    if curl -s -o /dev/null "http://127.0.0.1:$port/"; then return 0; fi
+    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return 0; fi
     kill -0 "$local_pid" 2>/dev/null || break
     sleep 0.2
   done

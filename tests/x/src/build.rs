@@ -79,8 +79,9 @@ pub fn bench(args: &[String]) -> Result<(), Failure> {
         return Err(become_it(Command::new(bench).args(args)));
     }
     let forebay = binary("forebay-proxy", "forebay")?;
+    let path = prerequisite::ensure_clients()?;
     say("measuring beside Redis, DynamoDB Local and dynalite: about ten minutes on an idle machine");
-    Err(become_it(Command::new(root().join("bench/run.sh")).arg(forebay).arg(bench)))
+    Err(become_it(Command::new(root().join("bench/run.sh")).arg(forebay).arg(bench).env("PATH", path)))
 }
 
 /// Returns only to say why it could not.

@@ -12,6 +12,7 @@ mod soak;
 mod suite;
 mod tally;
 mod test;
+mod toolchain;
 
 use std::process::ExitCode;
 

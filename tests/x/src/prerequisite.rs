@@ -1,10 +1,11 @@
 //! What must be on the machine besides Rust, and how it gets there on Debian.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::build::{run, shown};
-use crate::{Failure, say};
+use crate::{Failure, say, toolchain};
 
 /// One thing that must be there.
 pub struct Prerequisite {
@@ -12,7 +13,7 @@ pub struct Prerequisite {
     name: &'static str,
     /// What needs it.
     why: &'static str,
-    /// Debian's packages that bring it.
+    /// Debian's packages that bring it, new enough in Debian 12.
     packages: &'static [&'static str],
     /// Whether it is there.
     present: fn() -> bool,
@@ -34,31 +35,32 @@ pub const NATIVE: &[Prerequisite] = &[
     },
 ];
 
-/// What the suites of real clients and the differential test need.
+/// A version, as far as it matters: its first two numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32);
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
+/// What the suites of real clients and the differential test need, besides the toolchains of [`crate::toolchain`].
 pub const CLIENTS: &[Prerequisite] = &[
     Prerequisite {
-        name: "Python with venv",
+        name: "Python 3.10 or newer with venv",
         why: "boto3, PynamoDB, the AWS CLI and the differential test run on it",
         packages: &["python3", "python3-venv"],
-        present: || answers("python3", &["-c", "import ensurepip, venv"]),
+        present: || {
+            is_there("python3", &["--version"], Version(3, 10))
+                && answers("python3", &["-c", "import ensurepip, venv"])
+        },
     },
     Prerequisite {
-        name: "Node.js with npm",
-        why: "the AWS SDK for JavaScript runs on it",
-        packages: &["nodejs", "npm"],
-        present: || answers("node", &["--version"]) && answers("npm", &["--version"]),
-    },
-    Prerequisite {
-        name: "Go",
-        why: "the AWS SDK for Go is tested with it",
-        packages: &["golang-go"],
-        present: || answers("go", &["version"]),
-    },
-    Prerequisite {
-        name: "Java",
+        name: "a Java development kit 17 or newer",
         why: "the AWS SDK for Java and DynamoDB Local run on it",
         packages: &["default-jdk-headless"],
-        present: || answers("javac", &["-version"]),
+        present: || is_there("javac", &["-version"], Version(17, 0)),
     },
     Prerequisite {
         name: "Maven",
@@ -83,6 +85,12 @@ pub fn ensure(needed: &[Prerequisite]) -> Result<(), Failure> {
         None => Ok(()),
         Some(one) => Err(format!("{} is still missing after installing {}", one.name, packages.join(" "))),
     }
+}
+
+/// Makes sure of all that the suites of real clients need, and answers the PATH they are to run with.
+pub fn ensure_clients() -> Result<OsString, Failure> {
+    ensure(CLIENTS)?;
+    toolchain::path(&toolchain::ensure()?)
 }
 
 fn install(packages: &[&str]) -> Result<(), Failure> {
@@ -125,6 +133,25 @@ fn answers(program: &str, args: &[&str]) -> bool {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
+}
+
+/// Whether `program args` ends well and says a version of at least `least`.
+pub fn is_there(program: &str, args: &[&str], least: Version) -> bool {
+    let output = Command::new(program).args(args).stdin(Stdio::null()).output();
+    output.is_ok_and(|output| {
+        let said = String::from_utf8_lossy(&output.stdout);
+        output.status.success() && version(&said).is_some_and(|version| version >= least)
+    })
+}
+
+/// The first version in a text such as `go version go1.24.3 linux/amd64`, `v20.1.0` or `javac 25`.
+fn version(text: &str) -> Option<Version> {
+    let start = text.find(|letter: char| letter.is_ascii_digit())?;
+    let mut numbers = text[start..].split(|letter: char| !letter.is_ascii_digit());
+    let major = numbers.next()?.parse().ok()?;
+    let dotted = text[start..].trim_start_matches(|letter: char| letter.is_ascii_digit()).starts_with('.');
+    let minor = if dotted { numbers.next().and_then(|minor| minor.parse().ok()).unwrap_or(0) } else { 0 };
+    Some(Version(major, minor))
 }
 
 /// Where the bindings' generator looks for libclang, near enough: its own variable, LLVM's folders, the library folders.
@@ -172,4 +199,32 @@ pub fn ensure_rust_components() -> Result<(), Failure> {
             .map_err(|failure| format!("{failure}; install {component} (with rustup: {command})"))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_as_tools_print_them() {
+        for (said, meant) in [
+            ("go version go1.19.8 linux/amd64", Version(1, 19)),
+            ("v18.20.4\n", Version(18, 20)),
+            ("Python 3.11.2", Version(3, 11)),
+            ("javac 17.0.15", Version(17, 0)),
+            ("javac 25 (build 36)", Version(25, 0)),
+            ("javac 1.8.0_402", Version(1, 8)),
+        ] {
+            assert_eq!(version(said), Some(meant), "{said}");
+        }
+        assert_eq!(version("no version"), None);
+    }
+
+    #[test]
+    fn what_is_older_or_absent_is_not_there() {
+        assert!(is_there("sh", &["-c", "echo v20.1.0"], Version(20, 0)));
+        assert!(!is_there("sh", &["-c", "echo v18.20.4"], Version(20, 0)));
+        assert!(!is_there("sh", &["-c", "echo v20.1.0; exit 1"], Version(20, 0)));
+        assert!(!is_there("there-is-no-such-program", &[], Version(0, 0)));
+    }
 }

@@ -1,5 +1,6 @@
 //! Suites outside cargo: a folder with a `run.sh HTTP_ENDPOINT ADMIN_URL` that ends on a line `N passed, N failed`.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,8 +30,8 @@ pub fn clients() -> Result<Vec<PathBuf>, Failure> {
     }
 }
 
-/// Runs the suite in `folder` against a fresh node. A node that does not start, or does not stop well, is a failure of the suite.
-pub fn run(folder: &Path, forebay: &Path) -> Tally {
+/// Runs the suite in `folder` against a fresh node, with programs searched in `path`. A node that does not start, or does not stop well, is a failure of the suite.
+pub fn run(folder: &Path, forebay: &Path, path: &OsStr) -> Tally {
     let failed = |what: Failure| {
         eprintln!("{}: {what}", folder.display());
         Tally { passed: 0, failed: 1 }
@@ -40,7 +41,7 @@ pub fn run(folder: &Path, forebay: &Path) -> Tally {
         Err(failure) => return failed(failure),
     };
     let mut command = Command::new(folder.join("run.sh"));
-    command.args([&node.http, &node.admin]).current_dir(root());
+    command.args([&node.http, &node.admin]).current_dir(root()).env("PATH", path);
     let mut tally = counted(&mut command, Counting::LastLine).unwrap_or_else(failed);
     if let Err(failure) = node.stop() {
         tally += failed(failure);

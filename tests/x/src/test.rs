@@ -1,5 +1,6 @@
 //! `cargo x test`: every test there is, as a list of named steps, and one line of counts at the end.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::build::{binary, cargo, root};
@@ -53,9 +54,8 @@ pub fn test(filter: Option<&String>) -> Result<(), Failure> {
             chosen = vec![Step { name: filter.clone(), what: What::Cargo(args) }];
         }
     }
-    if chosen.iter().any(|step| matches!(step.what, What::Suite(_))) {
-        prerequisite::ensure(prerequisite::CLIENTS)?;
-    }
+    let has_suites = chosen.iter().any(|step| matches!(step.what, What::Suite(_)));
+    let path = if has_suites { prerequisite::ensure_clients()? } else { OsString::new() };
     let needs_node = |step: &Step| match &step.what {
         What::Suite(_) => true,
         What::Cargo(args) => args.iter().any(|arg| arg == "--workspace"),
@@ -68,7 +68,7 @@ pub fn test(filter: Option<&String>) -> Result<(), Failure> {
     for (index, step) in chosen.into_iter().enumerate() {
         say(&format!("test {} of {count}: {}", index + 1, step.name));
         let tally = match (&step.what, &forebay) {
-            (What::Suite(folder), Some(forebay)) => suite::run(folder, forebay),
+            (What::Suite(folder), Some(forebay)) => suite::run(folder, forebay, &path),
             (What::Suite(_), None) => Err("a suite needs the node, which is built above for every suite")?,
             (What::Cargo(args), forebay) => {
                 let mut command = cargo(&["test", "--release"])?;
