@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.parse
 
+import control
 import exceptions
 from generate import Generator, Schema
 
@@ -84,7 +85,36 @@ def answer(operation, status, body):
         return [item(one.get("Item")) for one in body["Responses"]]
     if operation in ("BatchWriteItem", "TransactWriteItems"):
         return {name: value for name, value in body.items() if name == "UnprocessedItems"}
+    if operation in ("CreateTable", "DescribeTable"):
+        return description(body.get("TableDescription") or body["Table"])
+    if operation in ("UpdateTable", "DeleteTable"):
+        # States on the way are each store's own. What it comes to is compared afterwards.
+        return body["TableDescription"]["TableName"]
     return body
+
+
+def description(table):
+    """What two stores must agree on of a table that is not being changed."""
+
+    def units(of):
+        return [of.get("ProvisionedThroughput", {}).get(f"{kind}CapacityUnits", 0) for kind in ("Read", "Write")]
+
+    def index(one):
+        projection = one["Projection"]
+        kept = sorted(projection.get("NonKeyAttributes", []))
+        return one["IndexName"], one["KeySchema"], projection["ProjectionType"], kept, units(one), one.get("ItemCount", 0)
+
+    return {
+        "name": table["TableName"],
+        "key": table["KeySchema"],
+        "attributes": unordered((one["AttributeName"], one["AttributeType"]) for one in table["AttributeDefinitions"]),
+        "billing": table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+        "units": units(table),
+        "items": table["ItemCount"],
+        "protected": table.get("DeletionProtectionEnabled", False),
+        "local": unordered(map(index, table.get("LocalSecondaryIndexes", []))),
+        "global": unordered(map(index, table.get("GlobalSecondaryIndexes", []))),
+    }
 
 
 def pages(endpoint, operation, request, order):
@@ -107,51 +137,121 @@ def pages(endpoint, operation, request, order):
     return compared
 
 
-def wait_active(endpoint, table):
-    for _ in range(400):
+def listed(endpoint, request):
+    """ListTables, walked to its end: the names of each page."""
+    request, names = dict(request), []
+    for _ in range(200):
+        status, body = endpoint.call("ListTables", request)
+        if status != 200:
+            return answer("ListTables", status, body)
+        names.append(body["TableNames"])
+        if "LastEvaluatedTableName" not in body:
+            # Whether a last full page is followed by an empty one is each store's own.
+            return [page for page in names if page]
+        request["ExclusiveStartTableName"] = body["LastEvaluatedTableName"]
+    return {"error": "a list that never ends"}
+
+
+def settled(endpoint, table):
+    """The description of a table once nothing is changing about it; None where there is no such table."""
+    for _ in range(4000):
         status, body = endpoint.call("DescribeTable", {"TableName": table})
-        if status == 200 and body["Table"]["TableStatus"] == "ACTIVE":
-            return
-        time.sleep(0.01)
-    raise SystemExit(f"{table} does not become active")
+        if status != 200:
+            return None
+        states = [one["IndexStatus"] for one in body["Table"].get("GlobalSecondaryIndexes", [])]
+        if {body["Table"]["TableStatus"], *states} == {"ACTIVE"}:
+            return body["Table"]
+        time.sleep(0.005)
+    raise SystemExit(f"{table} does not come to rest")
 
 
-def sequence(ours, peer, seed, tally):
+def clear(endpoint):
+    """Drops every table there is."""
+    for name in [name for page in listed(endpoint, {}) for name in page]:
+        drop(endpoint, name)
+
+
+def drop(endpoint, name):
+    """Sees to it that there is no such table."""
+    table = settled(endpoint, name)
+    if table and table.get("DeletionProtectionEnabled"):
+        endpoint.call("UpdateTable", {"TableName": name, "DeletionProtectionEnabled": False})
+    endpoint.call("DeleteTable", {"TableName": name})
+    settled(endpoint, name)
+
+
+class Sequence:
     """One seed: its tables, its requests, and what differs."""
-    rng = random.Random(seed)
-    schemas = [Schema(rng, f"diff-{seed}-{n}") for n in range(2)]
-    generator, differing = Generator(rng, schemas), []
-    for schema in schemas:
-        for endpoint in (ours, peer):
-            status, body = endpoint.call("CreateTable", schema.create())
+
+    def __init__(self, ours, peer, seed, tally):
+        self.both, self.tally, self.differing = (ours, peer), tally, []
+        self.rng = rng = random.Random(seed)
+        self.tables = {}
+        for schema in [Schema(rng, f"diff-{seed}-{n}") for n in range(2)]:
+            self.made(schema)
+        # These come and go.
+        self.own = [f"diff-{seed}-{n}" for n in "xy"]
+        self.generator = Generator(rng, self.tables, control.Control(rng, self.own, Schema))
+
+    def made(self, schema):
+        for endpoint in self.both:
+            status, body = endpoint.call("CreateTable", control.create(schema))
             if status != 200:
-                raise SystemExit(f"seed {seed}: CreateTable {schema.create()} is answered {body}")
-            wait_active(endpoint, schema.name)
-    for step in range(REQUESTS):
-        operation, request = generator.request()
-        if operation in ("Query", "Scan"):
-            schema = next((s for s in schemas if s.name == request.get("TableName")), schemas[0])
-            names = schema.indexes.get(request.get("IndexName"), (None, schema.key))[1]
-            order = names[1] if len(names) == 2 else None
-            both = [pages(endpoint, operation, request, order) for endpoint in (ours, peer)]
+                raise SystemExit(f"CreateTable {control.create(schema)} is answered {body}")
+            settled(endpoint, schema.name)
+        self.tables[schema.name] = schema
+
+    def run(self):
+        for step in range(REQUESTS):
+            operation, request = self.generator.request()
+            asked = [self.ask(endpoint, operation, request) for endpoint in self.both]
+            same = self.compare(step, operation, request, *asked)
+            if operation in ("CreateTable", "UpdateTable", "DeleteTable"):
+                self.settle(step, operation, request, same)
+        for name in self.tables:
+            # Whatever the answers were, both must have come to hold the same items.
+            whole = {"TableName": name, "ConsistentRead": True}
+            self.compare("end", "Scan", whole, *(pages(endpoint, "Scan", whole, None) for endpoint in self.both))
+        for endpoint in self.both:
+            clear(endpoint)
+        return self.differing
+
+    def ask(self, endpoint, operation, request):
+        if operation == "ListTables":
+            return listed(endpoint, request)
+        if operation not in ("Query", "Scan"):
+            return answer(operation, *endpoint.call(operation, request))
+        schema = self.tables.get(request.get("TableName"), self.generator.schemas[0])
+        names = schema.indexes.get(request.get("IndexName"), (None, schema.key))[1]
+        return pages(endpoint, operation, request, names[1] if len(names) == 2 else None)
+
+    def compare(self, step, operation, request, one, other):
+        """Whether both answered alike."""
+        self.tally["comparisons"] += 1
+        if one == other:
+            return True
+        known = exceptions.known(operation, request, one, other, self.tables)
+        if known:
+            self.tally["exceptions"][known] = self.tally["exceptions"].get(known, 0) + 1
         else:
-            both = [answer(operation, *endpoint.call(operation, request)) for endpoint in (ours, peer)]
-        tally["comparisons"] += 1
-        if both[0] != both[1]:
-            known = exceptions.known(operation, request, *both)
-            if known:
-                tally["exceptions"][known] = tally["exceptions"].get(known, 0) + 1
-                continue
-            differing.append((step, operation, request, *both))
-    for schema in schemas:
-        # Whatever the answers were, both must have come to hold the same items.
-        held = [pages(endpoint, "Scan", {"TableName": schema.name, "ConsistentRead": True}, None) for endpoint in (ours, peer)]
-        tally["comparisons"] += 1
-        if held[0] != held[1]:
-            differing.append(("end", "Scan", {"TableName": schema.name}, *held))
-        for endpoint in (ours, peer):
-            endpoint.call("DeleteTable", {"TableName": schema.name})
-    return differing
+            self.differing.append((step, operation, request, one, other))
+        return False
+
+    def settle(self, step, operation, request, same):
+        """Both have done, or not done, the same to the table that was named. Where they have not, it is dropped, and made anew if it is
+        one of those that are always there."""
+        name = request.get("TableName", "")
+        found = [settled(endpoint, name) for endpoint in self.both]
+        told = [one and description(one) for one in found]
+        # What follows from different answers is no difference of its own.
+        alike = told[0] == told[1] if not same else self.compare(step, operation, request, *told)
+        if not alike:
+            for endpoint in self.both:
+                drop(endpoint, name)
+        if alike and found[0]:
+            self.tables[name] = Schema.described(found[0])
+        elif self.tables.pop(name, None) and name not in self.own:
+            self.made(Schema(self.rng, name))
 
 
 def main():
@@ -162,9 +262,11 @@ def main():
     arguments.add_argument("--sequences", type=int, default=60)
     arguments = arguments.parse_args()
     ours, peer = Endpoint(arguments.ours), Endpoint(arguments.peer)
+    for endpoint in (ours, peer):
+        clear(endpoint)
     tally, failed = {"comparisons": 0, "exceptions": {}}, 0
     for seed in range(arguments.seed, arguments.seed + arguments.sequences):
-        differing = sequence(ours, peer, seed, tally)
+        differing = Sequence(ours, peer, seed, tally).run()
         failed += bool(differing)
         for step, operation, request, one, other in differing[:3]:
             print(f"seed {seed} step {step}: {operation} {json.dumps(request)}\n  Forebay        {one}\n  DynamoDB Local {other}")

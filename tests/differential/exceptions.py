@@ -11,7 +11,7 @@ KNOWN = []
 
 
 def exception(name, ours, peer, page):
-    """Registers a predicate on (operation, request) for exactly these two outcomes."""
+    """Registers a predicate on (operation, request, tables) for exactly these two outcomes; tables are schemas by name."""
 
     def register(shape):
         KNOWN.append((name, ours, peer, page, shape))
@@ -25,10 +25,10 @@ def outcome(answer):
     return answer.get("error", "answer") if isinstance(answer, dict) else "answer"
 
 
-def known(operation, request, ours, peer):
+def known(operation, request, ours, peer, tables):
     """The name of the exception that covers this difference."""
     for name, one, other, _, shape in KNOWN:
-        if outcome(ours) == one and outcome(peer) == other and shape(operation, request):
+        if outcome(ours) == one and outcome(peer) == other and shape(operation, request, tables):
             return name
     return None
 
@@ -97,6 +97,8 @@ def malformed(node):
                 return True
             if any(not isinstance(one, (dict, list)) or one == [] for one in value.values()):
                 return True
+            if any(isinstance(one, list) and not all(isinstance(write, dict) for write in one) for one in value.values()):
+                return True
         elif name == "Keys":
             if not isinstance(value, list) or any(not isinstance(k, dict) or any(map(mistyped, k.values())) for k in value):
                 return True
@@ -115,7 +117,7 @@ for local_error in ("ValidationException", "InternalFailure", "TransactionCancel
         local_error,
         "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html",
     )
-    def _wrong_shape(operation, request):
+    def _wrong_shape(operation, request, tables):
         return malformed(request)
 
 
@@ -131,7 +133,7 @@ def transacted_updates(request):
     # "The provided expression refers to an attribute that does not exist in the item", and others of the kind.
     "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html",
 )
-def _transacted_update(operation, request):
+def _transacted_update(operation, request, tables):
     return operation == "TransactWriteItems" and bool(transacted_updates(request))
 
 
@@ -141,7 +143,7 @@ def _transacted_update(operation, request):
     "InternalFailure",
     "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LegacyConditionalParameters.ConditionalOperator.html",
 )
-def _conditional_operator(operation, request):
+def _conditional_operator(operation, request, tables):
     return request.get("ConditionalOperator") not in (None, "AND", "OR")
 
 
@@ -151,8 +153,8 @@ def _conditional_operator(operation, request):
     "ResourceNotFoundException",
     "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html",
 )
-def _wrong_twice(operation, request):
-    return not re.fullmatch(r"diff-\d+-[01]", request.get("TableName", "")) and any(
+def _wrong_twice(operation, request, tables):
+    return request.get("TableName", "") not in tables and any(
         name.endswith("Expression") for name in request
     )
 
@@ -164,31 +166,78 @@ def _wrong_twice(operation, request):
     # "TransactWriteItems … the actions … can target up to 100 distinct items"
     "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html",
 )
-def _one_item_twice(operation, request):
+def _one_item_twice(operation, request, tables):
     actions = [a for one in request.get("TransactItems", []) for a in one.values() if isinstance(a, dict)]
     targets = [repr((a.get("TableName"), {n: v for n, v in (a.get("Key") or a.get("Item") or {}).items() if n in ("pk", "sk")})) for a in actions]
     return operation == "TransactWriteItems" and len(set(targets)) < len(targets)
 
 
+WORDS = {"AND", "OR", "NOT", "BETWEEN", "IN", "SIZE", "CONTAINS", "BEGINS_WITH", "ATTRIBUTE_EXISTS", "ATTRIBUTE_NOT_EXISTS", "ATTRIBUTE_TYPE"}
+
+
+def filtered(request):
+    """The top-level attributes that a filter names."""
+    names = request.get("ExpressionAttributeNames", {})
+    paths = re.findall(r"(?<![\w:.#])#?\w+", re.sub(r"\[\d+\]", "", request.get("FilterExpression", "")))
+    return {names.get(path, path) for path in paths if path.upper() not in WORDS} | set(request.get("ScanFilter", {}))
+
+
 @exception(
-    "a filter on an index that names an attribute the index does not hold: it is not there",
+    "Scan of an index with a filter on an attribute that the index does not hold: Forebay finds it absent, DynamoDB Local looks into the table",
     "answer",
     "answer",
     # "If you query or scan a … secondary index, only the projected attributes are available"
     "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html#GSI.Projections",
 )
-def _filter_beyond_projection(operation, request):
-    return operation in ("Query", "Scan") and "IndexName" in request and ("FilterExpression" in request or "ScanFilter" in request)
+def _filter_beyond_projection(operation, request, tables):
+    table, index = tables.get(request.get("TableName")), request.get("IndexName")
+    if operation != "Scan" or table is None or index not in table.indexes:
+        return False
+    return any(not table.holds(index, attribute) for attribute in filtered(request))
+
+
+def fits(key, table):
+    """Whether a key, or an item, has the key attributes of its table with their types; a key has nothing besides."""
+    return all(isinstance(key.get(name), dict) and set(key[name]) == {table.types[name]} for name in table.key)
+
+
+def unfit(actions, tables):
+    """Whether some action's key is not one of its table."""
+    for action in actions:
+        table, key = tables.get(action.get("TableName")), action.get("Key")
+        if table and not fits(action.get("Item") if key is None else key, table):
+            return True
+        if table and key is not None and set(key) != set(table.key):
+            return True
+    return False
+
+
+def transacted(request):
+    return [what for one in request.get("TransactItems", []) for what in one.values() if isinstance(what, dict)]
 
 
 @exception(
-    "TransactGetItems cancelled: DynamoDB Local gives no reasons",
+    "TransactGetItems of a key that its table cannot have: Forebay gives a reason for each Get, ValidationError for that one, DynamoDB Local none",
     "TransactionCanceledException",
     "TransactionCanceledException",
+    # "If using Java, DynamoDB lists the cancellation reasons on the CancellationReasons property … ordered in the order of requested items"
     "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactGetItems.html#API_TransactGetItems_Errors",
 )
-def _get_reasons(operation, request):
-    return operation == "TransactGetItems"
+def _get_reasons(operation, request, tables):
+    return operation == "TransactGetItems" and unfit(transacted(request), tables)
+
+
+@exception(
+    "TransactWriteItems with a key that its table cannot have, and a condition that fails: Forebay judges the keys of all first and gives "
+    "ValidationError for that one only, DynamoDB Local judges the condition too",
+    "TransactionCanceledException",
+    "TransactionCanceledException",
+    # "There is a user error, such as an invalid data format"; the page does not say what becomes of the other actions.
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors",
+)
+def _unfit_and_failing(operation, request, tables):
+    actions = transacted(request)
+    return operation == "TransactWriteItems" and unfit(actions, tables) and any("ConditionExpression" in one for one in actions)
 
 
 @exception(
@@ -197,7 +246,7 @@ def _get_reasons(operation, request):
     "ResourceNotFoundException",
     "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Get.html",
 )
-def _get_bad_name(operation, request):
+def _get_bad_name(operation, request, tables):
     gets = [one["Get"] for one in request.get("TransactItems", []) if isinstance(one.get("Get"), dict)]
     return operation == "TransactGetItems" and any(not re.fullmatch(r"[\w.-]{3,255}", get.get("TableName", "")) for get in gets)
 
@@ -209,16 +258,136 @@ def _get_bad_name(operation, request):
     # "Returns only the updated attributes, as they appeared before the UpdateItem operation"
     "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html",
 )
-def _read_part(operation, request):
+def _read_part(operation, request, tables):
     nested = re.search(r"\b(\w+)[.\[]\S* = .*\b\1[.\[]", request.get("UpdateExpression", ""))
     return operation == "UpdateItem" and request.get("ReturnValues") in ("UPDATED_OLD", "UPDATED_NEW") and bool(nested)
 
 
 @exception(
-    "an empty Select: no member of the enumeration",
+    "an empty Select, or an empty KeyType of a sort key: no member of the enumeration",
     "ValidationException",
     "answer",
+    # "Valid Values: ALL_ATTRIBUTES | ALL_PROJECTED_ATTRIBUTES | SPECIFIC_ATTRIBUTES | COUNT"; "Valid Values: HASH | RANGE"
     "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html#DDB-Query-request-Select",
 )
-def _empty_select(operation, request):
-    return request.get("Select") == ""
+def _empty_member(operation, request, tables):
+    keys = [request, *request.get("GlobalSecondaryIndexes", []), *request.get("LocalSecondaryIndexes", [])]
+    parts = [part for one in keys if isinstance(one, dict) for part in one.get("KeySchema", [])]
+    return request.get("Select") == "" or any(part.get("KeyType") == "" for part in parts if isinstance(part, dict))
+
+
+def units(request):
+    """All throughput that a request names."""
+    of = [request, *request.get("GlobalSecondaryIndexes", [])]
+    return [one["ProvisionedThroughput"] for one in of if isinstance(one.get("ProvisionedThroughput"), dict)]
+
+
+CHANGES = ("BillingMode", "ProvisionedThroughput", "DeletionProtectionEnabled", "GlobalSecondaryIndexUpdates", "StreamSpecification")
+
+
+@exception(
+    "UpdateTable that changes nothing, or names throughput or a billing mode that no table can have, of a table that does not exist: the "
+    "request is judged before the table is looked for",
+    "ValidationException",
+    "ResourceNotFoundException",
+    # ProvisionedThroughput: "Minimum value of 1"
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ProvisionedThroughput.html",
+)
+def _update_wrong_twice(operation, request, tables):
+    if operation != "UpdateTable" or request.get("TableName", "") in tables:
+        return False
+    missing = request.get("BillingMode") == "PROVISIONED" and not units(request)
+    needless = request.get("BillingMode") == "PAY_PER_REQUEST" and bool(units(request))
+    wanted = {"ReadCapacityUnits", "WriteCapacityUnits"}
+    empty = any(set(unit) != wanted or min(unit.values()) < 1 for unit in units(request))
+    unknown = request.get("BillingMode") not in (None, "PROVISIONED", "PAY_PER_REQUEST")
+    return missing or needless or empty or unknown or not any(change in request for change in CHANGES)
+
+
+for local_answer in ("answer", "ResourceInUseException"):
+
+    @exception(
+        f"CreateTable billed per request, with throughput: DynamoDB Local passes over it, {local_answer}",
+        "ValidationException",
+        local_answer,
+        # ProvisionedThroughput: "If you set BillingMode as PAY_PER_REQUEST, you cannot specify this property"
+        "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html#DDB-CreateTable-request-ProvisionedThroughput",
+    )
+    def _needless_throughput(operation, request, tables):
+        return operation == "CreateTable" and request.get("BillingMode") == "PAY_PER_REQUEST" and bool(units(request))
+
+
+@exception(
+    "UpdateTable of a table with provisioned throughput to that mode, without throughput: DynamoDB Local takes what it had",
+    "ValidationException",
+    "answer",
+    # ProvisionedThroughput: "If you set BillingMode as PROVISIONED, you must specify this property"
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html#DDB-CreateTable-request-ProvisionedThroughput",
+)
+def _same_mode(operation, request, tables):
+    table = tables.get(request.get("TableName"))
+    again = table is not None and table.provisioned and request.get("BillingMode") == "PROVISIONED"
+    return operation == "UpdateTable" and again and not units(request)
+
+
+@exception(
+    "UpdateTable of anything else of a protected table: DynamoDB Local takes the protection away",
+    "answer",
+    "answer",
+    # "Indicates whether deletion protection is to be enabled (true) or disabled (false) on the table"; not required
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html#DDB-UpdateTable-request-DeletionProtectionEnabled",
+)
+def _protection_forgotten(operation, request, tables):
+    table = tables.get(request.get("TableName"))
+    return operation == "UpdateTable" and table is not None and table.protected and "DeletionProtectionEnabled" not in request
+
+
+@exception(
+    "UpdateTable with throughput of a table that is billed per request, and stays so: DynamoDB Local passes over it",
+    "ValidationException",
+    "answer",
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html#DDB-CreateTable-request-ProvisionedThroughput",
+)
+def _needless_new_throughput(operation, request, tables):
+    return operation == "UpdateTable" and request.get("BillingMode") != "PROVISIONED" and bool(units(request))
+
+
+@exception(
+    "UpdateTable that leaves a global index of a table with provisioned throughput without any: DynamoDB Local breaks down",
+    "ValidationException",
+    "InternalFailure",
+    # "If you set BillingMode as PROVISIONED, you must specify" ProvisionedThroughput, of an index too
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GlobalSecondaryIndex.html",
+)
+def _index_without_throughput(operation, request, tables):
+    table = tables.get(request.get("TableName"))
+    if operation != "UpdateTable" or table is None:
+        return False
+    becomes = request.get("BillingMode") == "PROVISIONED" and any(kind == "Global" for kind, _, _ in table.indexes.values())
+    added = any("ProvisionedThroughput" not in one.get("Create", {}) for one in request.get("GlobalSecondaryIndexUpdates", []))
+    return becomes or table.provisioned and added
+
+
+@exception(
+    "a billing mode there is not: DynamoDB Local breaks down",
+    "ValidationException",
+    "InternalFailure",
+    # "Valid Values: PROVISIONED | PAY_PER_REQUEST"
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html#DDB-UpdateTable-request-BillingMode",
+)
+def _billing_mode(operation, request, tables):
+    return request.get("BillingMode") not in (None, "PROVISIONED", "PAY_PER_REQUEST")
+
+
+@exception(
+    "UpdateTable that adds an index without defining its key's attributes again: DynamoDB Local takes them from the table",
+    "ValidationException",
+    "answer",
+    # "If you are adding a new global secondary index to the table, AttributeDefinitions must include the key element(s) of the new index"
+    "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html#DDB-UpdateTable-request-AttributeDefinitions",
+)
+def _index_without_definitions(operation, request, tables):
+    made = [one["Create"] for one in request.get("GlobalSecondaryIndexUpdates", []) if isinstance(one.get("Create"), dict)]
+    named = {part.get("AttributeName") for one in made for part in one.get("KeySchema", [])}
+    defined = {one.get("AttributeName") for one in request.get("AttributeDefinitions", [])}
+    return operation == "UpdateTable" and bool(named - defined)

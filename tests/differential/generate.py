@@ -6,6 +6,8 @@ Domains are small on purpose: keys collide, conditions sometimes hold, sets over
 import copy
 import string
 
+# The part of requests that is about tables instead of items.
+CONTROL_SHARE = 0.08
 COMPARATORS = ["=", "<>", "<", "<=", ">", ">="]
 NAMES = ["a", "b", "c", "d", "n"]
 STRINGS = ["", "x", "xy", "xyz", "ž", "0", "10", "zz"]
@@ -14,7 +16,9 @@ BINARIES = ["", "AA==", "AAE=", "/w==", "eHl6"]
 
 
 class Schema:
-    """A table with up to two local and two global indexes."""
+    """A table with up to two local and two global indexes, billed per request."""
+
+    provisioned = protected = False
 
     def __init__(self, rng, name):
         self.name = name
@@ -41,30 +45,39 @@ class Schema:
         kind = rng.choice(["ALL", "ALL", "KEYS_ONLY", "INCLUDE"])
         return {"ProjectionType": kind, **({"NonKeyAttributes": ["a", "c"]} if kind == "INCLUDE" else {})}
 
-    def create(self):
-        key = lambda names: [{"AttributeName": n, "KeyType": t} for n, t in zip(names, ["HASH", "RANGE"])]
-        request = {
-            "TableName": self.name,
-            "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": [{"AttributeName": n, "AttributeType": t} for n, t in self.types.items()],
-            "KeySchema": key(self.key),
+    @classmethod
+    def described(cls, table):
+        """The schema that a table's description tells."""
+        schema = cls.__new__(cls)
+        names = lambda key: [part["AttributeName"] for part in key]
+        schema.name, schema.key = table["TableName"], names(table["KeySchema"])
+        schema.provisioned = table.get("BillingModeSummary", {}).get("BillingMode") != "PAY_PER_REQUEST"
+        schema.protected = table.get("DeletionProtectionEnabled", False)
+        schema.types = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
+        schema.indexes = {
+            one["IndexName"]: (kind, names(one["KeySchema"]), one["Projection"])
+            for kind in ("Local", "Global")
+            for one in table.get(f"{kind}SecondaryIndexes", [])
         }
-        for kind in ["Local", "Global"]:
-            chosen = [
-                {"IndexName": name, "KeySchema": key(names), "Projection": projection}
-                for name, (of, names, projection) in self.indexes.items()
-                if of == kind
-            ]
-            if chosen:
-                request[f"{kind}SecondaryIndexes"] = chosen
-        return request
+        return schema
+
+    def holds(self, index, attribute):
+        """Whether an index has that attribute of its items."""
+        _, names, projection = self.indexes[index]
+        kept = self.key + names + projection.get("NonKeyAttributes", [])
+        return projection["ProjectionType"] == "ALL" or attribute in kept
 
 
 class Generator:
     """Requests for one sequence."""
 
-    def __init__(self, rng, schemas):
-        self.rng, self.schemas = rng, schemas
+    def __init__(self, rng, tables, control):
+        """`tables` are the schemas there are, by name; whoever makes or drops a table keeps them true."""
+        self.rng, self.tables, self.control = rng, tables, control
+
+    @property
+    def schemas(self):
+        return list(self.tables.values())
 
     def pick(self, options):
         return self.rng.choice(options)
@@ -398,8 +411,11 @@ class Generator:
     )
 
     def request(self):
-        schema = self.pick(self.schemas)
-        operation, request = getattr(self, self.pick(self.OPERATIONS))(schema)
+        if self.chance(CONTROL_SHARE):
+            operation, request = self.control.request(self.tables)
+        else:
+            schema = self.pick(self.schemas)
+            operation, request = getattr(self, self.pick(self.OPERATIONS))(schema)
         if self.chance(0.12):
             request = self.spoil(request)
         return operation, request
@@ -420,6 +436,8 @@ class Generator:
                     walk(child)
 
         walk(request)
+        if not places:
+            return request
         node, name = self.pick(places)
         value = node[name]
         if isinstance(value, str) and name not in ("S", "B"):
