@@ -3,12 +3,19 @@
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::{Failure, prerequisite, say};
 
-/// The root of the workspace.
+/// The root of the workspace that `cargo x` was called in. What was compiled in is only for whoever calls the program by itself: in a
+/// build folder that clones share, another one may have compiled it.
 pub fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let package =
+            std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        Path::new(&package).join("../..")
+    })
 }
 
 /// `${XDG_CACHE_HOME:-~/.cache}/forebay`: build output and tools, shared by all clones on this machine, because the storage engine in
@@ -33,9 +40,37 @@ pub fn target() -> Result<PathBuf, Failure> {
 
 /// Cargo, in the root of the workspace, building into [`target`].
 pub fn cargo(args: &[&str]) -> Result<Command, Failure> {
+    let target = target()?;
+    claim(&target, root())?;
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(args).current_dir(root()).env("CARGO_TARGET_DIR", target()?);
+    command.args(args).current_dir(root()).env("CARGO_TARGET_DIR", target);
     Ok(command)
+}
+
+/// Makes what is built of our crates the work of this clone.
+///
+/// Cargo knows the members of a workspace by their place in it, and whether to build them again by the age of their files. So in a
+/// folder that two clones share, what one has built passes for what the other holds, as long as the other's files are older. Whoever
+/// comes after another clone therefore forgets our crates; those of others stay, the storage engine among them.
+fn claim(target: &Path, root: &Path) -> Result<(), Failure> {
+    let trouble = |error| format!("{}: {error}", target.display());
+    let root = root.canonicalize().map_err(trouble)?;
+    let mark = target.join("forebay-built-from.txt");
+    let built = target.join("release/.fingerprint");
+    let from = std::fs::read_to_string(&mark);
+    if from.as_deref().is_ok_and(|from| Path::new(from) == root) {
+        return Ok(());
+    }
+    if built.is_dir() {
+        for entry in std::fs::read_dir(&built).map_err(trouble)? {
+            let entry = entry.map_err(trouble)?;
+            if entry.file_name().to_string_lossy().starts_with("forebay") {
+                std::fs::remove_dir_all(entry.path()).map_err(trouble)?;
+            }
+        }
+    }
+    std::fs::create_dir_all(target).map_err(trouble)?;
+    std::fs::write(&mark, root.to_string_lossy().as_bytes()).map_err(trouble)
 }
 
 /// Runs a command to its end, which must be a good one.
@@ -89,4 +124,30 @@ fn become_it(command: &mut Command) -> Failure {
     let shown = shown(command);
     let error = command.exec();
     format!("cannot run {shown}: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_clone_built_is_forgotten() {
+        let target = std::env::temp_dir().join(format!("forebay-claim-{}", std::process::id()));
+        let (ours, theirs) = (
+            target.join("release/.fingerprint/forebay-store-0123456789abcdef"),
+            target.join("release/.fingerprint/librocksdb-sys-0123456789abcdef"),
+        );
+        let build =
+            || [&ours, &theirs].map(|crates| std::fs::create_dir_all(crates).expect("a folder is made"));
+        let (here, there) = (root(), root().join("tests"));
+        build();
+        claim(&target, here).expect("it is ours to claim");
+        assert!(!ours.exists() && theirs.exists(), "who built it was not known");
+        build();
+        claim(&target, here).expect("it is ours to claim");
+        assert!(ours.exists(), "it was built here");
+        claim(&target, &there).expect("it is ours to claim");
+        assert!(!ours.exists() && theirs.exists(), "it was built elsewhere");
+        std::fs::remove_dir_all(&target).expect("it goes as it came");
+    }
 }
