@@ -1,16 +1,22 @@
 //! The cache in front of a DynamoDB-API store, and what the server binary is made of.
 //!
 //! [`cache`] is the product as a data structure; [`layer`] the decorators around it; [`stack`] their order; [`upstream`]
-//! where misses go; [`run`] the order of start and stop; [`config`] the settings of it all.
+//! where misses go; [`run`] the order of start and stop; [`config`] the settings of it all. Without the feature `rocksdb` only
+//! the first three are there, for whoever brings a store of their own: the simulation.
 
 // A connection is one future: the front, every decorator and the store, nested deeper than the compiler looks by default.
 #![recursion_limit = "256"]
 
 pub mod cache;
+#[cfg(feature = "rocksdb")]
 pub mod config;
+#[cfg(feature = "rocksdb")]
 pub mod credentials;
 pub mod layer;
+#[cfg(feature = "rocksdb")]
 pub mod run;
 pub mod stack;
+#[cfg(feature = "rocksdb")]
 pub mod surroundings;
+#[cfg(feature = "rocksdb")]
 pub mod upstream;
