@@ -1,7 +1,8 @@
 //! Stamps: for every key, partition and whole table, the version of the latest write that may have touched it.
 //!
-//! Fixed arrays of log indexes, addressed by hash. A stamp may stand higher than its own writes put it, because another
-//! key shares its place: that costs a miss, never a wrong answer. A stamp never falls within an epoch.
+//! Fixed arrays of log indexes, addressed by hash, and under them all one floor. A stamp may stand higher than its own
+//! writes put it, because another key shares its place: that costs a miss, never a wrong answer. A stamp never falls within an
+//! epoch. Memory is taken a page at a time, when a write first raises a stamp of it: what was never written has the floor's.
 //!
 //! Who raises and who checks, and why nobody reads a stale answer:
 //!
@@ -18,6 +19,7 @@
 //!
 //! What this room does not do: keep what is current. It only ever says "may have changed since".
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::{Change, Image, IndexId, TableId};
@@ -26,6 +28,8 @@ use super::hash::Hasher;
 
 /// Places for whole tables and indexes. Ids are handed out one after another, so fewer than this share no place.
 const WHOLE_SLOTS: usize = 4096;
+/// Stamps that are allocated together: a page of memory.
+const CHUNK: usize = 512;
 
 /// Stamps that a test may switch off, to prove that it would notice. Outside tests none ever is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub(crate) struct Stamps {
     partitions: Slots,
     scans: Slots,
     unknowns: Slots,
+    /// No stamp is below it.
+    floor: AtomicU64,
     #[cfg(test)]
     pub(crate) off: parking_lot::Mutex<Option<Off>>,
 }
@@ -79,19 +85,24 @@ impl Stamps {
             partitions: Slots::new(partitions),
             scans: Slots::new(WHOLE_SLOTS),
             unknowns: Slots::new(WHOLE_SLOTS),
+            floor: AtomicU64::new(0),
             #[cfg(test)]
             off: parking_lot::Mutex::new(None),
         }
     }
 
-    /// Memory of all stamps. Unit: bytes.
+    /// Memory of all stamps, once every one was raised. Unit: bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.all().count() * size_of::<AtomicU64>()) as u64
+        self.all().map(Slots::bytes).sum()
     }
 
     /// The stamp of an item's key, given the key's hash.
     pub(crate) fn key(&self, hash: u64) -> u64 {
-        self.keys.get(hash)
+        self.keys.at(self.keys.place(hash)).max(self.floor())
+    }
+
+    fn floor(&self) -> u64 {
+        self.floor.load(Ordering::Acquire)
     }
 
     /// Raises what one change may have touched.
@@ -145,18 +156,17 @@ impl Stamps {
 
     /// Raises everything: nothing read before `index` may be filled or served.
     pub(crate) fn raise_all(&self, index: u64) {
-        for slot in self.all() {
-            slot.fetch_max(index, Ordering::Release);
-        }
+        self.floor.fetch_max(index, Ordering::Release);
     }
 
     /// Sets everything to `index`, of another log than it was of. Only between two epochs.
     pub(crate) fn reset(&self, index: u64) {
-        self.all().for_each(|slot| slot.store(index, Ordering::Release));
+        self.floor.store(index, Ordering::Release);
+        self.all().for_each(Slots::clear);
     }
 
-    fn all(&self) -> impl Iterator<Item = &AtomicU64> {
-        [&self.keys, &self.partitions, &self.scans, &self.unknowns].into_iter().flat_map(|slots| &*slots.0)
+    fn all(&self) -> impl Iterator<Item = &Slots> {
+        [&self.keys, &self.partitions, &self.scans, &self.unknowns].into_iter()
     }
 
     /// What a Query of one partition of a table depends on.
@@ -192,10 +202,14 @@ impl Stamps {
 
     /// The stamps a page depends on, as of now.
     pub(crate) fn read(&self, dependencies: &Dependencies) -> Reading {
-        dependencies.places.map(|place| match place {
-            Place::Partition(at) => self.partitions.at(at),
-            Place::Scan(at) => self.scans.at(at),
-            Place::Unknown(at) => self.unknowns.at(at),
+        let floor = self.floor();
+        dependencies.places.map(|place| {
+            let stamp = match place {
+                Place::Partition(at) => self.partitions.at(at),
+                Place::Scan(at) => self.scans.at(at),
+                Place::Unknown(at) => self.unknowns.at(at),
+            };
+            stamp.max(floor)
         })
     }
 
@@ -205,32 +219,73 @@ impl Stamps {
     }
 }
 
+type Chunk = Box<[AtomicU64; CHUNK]>;
+
 #[derive(Debug)]
-struct Slots(Box<[AtomicU64]>);
+struct Slots(Box<[OnceLock<Chunk>]>);
 
 impl Slots {
     fn new(slots: usize) -> Slots {
-        debug_assert!(slots.is_power_of_two());
-        Slots((0..slots).map(|_| AtomicU64::new(0)).collect())
+        debug_assert!(slots.is_power_of_two() && slots >= CHUNK);
+        Slots((0..slots / CHUNK).map(|_| OnceLock::new()).collect())
+    }
+
+    fn bytes(&self) -> u64 {
+        (self.0.len() * (size_of::<OnceLock<Chunk>>() + CHUNK * size_of::<AtomicU64>())) as u64
     }
 
     fn place(&self, hash: u64) -> u32 {
-        hash as u32 & (self.0.len() - 1) as u32
+        hash as u32 & (self.0.len() * CHUNK - 1) as u32
     }
 
+    /// What was never raised is at zero.
     fn at(&self, place: u32) -> u64 {
-        self.0[place as usize].load(Ordering::Acquire)
-    }
-
-    fn get(&self, hash: u64) -> u64 {
-        self.at(self.place(hash))
+        let place = place as usize;
+        self.0[place / CHUNK].get().map_or(0, |chunk| chunk[place % CHUNK].load(Ordering::Acquire))
     }
 
     fn raise(&self, hash: u64, index: u64) {
-        self.0[self.place(hash) as usize].fetch_max(index, Ordering::Release);
+        let place = self.place(hash) as usize;
+        let chunk = self.0[place / CHUNK].get_or_init(|| Box::new([const { AtomicU64::new(0) }; CHUNK]));
+        chunk[place % CHUNK].fetch_max(index, Ordering::Release);
+    }
+
+    fn clear(&self) {
+        let slots = self.0.iter().filter_map(OnceLock::get).flat_map(|chunk| chunk.iter());
+        slots.for_each(|slot| slot.store(0, Ordering::Release));
     }
 }
 
 fn prev_power_of_two(n: usize) -> usize {
     1 << n.max(1).ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(slots: &Slots) -> usize {
+        slots.0.iter().filter(|chunk| chunk.get().is_some()).count()
+    }
+
+    #[test]
+    fn raising_everything_takes_no_memory() {
+        let stamps = Stamps::sized(8 << 20);
+        let of = stamps.of_whole(3);
+        stamps.raise_all(7);
+        assert_eq!((stamps.key(1), stamps.read(&of)), (7, [7, 7]));
+        assert!(!stamps.hold(&of, 6) && stamps.hold(&of, 7));
+        assert_eq!(stamps.all().map(taken).sum::<usize>(), 0);
+    }
+
+    #[test]
+    fn a_stamp_raised_once_takes_one_page_and_falls_only_with_the_log() {
+        let stamps = Stamps::sized(8 << 20);
+        stamps.keys.raise(5, 9);
+        assert_eq!((stamps.key(5), stamps.key(6), taken(&stamps.keys)), (9, 0, 1));
+        stamps.raise_all(4);
+        assert_eq!((stamps.key(5), stamps.key(6)), (9, 4));
+        stamps.reset(2);
+        assert_eq!((stamps.key(5), stamps.key(6)), (2, 2));
+    }
 }
