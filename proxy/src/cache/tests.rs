@@ -5,4 +5,4 @@ mod history;
 mod limits;
 mod threads;
 
-pub(crate) use fixture::table;
+pub(crate) use fixture::{string, table};
