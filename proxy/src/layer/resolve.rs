@@ -93,3 +93,109 @@ impl<D: DynamoDb, C: Catalog + ?Sized> DynamoDb for Resolved<D, C> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use api::op::{
+        BatchGetItemInput, GetItemInput, ListTablesInput, ListTablesOutput, ReturnConsumedCapacity, TableKeys,
+    };
+    use api::{Item, Response, Table};
+
+    use super::*;
+
+    /// Tables 1 and 2 are there; 3 is being made, 4 taken apart, 5 altered.
+    struct Known;
+
+    impl Catalog for Known {
+        fn table(&self, name: &TableName) -> Option<Arc<Table>> {
+            let number = name.as_str().strip_prefix("table-")?.parse().ok()?;
+            let status = match number {
+                1 | 2 => Status::Active,
+                3 => Status::Creating,
+                4 => Status::Deleting,
+                5 => Status::Updating,
+                _ => return None,
+            };
+            Some(Arc::new(Table { status, ..Table::clone(&crate::cache::tests::table(number)) }))
+        }
+    }
+
+    /// Notes the ids of the tables it is given.
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<Vec<u64>>>);
+
+    impl DynamoDb for Notes {
+        async fn call(&self, cx: Context, _: Request) -> Result<Answer, Error> {
+            self.0.lock().unwrap().push(cx.tables.iter().map(|table| table.id.0).collect());
+            Ok(Answer::from_store(Response::ListTables(ListTablesOutput { names: vec![], last: None }), None))
+        }
+    }
+
+    fn name(number: u64) -> TableName {
+        TableName::new(&format!("table-{number}")).unwrap()
+    }
+
+    fn get(number: u64) -> Request {
+        GetItemInput {
+            table: name(number),
+            key: Item::new(),
+            projection: None,
+            consistent: false,
+            return_capacity: ReturnConsumedCapacity::None,
+        }
+        .into()
+    }
+
+    fn batch(numbers: &[u64]) -> Request {
+        let keys = |number: &u64| TableKeys {
+            table: name(*number),
+            keys: vec![Item::new()],
+            projection: None,
+            consistent: false,
+        };
+        let tables = numbers.iter().map(keys).collect();
+        BatchGetItemInput { tables, return_capacity: ReturnConsumedCapacity::None }.into()
+    }
+
+    async fn given(request: Request) -> Result<Vec<u64>, Error> {
+        let resolved = Resolved::new(Arc::new(Notes::default()), Arc::new(Known));
+        resolved.call(Context::default(), request).await?;
+        Ok(resolved.inner.0.lock().unwrap().concat())
+    }
+
+    #[tokio::test]
+    async fn a_request_gets_the_schema_of_every_table_it_names_once_and_in_its_order() {
+        assert_eq!(given(get(1)).await.unwrap(), [1]);
+        assert_eq!(given(batch(&[2, 5, 1])).await.unwrap(), [2, 5, 1]);
+        assert_eq!(given(batch(&[2, 2])).await.unwrap(), [2]);
+    }
+
+    #[tokio::test]
+    async fn a_table_that_cannot_be_used_is_refused_before_anything_below_is_asked() {
+        let resolved = Resolved::new(Arc::new(Notes::default()), Arc::new(Known));
+        for request in [get(3), get(4), get(6), batch(&[1, 6])] {
+            let error = resolved.call(Context::default(), request).await.unwrap_err();
+            assert_eq!(
+                error,
+                Error::new(ErrorKind::ResourceNotFoundException, "Requested resource not found")
+            );
+        }
+        assert!(resolved.inner.0.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_came_with_the_context_does_not_stand() {
+        let resolved = Resolved::new(Arc::new(Notes::default()), Arc::new(Known));
+        let mut cx = Context::default();
+        cx.tables.add(crate::cache::tests::table(2));
+        resolved.call(cx, get(1)).await.unwrap();
+        assert_eq!(*resolved.inner.0.lock().unwrap(), [[1]]);
+    }
+
+    #[tokio::test]
+    async fn operations_on_tables_go_by_unresolved() {
+        assert_eq!(given(ListTablesInput { start: None, limit: None }.into()).await.unwrap(), [0; 0]);
+    }
+}
