@@ -10,10 +10,11 @@
 //! of raising, committing and installing; [`position`] for epochs; [`item`] and [`query`] for what may be served.
 //!
 //! The rooms: [`settings`]; [`hash`], one hash a request; [`bounded`], the weighed map under both caches; [`item`];
-//! [`query`] with [`page_key`]; [`fill`], flights; [`sweep`]; [`statistics`].
+//! [`query`] with [`page_key`]; [`forms`], ready bytes beside an entry; [`fill`], flights; [`sweep`]; [`statistics`].
 
 mod bounded;
 pub mod fill;
+mod forms;
 mod hash;
 pub mod item;
 mod page_key;
@@ -252,7 +253,7 @@ impl Cache {
 
     /// Keeps a wire form of an entry for hits to come.
     pub fn keep_item_form(&self, entry: &Arc<ItemEntry>, form: &Ready) {
-        let installed = self.items.keep_form(entry, form);
+        let installed = self.items.map().keep_form(entry, form);
         self.count_evicted(installed, &self.statistics.item_evicted_bytes);
     }
 
@@ -342,7 +343,7 @@ impl Cache {
 
     /// Keeps a wire form of a page for hits to come.
     pub fn keep_page_form(&self, entry: &Arc<PageEntry>, form: &Ready) {
-        let installed = self.pages.keep_form(entry, form);
+        let installed = self.pages.map().keep_form(entry, form);
         self.count_evicted(installed, &self.statistics.query_evicted_bytes);
     }
 

@@ -28,7 +28,7 @@ const TYPICAL_ENTRY_BYTES: u64 = 1024;
 
 /// What an allocation of `len` bytes takes: the allocator of the binary has four sizes between two powers of two, so that up
 /// to a quarter is lost to rounding. Unit: bytes.
-const fn allocated_bytes(len: usize) -> usize {
+pub(super) const fn allocated_bytes(len: usize) -> usize {
     const WORD: usize = size_of::<usize>();
     let words = len.div_ceil(WORD);
     if words <= 8 {
@@ -176,6 +176,11 @@ pub(crate) enum Installed {
     TooHeavy,
 }
 
+impl Installed {
+    /// Nothing was to be installed, and nothing had to go.
+    pub(super) const NOTHING: Installed = Installed::Stands(Evicted { entries: 0, bytes: 0 });
+}
+
 type Map<E> = Cache<Key<E>, Arc<E>, Weight, BuildReady, Account>;
 
 #[repr(align(128))]
@@ -234,6 +239,19 @@ impl<E: Entry> Bounded<E> {
         Locked { map: &self.map, _guard: self.locks[at].0.lock() }
     }
 
+    /// Puts `by` in place of `standing`, which is of the same key, if that still stands.
+    #[must_use]
+    pub(crate) fn replace(&self, standing: &Arc<E>, by: Arc<E>) -> Installed {
+        let locked = self.lock(standing.hash());
+        if locked.stands(standing) { locked.install(by) } else { Installed::NOTHING }
+    }
+
+    /// Removes an entry, if it still stands. Answers whether it did.
+    pub(crate) fn remove_standing(&self, entry: &Arc<E>) -> bool {
+        let locked = self.lock(entry.hash());
+        locked.stands(entry) && locked.remove(&Same(&**entry)).is_some()
+    }
+
     /// Entries held.
     pub(crate) fn len(&self) -> usize {
         self.map.len()
@@ -255,6 +273,19 @@ impl<E: Entry> Bounded<E> {
     }
 }
 
+/// Looks for whatever stands under an entry's key.
+struct Same<'a, E>(&'a E);
+
+impl<E: Entry> Lookup<E> for Same<'_, E> {
+    fn hash(&self) -> u64 {
+        self.0.hash()
+    }
+
+    fn matches(&self, entry: &E) -> bool {
+        self.0.same_key(entry)
+    }
+}
+
 /// A key's lock, held.
 pub(crate) struct Locked<'a, E: Entry> {
     map: &'a Map<E>,
@@ -265,6 +296,11 @@ impl<E: Entry> Locked<'_, E> {
     /// What stands under the key, without counting as a use of it.
     pub(crate) fn peek(&self, lookup: &impl Lookup<E>) -> Option<Arc<E>> {
         self.map.peek(&Hashed(Sought(lookup), std::marker::PhantomData))
+    }
+
+    /// Whether this very entry stands under the key.
+    fn stands(&self, entry: &Arc<E>) -> bool {
+        self.peek(&Same(&**entry)).is_some_and(|standing| Arc::ptr_eq(&standing, entry))
     }
 
     /// Installs an entry of the locked key in place of what stands there.

@@ -1,7 +1,7 @@
 //! Items by table and key: what stands there, or that nothing does, as of a version.
 //!
-//! One entry is one buffer, the key's canonical bytes followed by the item's; no decoded tree is kept. A wire form that is
-//! asked for is kept beside it by installing the entry anew at its new weight.
+//! An entry holds the item's canonical bytes and, in itself where it is short, the key: what a hit looks at to know that it is
+//! one lies in one piece of memory. No decoded tree is kept. Forms of a wire are kept as [`super::forms`] says.
 //!
 //! The invariant (P4): an entry of the current epoch is the item as of the node's `applied`. Two hands keep it: the feed,
 //! which installs every change it sees under the key's lock, and fills, which check the key's stamp under that same lock;
@@ -12,9 +12,10 @@ use std::sync::Arc;
 use api::operation::Ready;
 use api::service::Cause;
 use api::{Change, EncodedItem, Image, TableId, Version, Wire};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::bounded::{self, Bounded, Installed};
+use super::forms::{Formed, Forms};
 use super::hash::Hasher;
 use super::position::{At, Position};
 use super::stamp::Stamps;
@@ -22,27 +23,62 @@ use super::stamp::Stamps;
 /// The least a shard may be: room for an item of 400 KB with a wire form twice its size.
 pub(super) const SHARD_BYTES_MIN: u64 = 2 << 20;
 
+/// Longest key that lies in its entry. Most do: a UUID and a word before it take 42.
+const SHORT_KEY_BYTES: usize = 46;
+
+/// The canonical bytes of an entry's key.
+#[derive(Debug, Clone)]
+enum KeptKey {
+    Short { length: u8, bytes: [u8; SHORT_KEY_BYTES] },
+    Long(Box<[u8]>),
+}
+
+impl KeptKey {
+    fn new(key: &[u8]) -> KeptKey {
+        if key.len() > SHORT_KEY_BYTES {
+            return KeptKey::Long(key.into());
+        }
+        let mut bytes = [0; SHORT_KEY_BYTES];
+        bytes[..key.len()].copy_from_slice(key);
+        KeptKey::Short { length: key.len() as u8, bytes }
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        match self {
+            KeptKey::Short { length, bytes } => &bytes[..usize::from(*length)],
+            KeptKey::Long(bytes) => bytes,
+        }
+    }
+
+    /// Memory it takes beside the entry itself. Unit: bytes.
+    fn allocated_bytes(&self) -> usize {
+        match self {
+            KeptKey::Short { .. } => 0,
+            KeptKey::Long(bytes) => bounded::allocated_bytes(bytes.len()),
+        }
+    }
+}
+
 /// An item, or its absence, as cached. Shared; never altered.
 #[derive(Debug)]
 pub struct ItemEntry {
     hash: u64,
     epoch: u64,
     index: u64,
-    made_nanos: u64,
     deadline_nanos: u64,
     table: TableId,
-    buffer: Bytes,
-    key_bytes: u16,
+    key: KeptKey,
+    body: Bytes,
     present: bool,
     weight: u32,
-    form: Option<Ready>,
-    second_form: Option<Box<Ready>>,
+    forms: Forms,
 }
 
 impl ItemEntry {
     /// The item; `None` where there is none.
     pub fn item(&self) -> Option<EncodedItem> {
-        self.present.then(|| EncodedItem::from_own_copy(self.buffer.slice(usize::from(self.key_bytes)..)))
+        self.present.then(|| EncodedItem::from_own_copy(self.body.clone()))
     }
 
     /// Whether there is an item.
@@ -53,38 +89,35 @@ impl ItemEntry {
     /// A GetItem answer with this item and nothing else, where it is ready in that form.
     #[inline]
     pub fn ready(&self, wire: Wire) -> Option<&Ready> {
-        match &self.form {
-            Some(form) if form.wire == wire => Some(form),
-            Some(_) => self.second_form.as_deref().filter(|form| form.wire == wire),
-            None => None,
-        }
-    }
-
-    /// When the entry was made, by the cache's clock. Unit: nanoseconds.
-    pub fn made_nanos(&self) -> u64 {
-        self.made_nanos
-    }
-
-    fn key(&self) -> &[u8] {
-        &self.buffer[..usize::from(self.key_bytes)]
+        self.forms.of(wire)
     }
 
     fn is_live(&self, epoch: u64, now_nanos: u64) -> bool {
         self.epoch == epoch && now_nanos < self.deadline_nanos
     }
 
+    /// Whether both say the same of their key, whenever they were read.
+    fn says_the_same(&self, other: &ItemEntry) -> bool {
+        self.present == other.present && self.body == other.body
+    }
+
     fn weighed(mut self) -> ItemEntry {
-        let form = |form: &Ready| bounded::buffer_bytes(form.bytes.len());
-        let second = self
-            .second_form
-            .as_deref()
-            .map_or(0, |second| bounded::buffer_bytes(size_of::<Ready>()) + form(second));
         let weight = bounded::fixed_bytes::<ItemEntry>()
-            + bounded::buffer_bytes(self.buffer.len())
-            + self.form.as_ref().map_or(0, form)
-            + second;
+            + self.key.allocated_bytes()
+            + bounded::buffer_bytes(self.body.len())
+            + self.forms.bytes();
         self.weight = u32::try_from(weight).unwrap_or(u32::MAX);
         self
+    }
+}
+
+impl Formed for ItemEntry {
+    fn forms(&self) -> &Forms {
+        &self.forms
+    }
+
+    fn with_forms(&self, forms: Forms) -> ItemEntry {
+        ItemEntry { key: self.key.clone(), body: self.body.clone(), forms, ..*self }.weighed()
     }
 }
 
@@ -94,7 +127,7 @@ impl bounded::Entry for ItemEntry {
     }
 
     fn same_key(&self, other: &ItemEntry) -> bool {
-        self.table == other.table && self.key() == other.key()
+        self.table == other.table && self.key.bytes() == other.key.bytes()
     }
 
     fn weight(&self) -> u64 {
@@ -131,7 +164,7 @@ impl bounded::Lookup<ItemEntry> for ItemKey<'_> {
     }
 
     fn matches(&self, entry: &ItemEntry) -> bool {
-        self.table == entry.table && self.bytes == entry.key()
+        self.table == entry.table && self.bytes == entry.key.bytes()
     }
 }
 
@@ -213,26 +246,31 @@ impl Items {
         key: &ItemKey<'_>,
         read: Read<'_>,
     ) -> (Filled, Installed) {
-        const NOTHING: Installed = Installed::Stands(bounded::Evicted { entries: 0, bytes: 0 });
-        let locked = self.map.lock(key.hash);
-        let now = around.position.now().filter(|now| now.epoch == permit.at.epoch);
-        let Some(index) = now.and_then(|now| now.index_of(&read.version)) else {
-            return (Filled::Voided, NOTHING);
+        let Some(index) = permit.at.index_of(&read.version) else {
+            return (Filled::Voided, Installed::NOTHING);
         };
-        if around.stamps.key(key.hash) > index {
-            return (Filled::Voided, NOTHING);
+        if read.refresh && self.map.lock(key.hash).peek(key).is_none() {
+            return (Filled::Stands, Installed::NOTHING);
+        }
+        // Copied before the lock is taken: the feed may be waiting for it.
+        let entry =
+            Arc::new(self.entry(key, permit.at.epoch, index, around.now_nanos, read.ttl_nanos, read.item));
+        let locked = self.map.lock(key.hash);
+        if !around.position.is_in(permit.at.epoch) || around.stamps.key(key.hash) > index {
+            return (Filled::Voided, Installed::NOTHING);
         }
         match locked.peek(key) {
+            // What says the same stays, with the forms that were made of it; a read does not renew its time to live.
             Some(standing)
-                if standing.is_live(permit.at.epoch, around.now_nanos) && standing.index >= index =>
+                if standing.is_live(permit.at.epoch, around.now_nanos)
+                    && (standing.index >= index || standing.says_the_same(&entry)) =>
             {
-                return (Filled::Stands, NOTHING);
+                return (Filled::Stands, Installed::NOTHING);
             }
-            None if read.refresh => return (Filled::Stands, NOTHING),
+            None if read.refresh => return (Filled::Stands, Installed::NOTHING),
             _ => {}
         }
-        let entry = self.entry(key, permit.at.epoch, index, around.now_nanos, read.ttl_nanos, read.item);
-        match locked.install(Arc::new(entry)) {
+        match locked.install(entry) {
             Installed::TooHeavy => (Filled::TooHeavy, Installed::TooHeavy),
             stands => (Filled::Stands, stands),
         }
@@ -248,60 +286,26 @@ impl Items {
     ) -> Installed {
         let key = self.key(change.table.id, change.key.as_bytes());
         let index = change.version.index;
-        let locked = self.map.lock(key.hash);
-        let standing = locked.peek(&key).filter(|standing| standing.is_live(at.epoch, around.now_nanos));
         let item = match &change.new {
             Image::Present(item) => Some(item),
             Image::Absent => None,
             Image::Unknown => {
-                locked.remove(&key);
-                return Installed::Stands(Default::default());
+                self.remove(&key);
+                return Installed::NOTHING;
             }
         };
+        let entry = Arc::new(self.entry(&key, at.epoch, index, around.now_nanos, ttl_nanos, item));
+        let locked = self.map.lock(key.hash);
+        let standing = locked.peek(&key).filter(|standing| standing.is_live(at.epoch, around.now_nanos));
         match &standing {
             // A read of the store at a later version got here first; it holds this change and those up to it.
-            Some(standing) if standing.index >= index => {
-                return Installed::Stands(Default::default());
-            }
+            Some(standing) if standing.index >= index => Installed::NOTHING,
             // Nobody asked for these keys; what the cache does not hold, it need not learn.
             None if !matches!(change.cause, Cause::User | Cause::Replication) => {
                 locked.remove(&key);
-                return Installed::Stands(Default::default());
+                Installed::NOTHING
             }
-            _ => {}
-        }
-        let entry = self.entry(&key, at.epoch, index, around.now_nanos, ttl_nanos, item);
-        locked.install(Arc::new(entry))
-    }
-
-    /// Keeps a wire form of an entry, if the entry still stands and both fit.
-    pub(super) fn keep_form(&self, entry: &Arc<ItemEntry>, form: &Ready) -> Installed {
-        const NOTHING: Installed = Installed::Stands(bounded::Evicted { entries: 0, bytes: 0 });
-        if entry.ready(form.wire).is_some() {
-            return NOTHING;
-        }
-        // An exact copy: the encoder's buffer may be larger than what it holds.
-        let form = Ready { bytes: Bytes::copy_from_slice(&form.bytes), ..*form };
-        let (first, second) = match &entry.form {
-            None => (form, None),
-            Some(first) => (first.clone(), Some(Box::new(form))),
-        };
-        let with_form = ItemEntry {
-            buffer: entry.buffer.clone(),
-            form: Some(first),
-            second_form: second,
-            weight: 0,
-            ..**entry
-        }
-        .weighed();
-        if u64::from(with_form.weight) > self.map.entry_weight_max() {
-            return NOTHING;
-        }
-        let key = ItemKey { hash: entry.hash, table: entry.table, bytes: entry.key() };
-        let locked = self.map.lock(entry.hash);
-        match locked.peek(&key) {
-            Some(standing) if Arc::ptr_eq(&standing, entry) => locked.install(Arc::new(with_form)),
-            _ => NOTHING,
+            _ => locked.install(entry),
         }
     }
 
@@ -315,15 +319,7 @@ impl Items {
         entry: &Arc<ItemEntry>,
         dead: impl Fn(TableId, u64, u64) -> bool,
     ) -> bool {
-        if !dead(entry.table, entry.epoch, entry.deadline_nanos) {
-            return false;
-        }
-        let key = ItemKey { hash: entry.hash, table: entry.table, bytes: entry.key() };
-        let locked = self.map.lock(entry.hash);
-        match locked.peek(&key) {
-            Some(standing) if Arc::ptr_eq(&standing, entry) => locked.remove(&key).is_some(),
-            _ => false,
-        }
+        dead(entry.table, entry.epoch, entry.deadline_nanos) && self.map.remove_standing(entry)
     }
 
     fn entry(
@@ -335,24 +331,18 @@ impl Items {
         ttl_nanos: u64,
         item: Option<&EncodedItem>,
     ) -> ItemEntry {
-        let body = item.map_or(&[][..], |item| &item.as_bytes()[..]);
-        // A copy of its own: what came in may be a slice of a whole batch, which it would hold in memory.
-        let mut buffer = BytesMut::with_capacity(key.bytes.len() + body.len());
-        buffer.put_slice(key.bytes);
-        buffer.put_slice(body);
         ItemEntry {
             hash: key.hash,
             epoch,
             index,
-            made_nanos: now_nanos,
             deadline_nanos: now_nanos.saturating_add(ttl_nanos),
             table: key.table,
-            key_bytes: key.bytes.len() as u16,
-            buffer: buffer.freeze(),
+            key: KeptKey::new(key.bytes),
+            // A copy of its own: what came in may be a slice of a whole batch, which it would hold in memory.
+            body: item.map_or_else(Bytes::new, |item| Bytes::copy_from_slice(item.as_bytes())),
             present: item.is_some(),
             weight: 0,
-            form: None,
-            second_form: None,
+            forms: Forms::default(),
         }
         .weighed()
     }

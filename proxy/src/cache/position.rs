@@ -57,6 +57,13 @@ impl Position {
         same.then_some(At { epoch, version })
     }
 
+    /// Whether the epoch still stands. Who read something that only means anything within an epoch, such as a stamp, asks
+    /// after it: the epoch's end is seen by whoever saw anything that was changed after it.
+    #[inline]
+    pub(crate) fn is_in(&self, epoch: u64) -> bool {
+        self.epoch.load(Ordering::Acquire) == epoch
+    }
+
     /// Whether a version continues the log this position is in.
     pub(crate) fn continues(&self, version: &Version) -> bool {
         self.incarnation.load(Ordering::Relaxed) == version.incarnation

@@ -17,6 +17,7 @@ use api::{EncodedItem, Item, TableId, Version, Wire};
 use bytes::Bytes;
 
 use super::bounded::{self, Bounded, Installed};
+use super::forms::{Formed, Forms};
 use super::hash::Hasher;
 use super::item::{Filled, Surroundings};
 use super::position::At;
@@ -44,8 +45,7 @@ pub struct PageEntry {
     has_items: bool,
     last_key: Option<Box<Item>>,
     capacity: Option<Box<ConsumedCapacity>>,
-    form: Option<Ready>,
-    second_form: Option<Box<Ready>>,
+    forms: Forms,
 }
 
 const LENGTH_BYTES: usize = size_of::<u32>();
@@ -73,11 +73,7 @@ impl PageEntry {
     /// The answer with this page and nothing of capacity, where it is ready in that form.
     #[inline]
     pub fn ready(&self, wire: Wire) -> Option<&Ready> {
-        match &self.form {
-            Some(form) if form.wire == wire => Some(form),
-            Some(_) => self.second_form.as_deref().filter(|form| form.wire == wire),
-            None => None,
-        }
+        self.forms.of(wire)
     }
 
     /// When the entry was made, by the cache's clock. Unit: nanoseconds.
@@ -114,11 +110,6 @@ impl PageEntry {
     }
 
     fn weighed(mut self) -> PageEntry {
-        let form = |form: &Ready| bounded::buffer_bytes(form.bytes.len());
-        let second = self
-            .second_form
-            .as_deref()
-            .map_or(0, |second| bounded::buffer_bytes(size_of::<Ready>()) + form(second));
         // A decoded key holds a few short strings in a tree: its billed size, and a node's worth around it.
         let last_key = self.last_key.as_deref().map_or(0, |key| 2 * api::value::size::item_bytes(key) + 1024);
         let capacity = self.capacity.as_deref().map_or(0, |capacity| {
@@ -127,12 +118,28 @@ impl PageEntry {
         });
         let weight = bounded::fixed_bytes::<PageEntry>()
             + bounded::buffer_bytes(self.buffer.len())
-            + self.form.as_ref().map_or(0, form)
-            + second
+            + self.forms.bytes()
             + last_key
             + capacity;
         self.weight = u32::try_from(weight).unwrap_or(u32::MAX);
         self
+    }
+}
+
+impl Formed for PageEntry {
+    fn forms(&self) -> &Forms {
+        &self.forms
+    }
+
+    fn with_forms(&self, forms: Forms) -> PageEntry {
+        PageEntry {
+            buffer: self.buffer.clone(),
+            last_key: self.last_key.clone(),
+            capacity: self.capacity.clone(),
+            forms,
+            ..*self
+        }
+        .weighed()
     }
 }
 
@@ -233,6 +240,11 @@ impl Pages {
                 PageFound::Hit(entry, version)
             }
             Mode::Coherent if around.stamps.hold(&entry.dependencies, entry.index) => {
+                // Stamps are set back for another log. Whoever took a page before that and asks its stamps after it would
+                // find them low, and the page in order.
+                if !around.position.is_in(at.epoch) {
+                    return PageFound::Miss;
+                }
                 let version = at.version_at(at.version.index.max(entry.index));
                 PageFound::Hit(entry, version)
             }
@@ -252,12 +264,15 @@ impl Pages {
         page: &Page,
         version: &Version,
     ) -> PageFilled {
-        let locked = self.map.lock(key.hash);
-        let now = around.position.now().filter(|now| now.epoch == permit.at.epoch);
-        let Some(index) = now.and_then(|now| now.index_of(version)) else {
+        let Some(index) = permit.at.index_of(version) else {
             return PageFilled::outcome(Filled::Voided);
         };
-        if key.mode == Mode::Coherent && !around.stamps.hold(&key.dependencies, index) {
+        // Copied and compared before the lock is taken: a page may be a megabyte.
+        let entry = Arc::new(self.entry(key, permit.at.epoch, index, around.now_nanos, page));
+        let unchanged = permit.void.as_deref().map(|void| void.says_the_same(&entry));
+        let locked = self.map.lock(key.hash);
+        let overtaken = key.mode == Mode::Coherent && !around.stamps.hold(&key.dependencies, index);
+        if overtaken || !around.position.is_in(permit.at.epoch) {
             return PageFilled::outcome(Filled::Voided);
         }
         if let Some(standing) = locked.peek(key)
@@ -266,42 +281,9 @@ impl Pages {
         {
             return PageFilled::outcome(Filled::Stands);
         }
-        let entry = Arc::new(self.entry(key, permit.at.epoch, index, around.now_nanos, page));
-        let unchanged = permit.void.as_deref().map(|void| void.says_the_same(&entry));
         match locked.install(entry) {
             Installed::TooHeavy => PageFilled { unchanged, ..PageFilled::outcome(Filled::TooHeavy) },
             installed => PageFilled { filled: Filled::Stands, installed, unchanged },
-        }
-    }
-
-    /// Keeps a wire form of a page, if the page still stands and both fit.
-    pub(super) fn keep_form(&self, entry: &Arc<PageEntry>, form: &Ready) -> Installed {
-        const NOTHING: Installed = Installed::Stands(bounded::Evicted { entries: 0, bytes: 0 });
-        if entry.ready(form.wire).is_some() {
-            return NOTHING;
-        }
-        let form = Ready { bytes: Bytes::copy_from_slice(&form.bytes), ..*form };
-        let (first, second) = match &entry.form {
-            None => (form, None),
-            Some(first) => (first.clone(), Some(Box::new(form))),
-        };
-        let with_form = PageEntry {
-            buffer: entry.buffer.clone(),
-            last_key: entry.last_key.clone(),
-            capacity: entry.capacity.clone(),
-            form: Some(first),
-            second_form: second,
-            weight: 0,
-            ..**entry
-        }
-        .weighed();
-        if u64::from(with_form.weight) > self.map.entry_weight_max() {
-            return NOTHING;
-        }
-        let locked = self.map.lock(entry.hash);
-        match locked.peek(&Same(entry)) {
-            Some(standing) if Arc::ptr_eq(&standing, entry) => locked.install(Arc::new(with_form)),
-            _ => NOTHING,
         }
     }
 
@@ -311,14 +293,7 @@ impl Pages {
         entry: &Arc<PageEntry>,
         dead: impl Fn(TableId, u64, u64) -> bool,
     ) -> bool {
-        if !dead(entry.table, entry.epoch, entry.deadline_nanos) {
-            return false;
-        }
-        let locked = self.map.lock(entry.hash);
-        match locked.peek(&Same(entry)) {
-            Some(standing) if Arc::ptr_eq(&standing, entry) => locked.remove(&Same(entry)).is_some(),
-            _ => false,
-        }
+        dead(entry.table, entry.epoch, entry.deadline_nanos) && self.map.remove_standing(entry)
     }
 
     fn entry(&self, key: &PageKey<'_>, epoch: u64, index: u64, now_nanos: u64, page: &Page) -> PageEntry {
@@ -346,22 +321,9 @@ impl Pages {
             has_items: page.items.is_some(),
             last_key: page.last_key.clone().map(Box::new),
             capacity: page.capacity.clone().map(Box::new),
-            form: None,
-            second_form: None,
+            forms: Forms::default(),
         }
         .weighed()
-    }
-}
-
-struct Same<'a>(&'a PageEntry);
-
-impl bounded::Lookup<PageEntry> for Same<'_> {
-    fn hash(&self) -> u64 {
-        self.0.hash
-    }
-
-    fn matches(&self, entry: &PageEntry) -> bool {
-        self.0.key() == entry.key()
     }
 }
 
@@ -376,6 +338,6 @@ pub(super) struct PageFilled {
 
 impl PageFilled {
     fn outcome(filled: Filled) -> PageFilled {
-        PageFilled { filled, installed: Installed::Stands(Default::default()), unchanged: None }
+        PageFilled { filled, installed: Installed::NOTHING, unchanged: None }
     }
 }

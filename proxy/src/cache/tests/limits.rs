@@ -337,3 +337,25 @@ fn a_slice_of_a_large_buffer_does_not_keep_the_buffer() {
     drop(sliced);
     assert!(batch.is_unique(), "the entry holds on to the whole batch");
 }
+
+#[test]
+fn one_who_took_a_page_before_another_log_and_its_stamps_after_does_not_serve_it() {
+    let fixture = Fixture::small();
+    let cache = &fixture.cache;
+    let key = page_key(&fixture, b"page", Mode::Coherent);
+    let before = cache.view().unwrap();
+    let permit = cache.page_permit(&before, None);
+    assert_eq!(cache.fill_page(&permit, &key, &page(vec![item(1, 1, 1, 0)]), &version(50)), Filled::Stands);
+    let write =
+        fixture.change(super::fixture::key(1, 1), Image::Absent, Image::Present(item(1, 1, 2, 0)), 80, &[]);
+    cache.raise(std::slice::from_ref(&write));
+    cache.publish(&[write], version(80));
+    let view = cache.view().unwrap();
+    assert!(matches!(cache.page(&view, &key), PageFound::Void(_)));
+    // As when the feed's thread gets that far between a reader's two steps: the page is in the reader's hands, so that
+    // clearing the map does not reach it.
+    cache.position.end();
+    cache.stamps.reset(5);
+    cache.position.begin(api::Version { incarnation: 2, ..version(5) });
+    assert!(matches!(cache.page(&view, &key), PageFound::Miss));
+}
