@@ -39,7 +39,7 @@ use parking_lot::Mutex;
 
 use bounded::Installed;
 use fill::{Began, FlightKey, Flights};
-pub use fill::{Joined, Leader, Waiting};
+pub use fill::{Joined, Landed, Leader, Waiting};
 use hash::Hasher;
 use item::{Filled, ItemEntry, ItemFound, ItemKey, ItemPermit, Items, Read, Surroundings};
 use position::{At, Position};
@@ -328,8 +328,13 @@ impl Cache {
         if done.filled == Filled::Voided {
             self.statistics.query_voided_fills.increment();
         }
-        if done.unchanged == Some(true) {
-            self.statistics.pages_voided_unchanged.increment();
+        // Both are counted here, where a void page is compared with what was read in its place, so that their quotient means
+        // something: of those that nobody asks for again nobody knows whether they had changed.
+        if let Some(unchanged) = done.unchanged {
+            self.statistics.pages_voided.increment();
+            if unchanged {
+                self.statistics.pages_voided_unchanged.increment();
+            }
         }
         done.filled
     }
@@ -358,6 +363,9 @@ impl Cache {
         let min_index = match min.map(|min| view.at.index_of(min)) {
             // Of another log: nobody here can tell whether a flight's read will do.
             Some(None) => return Joined::Alone,
+            // The store may refuse to wait for a version it does not have. That would be nobody's failure but this
+            // caller's, so nobody else is to hang on its read.
+            Some(Some(index)) if index > view.at.version.index => return Joined::Alone,
             Some(index) => index,
             None => None,
         };

@@ -5,6 +5,10 @@
 //! Where it may not join, it begins the next flight, and the older one is *voided*: it still answers those who joined it,
 //! and takes no more.
 //!
+//! A leader reads for others what it would have read for itself, so a failure is theirs too, but for one that only its own
+//! lack of time explains: a waiter with more time asks again. How often is bounded by the waiter, who takes the failure in the
+//! end: a store that fails is asked a few times for each crowd, not once for each of the crowd.
+//!
 //! Invariants: a flight has one leader, whose guard ends it whatever happens; a leader that is dropped wakes its waiters,
 //! of whom one leads next. At most [`WAITERS_MAX`] wait for one flight; whoever comes later reads for itself. Nothing here
 //! fills the cache: that takes a permit.
@@ -12,6 +16,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use api::Error;
 use bytes::Bytes;
@@ -56,12 +61,33 @@ pub(super) struct Began {
 struct Flight<T> {
     began: Began,
     waiters: AtomicU32,
-    landed: OnceLock<Option<Result<T, Error>>>,
+    landed: OnceLock<Result<T, Failed>>,
     wake: Notify,
 }
 
+/// Why a flight brought nothing.
+#[derive(Debug, Clone)]
+enum Failed {
+    /// The leader went away.
+    Left,
+    /// The read failed.
+    Read { error: Error, out_of_time: Option<Instant> },
+}
+
+/// What a flight came to, for one who waited for it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Landed<T> {
+    /// What was read.
+    Read(T),
+    /// The read failed, and would have for the waiter.
+    Failed(Error),
+    /// The leader went away, or its time ran out and the waiter has more: the cache is to be asked again, though not for
+    /// ever. The failure is what to answer then, if there was one.
+    Again(Option<Error>),
+}
+
 impl<T: Clone> Flight<T> {
-    async fn landed(&self) -> Option<Result<T, Error>> {
+    async fn landed(&self) -> Result<T, Failed> {
         loop {
             let wake = self.wake.notified();
             tokio::pin!(wake);
@@ -83,9 +109,16 @@ pub struct Waiting<T> {
 }
 
 impl<T: Clone> Waiting<T> {
-    /// What the leader read, or why it could not. `None` where it was dropped before it knew: ask the cache again.
-    pub async fn landed(&self) -> Option<Result<T, Error>> {
-        self.flight.landed().await
+    /// Waits for what the leader reads. `deadline` is the waiter's own.
+    pub async fn landed(&self, deadline: Option<Instant>) -> Landed<T> {
+        match self.flight.landed().await {
+            Ok(read) => Landed::Read(read),
+            Err(Failed::Left) => Landed::Again(None),
+            Err(Failed::Read { error, out_of_time: Some(at) }) if deadline.is_none_or(|mine| mine > at) => {
+                Landed::Again(Some(error))
+            }
+            Err(Failed::Read { error, .. }) => Landed::Failed(error),
+        }
     }
 
     /// The least index that this waiter may be answered with.
@@ -179,13 +212,22 @@ pub struct Leader<'a, T> {
 }
 
 impl<T> Leader<'_, T> {
-    /// Answers the waiters. `result` is asked for only if there are any.
-    pub fn land(self, result: impl FnOnce() -> Result<T, Error>) {
+    /// Answers the waiters with what was read. `read` is asked for only if there are any.
+    pub fn land(self, read: impl FnOnce() -> T) {
+        self.end(|| Ok(read()));
+    }
+
+    /// Tells the waiters that the read failed. `out_of_time` is the leader's deadline where that had passed by then.
+    pub fn fail(self, error: &Error, out_of_time: Option<Instant>) {
+        self.end(|| Err(Failed::Read { error: error.clone(), out_of_time }));
+    }
+
+    fn end(self, result: impl FnOnce() -> Result<T, Failed>) {
         // Taken out first: whoever comes from now on begins anew, or finds what was filled.
         self.take_out();
         if Arc::strong_count(&self.flight) > 1 {
-            // Set once: this is the only leader, and `land` takes it by value.
-            let _ = self.flight.landed.set(Some(result()));
+            // Set once: this is the only leader, taken by value.
+            let _ = self.flight.landed.set(result());
         }
     }
 
@@ -201,7 +243,7 @@ impl<T> Drop for Leader<'_, T> {
     fn drop(&mut self) {
         self.take_out();
         // Already set where the flight landed.
-        let _ = self.flight.landed.set(None);
+        let _ = self.flight.landed.set(Err(Failed::Left));
         self.flight.wake.notify_waiters();
     }
 }
@@ -239,9 +281,9 @@ mod tests {
         let first = wait(flights.join(key(1), began(6, 3), None));
         let second = wait(flights.join(key(1), began(9, 3), Some(5)));
         let other = lead(flights.join(key(2), began(5, 3), None));
-        leader.land(|| Ok(7));
-        assert_eq!(first.landed().await, Some(Ok(7)));
-        assert_eq!(second.landed().await, Some(Ok(7)));
+        leader.land(|| 7);
+        assert_eq!(first.landed(None).await, Landed::Read(7));
+        assert_eq!(second.landed(None).await, Landed::Read(7));
         drop(other);
         assert_eq!(flights.in_progress(), 0);
     }
@@ -254,12 +296,12 @@ mod tests {
         let new = lead(flights.join(key(1), began(8, 8), None));
         let after = wait(flights.join(key(1), began(8, 8), None));
         // Landing the voided flight must not take the newer one out of the air.
-        old.land(|| Ok(1));
+        old.land(|| 1);
         let still = wait(flights.join(key(1), began(8, 8), None));
-        new.land(|| Ok(2));
-        assert_eq!(before.landed().await, Some(Ok(1)));
-        assert_eq!(after.landed().await, Some(Ok(2)));
-        assert_eq!(still.landed().await, Some(Ok(2)));
+        new.land(|| 2);
+        assert_eq!(before.landed(None).await, Landed::Read(1));
+        assert_eq!(after.landed(None).await, Landed::Read(2));
+        assert_eq!(still.landed(None).await, Landed::Read(2));
     }
 
     #[tokio::test]
@@ -291,11 +333,33 @@ mod tests {
         let flights = Flights::<u32>::new();
         let leader = lead(flights.join(key(1), began(5, 3), None));
         let waiting = wait(flights.join(key(1), began(5, 3), None));
-        let landed = tokio::spawn(async move { waiting.landed().await });
+        let landed = tokio::spawn(async move { waiting.landed(None).await });
         tokio::task::yield_now().await;
         drop(leader);
-        assert_eq!(landed.await.unwrap(), None);
+        assert_eq!(landed.await.unwrap(), Landed::Again(None));
         lead(flights.join(key(1), began(5, 3), None));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_shared_but_for_one_that_only_the_leaders_lack_of_time_explains() {
+        let flights = Flights::<u32>::new();
+        let now = tokio::time::Instant::now().into_std();
+        let later = now + std::time::Duration::from_secs(1);
+        let error = Error::new(api::ErrorKind::ThrottlingException, "the disk is busy");
+        for (out_of_time, deadline, again) in [
+            (None, None, false),
+            (None, Some(later), false),
+            (Some(now), Some(now), false),
+            (Some(now), Some(later), true),
+            (Some(now), None, true),
+        ] {
+            let leader = lead(flights.join(key(1), began(5, 3), None));
+            let waiting = wait(flights.join(key(1), began(5, 3), None));
+            leader.fail(&error, out_of_time);
+            let expected =
+                if again { Landed::Again(Some(error.clone())) } else { Landed::Failed(error.clone()) };
+            assert_eq!(waiting.landed(deadline).await, expected);
+        }
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::sync::Weak;
 
-use host::metrics::{Counter, Registry, names};
+use host::metrics::{Counter, Histogram, Registry, names};
 
 use super::Cache;
 
@@ -38,10 +38,13 @@ pub struct Statistics {
     pub item_coalesced: Counter,
     /// Misses of pages that waited for another's read.
     pub query_coalesced: Counter,
-    /// Pages found void by their stamps when asked for.
+    /// Pages found void by their stamps when asked for, then read again and put in their place.
     pub pages_voided: Counter,
-    /// Those that turned out the same when read again: what the stamps cost too much.
+    /// Those that turned out the same: what the stamps cost too much.
     pub pages_voided_unchanged: Counter,
+    /// How long ago the pages served in mode `ttl` had been read. Everything else that is served is as of the version
+    /// applied, whose age is nothing where the node itself is the primary.
+    pub served_age: Histogram,
     /// Bytes of items evicted to make room.
     pub item_evicted_bytes: Counter,
     /// Bytes of pages evicted to make room.
@@ -74,6 +77,7 @@ impl Statistics {
             query_coalesced: by_cache(names::COALESCED_MISSES, QUERY),
             pages_voided: plain(names::PAGES_VOIDED),
             pages_voided_unchanged: plain(names::PAGES_VOIDED_UNCHANGED),
+            served_age: registry.histogram(names::SERVED_AGE_SECONDS, &[("cache", QUERY)]),
             item_evicted_bytes: by_cache(names::EVICTED_SIZE, ITEM),
             query_evicted_bytes: by_cache(names::EVICTED_SIZE, QUERY),
         }

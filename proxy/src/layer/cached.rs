@@ -11,8 +11,9 @@
 //!
 //! An answer is the one the store would give (P12), but for its capacity where `hit_capacity` says so. A caller who asks
 //! for a version is answered from memory only at that version or a later one (P3, P6). An error is passed up and changes
-//! nothing; it is shared with those who waited for the same read, and never kept. A caller who goes away in the middle of a
-//! read leaves it to one of those who wait.
+//! nothing; it is shared with those who waited for the same read, and never kept. What only its caller can be blamed for is
+//! not shared: a version the node does not have, a deadline, another part of a batch. A caller who goes away in the middle
+//! of a read leaves it to one of those who wait.
 //!
 //! It relies on the layer above having resolved the tables; what is not resolved is the store's to refuse.
 
@@ -34,7 +35,8 @@ use crate::cache::Cache;
 pub use encoder::{Encoders, WireEncoder};
 use pages::PageRequest;
 
-/// Times a miss begins again because the one who read for it went away. Then it reads for itself.
+/// Times a miss begins again because the one who read for it went away or had no time left. Then it reads for itself, or
+/// fails as the last read did: so many reads a failing store gets for each crowd of misses.
 const TRIES_MAX: usize = 4;
 
 /// Stands for the version of a read that came without one: of no log there is, so that it will do for nobody who asks.
@@ -79,6 +81,11 @@ impl<D: DynamoDb> DynamoDb for Cached<D> {
         }
         result
     }
+}
+
+/// The deadline of a caller, if it has passed. By the runtime's clock, which is what the layers below wait by.
+fn out_of_time(cx: &Context) -> Option<std::time::Instant> {
+    cx.deadline.filter(|deadline| tokio::time::Instant::now().into_std() >= *deadline)
 }
 
 /// The error for an answer that belongs to another question. The cause goes to the log, not to the caller.

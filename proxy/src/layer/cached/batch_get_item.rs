@@ -3,7 +3,7 @@
 //! The answer is put together in the order of the request, as the store does it: a table's items in the order of its keys,
 //! and from the first item on that would make the answer too large, every key is left unprocessed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use api::item::ItemBody;
@@ -13,9 +13,9 @@ use api::service::Source;
 use api::{Answer, Context, DynamoDb, EncodedItem, Error, Request, Response, Table, Version};
 
 use super::get_item::is_sound;
-use super::{Cached, capacity, key, mismatched};
+use super::{Cached, TRIES_MAX, capacity, key, mismatched, out_of_time};
 use crate::cache::item::{ItemEntry, ItemFound, Read};
-use crate::cache::{Joined, Leader, SharedItem, View, Waiting};
+use crate::cache::{Joined, Landed, Leader, SharedItem, View, Waiting};
 
 /// A key of the batch, and what is known of it.
 struct Wanted {
@@ -67,95 +67,83 @@ impl Parts {
     }
 }
 
+/// A batch that can be answered through the cache.
+struct Batch<'a> {
+    view: View,
+    /// Schemas, in the order of the request's tables.
+    tables: Vec<Arc<Table>>,
+    input: &'a BatchGetItemInput,
+    wanted: Vec<Wanted>,
+    parts: Parts,
+}
+
+/// How the keys not found are come by.
+#[derive(Default)]
+struct Flown<'a> {
+    to_read: Vec<usize>,
+    leaders: Vec<(usize, Leader<'a, SharedItem>)>,
+    waiting: Vec<(usize, Waiting<SharedItem>)>,
+}
+
 impl<D: DynamoDb> Cached<D> {
     pub(super) async fn batch_get_item(
         &self,
         cx: Context,
         input: BatchGetItemInput,
     ) -> Result<Answer, Error> {
-        let eventual = input.tables.iter().any(|table| !table.consistent);
-        let Some((tables, view)) = self.resolved(&cx, &input).filter(|_| eventual) else {
+        let Some(mut batch) = self.look_up_all(&cx, &input) else {
             return self.inner.call(cx, input.into()).await;
         };
-        let mut parts = Parts::default();
-        let Some(mut wanted) = self.look_up_all(&cx, &view, &tables, &input, &mut parts) else {
-            return self.inner.call(cx, input.into()).await;
-        };
-
-        // Whoever leads reads before waiting for anybody, so that two batches can't wait for each other.
-        let mut leaders: HashMap<usize, Leader<'_, SharedItem>> = HashMap::new();
-        let mut waiting: Vec<(usize, Waiting<SharedItem>)> = Vec::new();
-        let mut to_read: Vec<usize> = Vec::new();
-        for (at, want) in wanted.iter().enumerate().filter(|(_, want)| matches!(want.found, Found::Not)) {
-            let table = &tables[want.place.0];
-            let joined = match self.cache.item_key(table, &want.key) {
-                Some(item_key) if !input.tables[want.place.0].consistent => {
-                    self.cache.join_item(&view, &item_key, cx.min_version.as_ref())
-                }
-                _ => Joined::Alone,
-            };
-            match joined {
-                Joined::Wait(flight) => waiting.push((at, flight)),
-                Joined::Alone => to_read.push(at),
-                Joined::Lead(leader) => {
-                    leaders.insert(at, leader);
-                    to_read.push(at);
-                }
-            }
-        }
         let cx = cx.plain();
-        if !to_read.is_empty() {
-            let read = self.read_batch(&cx, &view, &tables, &input, &mut wanted, &to_read, &mut parts).await;
-            for (at, leader) in leaders.drain() {
-                match &read {
-                    Err(error) => leader.land(|| Err(error.clone())),
-                    Ok(Some(version)) if !matches!(wanted[at].found, Found::Not) => {
-                        let shared = SharedItem { item: wanted[at].found.item(), version: *version };
-                        leader.land(|| Ok(shared));
+        let not = |want: &Wanted| matches!(want.found, Found::Not);
+        let mut missing: Vec<usize> = (0..batch.wanted.len()).filter(|at| not(&batch.wanted[*at])).collect();
+        let mut failed = None;
+        for _ in 0..TRIES_MAX {
+            let Flown { to_read, leaders, waiting } = self.join_all(&cx, &batch, &missing);
+            // Whoever leads reads before waiting for anybody, so that two batches can't wait for each other.
+            self.read_and_land(&cx, &mut batch, &to_read, leaders).await?;
+            missing.clear();
+            let mut alone = Vec::new();
+            for (at, flight) in waiting {
+                match flight.landed(cx.deadline).await {
+                    Landed::Read(shared) if self.cache.may_take(&batch.view, &flight, &shared.version) => {
+                        self.cache.statistics().item_coalesced.increment();
+                        batch.parts.add(shared.version);
+                        batch.parts.reads += 1;
+                        batch.wanted[at].found = Found::Read(shared.item);
                     }
-                    // Unprocessed, or of no version: those who wait ask for themselves.
-                    Ok(_) => drop(leader),
+                    Landed::Read(_) => alone.push(at),
+                    Landed::Failed(error) => return Err(error),
+                    Landed::Again(error) => {
+                        failed = error.or(failed);
+                        missing.push(at);
+                    }
                 }
             }
-            read?;
-        }
-        let mut left = Vec::new();
-        for (at, flight) in waiting {
-            match flight.landed().await {
-                Some(Ok(shared)) if self.cache.may_take(&view, &flight, &shared.version) => {
-                    self.cache.statistics().item_coalesced.increment();
-                    parts.add(shared.version);
-                    parts.reads += 1;
-                    wanted[at].found = Found::Read(shared.item);
-                }
-                Some(Err(error)) => return Err(error),
-                _ => left.push(at),
+            self.read_and_land(&cx, &mut batch, &alone, Vec::new()).await?;
+            if missing.is_empty() {
+                return Ok(self.answer_batch(batch));
             }
         }
-        if !left.is_empty() {
-            left.sort_unstable();
-            self.read_batch(&cx, &view, &tables, &input, &mut wanted, &left, &mut parts).await?;
+        match failed {
+            Some(error) => Err(error),
+            None => {
+                self.read_and_land(&cx, &mut batch, &missing, Vec::new()).await?;
+                Ok(self.answer_batch(batch))
+            }
         }
-        let response = Response::BatchGetItem(self.assemble(&input, &wanted));
-        Ok(Answer { response, version: parts.newest, source: parts.source() })
     }
 
-    /// The schemas of all tables, in the order of the request.
-    fn resolved(&self, cx: &Context, input: &BatchGetItemInput) -> Option<(Vec<Arc<Table>>, View)> {
+    /// Every key of the request with what the cache has of it. `None` where nothing is to be read eventually, or something
+    /// is the store's to refuse.
+    fn look_up_all<'a>(&self, cx: &Context, input: &'a BatchGetItemInput) -> Option<Batch<'a>> {
+        if input.tables.iter().all(|keys| keys.consistent) {
+            return None;
+        }
         let tables = input.tables.iter().map(|keys| cx.tables.named(&keys.table).cloned());
-        Some((tables.collect::<Option<Vec<_>>>()?, self.cache.view()?))
-    }
-
-    /// Every key of the request with what the cache has of it. `None` where a key is the store's to refuse.
-    fn look_up_all(
-        &self,
-        cx: &Context,
-        view: &View,
-        tables: &[Arc<Table>],
-        input: &BatchGetItemInput,
-        parts: &mut Parts,
-    ) -> Option<Vec<Wanted>> {
-        let statistics = self.cache.statistics();
+        let tables = tables.collect::<Option<Vec<_>>>()?;
+        let view = self.cache.view()?;
+        let mut parts = Parts::default();
         let mut wanted = Vec::with_capacity(input.tables.iter().map(|keys| keys.keys.len()).sum());
         for (table_at, keys) in input.tables.iter().enumerate() {
             let table = &tables[table_at];
@@ -167,77 +155,107 @@ impl<D: DynamoDb> Cached<D> {
                 key::write_given(table, given, &mut key)?;
                 let item_key = self.cache.item_key(table, &key)?;
                 let mut found = Found::Not;
-                if !keys.consistent {
-                    match self.cache.item(view, &item_key) {
-                        ItemFound::Hit(entry, version)
-                            if view.satisfies(&version, cx.min_version.as_ref()) =>
-                        {
-                            statistics.batch_hits.increment();
-                            if !entry.is_present() {
-                                statistics.item_negative_hits.increment();
-                            }
-                            parts.add(version);
-                            parts.hits += 1;
-                            found = Found::Hit(entry);
-                        }
-                        _ => statistics.batch_misses.increment(),
-                    }
+                if !keys.consistent
+                    && let ItemFound::Hit(entry, version) = self.cache.item(&view, &item_key)
+                    && view.satisfies(&version, cx.min_version.as_ref())
+                {
+                    parts.add(version);
+                    parts.hits += 1;
+                    found = Found::Hit(entry);
                 }
                 wanted.push(Wanted { place: (table_at, key_at), key, found });
             }
         }
         let mut places: Vec<_> = wanted.iter().map(|want| (want.place.0, &want.key)).collect();
         places.sort_unstable();
-        let twice = places.windows(2).any(|pair| pair[0] == pair[1]);
-        (!twice).then_some(wanted)
+        if places.windows(2).any(|pair| pair[0] == pair[1]) {
+            return None;
+        }
+        // Counted only now that the batch is certain to be answered with what was found.
+        let statistics = self.cache.statistics();
+        for want in wanted.iter().filter(|want| !input.tables[want.place.0].consistent) {
+            match &want.found {
+                Found::Hit(entry) => {
+                    statistics.batch_hits.increment();
+                    if !entry.is_present() {
+                        statistics.item_negative_hits.increment();
+                    }
+                }
+                Found::Read(_) | Found::Not => statistics.batch_misses.increment(),
+            }
+        }
+        Some(Batch { view, tables, input, wanted, parts })
+    }
+
+    fn join_all(&self, cx: &Context, batch: &Batch<'_>, missing: &[usize]) -> Flown<'_> {
+        let mut flown = Flown::default();
+        for &at in missing {
+            let want = &batch.wanted[at];
+            let table_at = want.place.0;
+            let joined = match self.cache.item_key(&batch.tables[table_at], &want.key) {
+                Some(item_key) if !batch.input.tables[table_at].consistent => {
+                    self.cache.join_item(&batch.view, &item_key, cx.min_version.as_ref())
+                }
+                _ => Joined::Alone,
+            };
+            match joined {
+                Joined::Wait(flight) => flown.waiting.push((at, flight)),
+                Joined::Alone => flown.to_read.push(at),
+                Joined::Lead(leader) => {
+                    flown.leaders.push((at, leader));
+                    flown.to_read.push(at);
+                }
+            }
+        }
+        flown
+    }
+
+    /// Reads the wanted keys at `places`, and answers those who wait for them.
+    async fn read_and_land(
+        &self,
+        cx: &Context,
+        batch: &mut Batch<'_>,
+        places: &[usize],
+        leaders: Vec<(usize, Leader<'_, SharedItem>)>,
+    ) -> Result<(), Error> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let read = self.read_batch(cx, batch, places).await;
+        for (at, leader) in leaders {
+            match &read {
+                // What else is in the batch may be why it is refused: those who wait for one of its keys ask for themselves.
+                Err(error) if !error.kind.is_retryable() => drop(leader),
+                Err(error) => leader.fail(error, out_of_time(cx)),
+                Ok(Some(version)) if !matches!(batch.wanted[at].found, Found::Not) => {
+                    leader.land(|| SharedItem { item: batch.wanted[at].found.item(), version: *version });
+                }
+                // Unprocessed, or of no version: those who wait ask for themselves.
+                Ok(_) => drop(leader),
+            }
+        }
+        read.map(drop)
     }
 
     /// Reads the wanted keys at `places`, whole, in one batch, and keeps what was read eventually.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one step of one function, cut out because it is taken twice"
-    )]
     async fn read_batch(
         &self,
         cx: &Context,
-        view: &View,
-        tables: &[Arc<Table>],
-        input: &BatchGetItemInput,
-        wanted: &mut [Wanted],
+        batch: &mut Batch<'_>,
         places: &[usize],
-        parts: &mut Parts,
     ) -> Result<Option<Version>, Error> {
-        let permit = self.cache.item_permit(view);
-        let mut asked: Vec<(usize, TableKeys)> = Vec::new();
-        for &at in places {
-            let (table_at, key_at) = wanted[at].place;
-            let of_table = &input.tables[table_at];
-            if asked.last().is_none_or(|(last, _)| *last != table_at) {
-                let keys = TableKeys {
-                    table: of_table.table.clone(),
-                    keys: Vec::new(),
-                    projection: None,
-                    consistent: of_table.consistent,
-                };
-                asked.push((table_at, keys));
-            }
-            let (_, keys) = asked.last_mut().expect("one was just put there");
-            keys.keys.push(of_table.keys[key_at].clone());
-        }
-        let batch = BatchGetItemInput {
-            tables: asked.into_iter().map(|(_, keys)| keys).collect(),
-            return_capacity: ReturnConsumedCapacity::None,
-        };
-        let answer = self.inner.call(cx.clone(), Request::BatchGetItem(batch)).await?;
+        let permit = self.cache.item_permit(&batch.view);
+        let request = request_of(batch, places);
+        let answer = self.inner.call(cx.clone(), Request::BatchGetItem(request)).await?;
         let Response::BatchGetItem(read) = answer.response else {
             return Err(mismatched(&answer.response));
         };
         let version = answer.version;
 
         let mut items = HashMap::new();
-        let mut unprocessed = HashMap::new();
-        for (table_at, table) in tables.iter().enumerate() {
-            let name = &input.tables[table_at].table;
+        let mut unprocessed = HashSet::new();
+        for (table_at, table) in batch.tables.iter().enumerate() {
+            let name = &batch.input.tables[table_at].table;
             for (_, bodies) in read.responses.iter().filter(|(of, _)| of == name) {
                 for body in bodies {
                     let mut key = Vec::new();
@@ -249,24 +267,24 @@ impl<D: DynamoDb> Cached<D> {
                 for given in &keys.keys {
                     let mut key = Vec::new();
                     key::write_given(table, given, &mut key);
-                    unprocessed.insert((table_at, key), ());
+                    unprocessed.insert((table_at, key));
                 }
             }
         }
         for &at in places {
-            let want = &mut wanted[at];
+            let want = &mut batch.wanted[at];
             let table_at = want.place.0;
             let place = (table_at, std::mem::take(&mut want.key));
-            if !unprocessed.contains_key(&place) {
+            if !unprocessed.contains(&place) {
                 let item = items.remove(&place);
-                parts.reads += 1;
-                let item_key = self.cache.item_key(&tables[table_at], &place.1);
-                if let (Some(version), Some(item_key)) = (version, item_key) {
+                batch.parts.reads += 1;
+                let table = &batch.tables[table_at];
+                if let (Some(version), Some(item_key)) = (version, self.cache.item_key(table, &place.1)) {
                     let read = Read {
                         item: item.as_ref(),
                         version,
-                        ttl_nanos: self.cache.policy(&tables[table_at]).record_ttl_nanos,
-                        refresh: input.tables[table_at].consistent,
+                        ttl_nanos: self.cache.policy(table).record_ttl_nanos,
+                        refresh: batch.input.tables[table_at].consistent,
                     };
                     self.cache.fill_item(&permit, &item_key, read);
                 }
@@ -275,9 +293,14 @@ impl<D: DynamoDb> Cached<D> {
             want.key = place.1;
         }
         if let Some(version) = version {
-            parts.add(version);
+            batch.parts.add(version);
         }
         Ok(version)
+    }
+
+    fn answer_batch(&self, batch: Batch<'_>) -> Answer {
+        let response = Response::BatchGetItem(self.assemble(batch.input, &batch.wanted));
+        Answer { response, version: batch.parts.newest, source: batch.parts.source() }
     }
 
     fn assemble(&self, input: &BatchGetItemInput, wanted: &[Wanted]) -> BatchGetItemOutput {
@@ -321,5 +344,29 @@ impl<D: DynamoDb> Cached<D> {
             }
         }
         output
+    }
+}
+
+/// The keys at `places`, whole, as a request of their own. Places rise, so that a table's keys stay together.
+fn request_of(batch: &Batch<'_>, places: &[usize]) -> BatchGetItemInput {
+    let mut asked: Vec<(usize, TableKeys)> = Vec::new();
+    for &at in places {
+        let (table_at, key_at) = batch.wanted[at].place;
+        let of_table = &batch.input.tables[table_at];
+        if asked.last().is_none_or(|(last, _)| *last != table_at) {
+            let keys = TableKeys {
+                table: of_table.table.clone(),
+                keys: Vec::new(),
+                projection: None,
+                consistent: of_table.consistent,
+            };
+            asked.push((table_at, keys));
+        }
+        let (_, keys) = asked.last_mut().expect("one was just put there");
+        keys.keys.push(of_table.keys[key_at].clone());
+    }
+    BatchGetItemInput {
+        tables: asked.into_iter().map(|(_, keys)| keys).collect(),
+        return_capacity: ReturnConsumedCapacity::None,
     }
 }

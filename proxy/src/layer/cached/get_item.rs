@@ -8,9 +8,9 @@ use api::op::{GetItemInput, GetItemOutput, ReturnConsumedCapacity};
 use api::service::Source;
 use api::{Answer, Context, DynamoDb, EncodedItem, Error, Request, Response, Table, Version};
 
-use super::{Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched};
+use super::{Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched, out_of_time};
 use crate::cache::item::{ItemEntry, ItemFound, Read};
-use crate::cache::{Joined, SharedItem, View};
+use crate::cache::{Joined, Landed, SharedItem, View};
 
 /// What looking into the cache came to.
 #[allow(clippy::large_enum_variant, reason = "a box would be an allocation in every hit")]
@@ -28,51 +28,59 @@ struct Miss {
 
 impl<D: DynamoDb> Cached<D> {
     pub(super) async fn get_item(&self, cx: Context, input: GetItemInput) -> Result<Answer, Error> {
-        let Some(table) = cx.tables.named(&input.table).cloned() else {
+        let Some(table) = cx.tables.named(&input.table) else {
             return self.inner.call(cx, input.into()).await;
         };
         if input.consistent {
+            let table = Arc::clone(table);
             return self.get_strongly(&table, cx, input).await;
         }
-        for _ in 0..TRIES_MAX {
-            let miss = match self.look(&cx, &table, &input) {
+        let mut failed = None;
+        for attempt in 0..TRIES_MAX {
+            let miss = match self.look(&cx, table, &input) {
                 Looked::Answer(answer) => return Ok(answer),
                 Looked::Pass => return self.inner.call(cx, input.into()).await,
                 Looked::Miss(miss) => miss,
             };
-            let Some(item_key) = self.cache.item_key(&table, &miss.key) else {
+            if attempt == 0 {
+                self.cache.statistics().get_misses.increment();
+            }
+            let Some(item_key) = self.cache.item_key(table, &miss.key) else {
                 return self.inner.call(cx, input.into()).await;
             };
             match self.cache.join_item(&miss.view, &item_key, cx.min_version.as_ref()) {
                 Joined::Lead(leader) => {
-                    let read = self.read(&cx, &table, &input, &miss).await;
-                    leader.land(|| match &read {
-                        Ok((shared, _)) => Ok(shared.clone()),
-                        Err(error) => Err(error.clone()),
-                    });
+                    let read = self.read(&cx, table, &input, &miss).await;
+                    match &read {
+                        Ok((shared, _)) => leader.land(|| shared.clone()),
+                        Err(error) => leader.fail(error, out_of_time(&cx)),
+                    }
                     let (read, version) = read?;
                     return Ok(self.answer_read(&input, read, version, Source::Store));
                 }
                 Joined::Alone => {
-                    let (read, version) = self.read(&cx, &table, &input, &miss).await?;
+                    let (read, version) = self.read(&cx, table, &input, &miss).await?;
                     return Ok(self.answer_read(&input, read, version, Source::Store));
                 }
-                Joined::Wait(waiting) => match waiting.landed().await {
-                    Some(Ok(shared)) => {
+                Joined::Wait(waiting) => match waiting.landed(cx.deadline).await {
+                    Landed::Read(shared) => {
                         if self.cache.may_take(&miss.view, &waiting, &shared.version) {
                             self.cache.statistics().item_coalesced.increment();
                             let version = Some(shared.version);
                             return Ok(self.answer_read(&input, shared, version, Source::Store));
                         }
-                        let (read, version) = self.read(&cx, &table, &input, &miss).await?;
+                        let (read, version) = self.read(&cx, table, &input, &miss).await?;
                         return Ok(self.answer_read(&input, read, version, Source::Store));
                     }
-                    Some(Err(error)) => return Err(error),
-                    None => {}
+                    Landed::Failed(error) => return Err(error),
+                    Landed::Again(error) => failed = error,
                 },
             }
         }
-        self.inner.call(cx, input.into()).await
+        match failed {
+            Some(error) => Err(error),
+            None => self.inner.call(cx, input.into()).await,
+        }
     }
 
     /// The whole of a hit: no waiting, no lock but the shard's, no allocation but the answer's.
@@ -99,7 +107,6 @@ impl<D: DynamoDb> Cached<D> {
                 let response = self.response_of_hit(cx, input, &entry);
                 return Looked::Answer(Answer { response, version: Some(version), source: Source::Cache });
             }
-            statistics.get_misses.increment();
             Looked::Miss(Miss { view, key: scratch.clone() })
         })
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use api::op::{Page, QueryInput, ReturnConsumedCapacity, ScanInput};
 use api::service::Source;
 use api::{Answer, Context, DynamoDb, Error, Request, Response, Table, TableName, Version};
+use host::metrics::Counter;
 
-use super::{Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched};
+use super::{Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched, out_of_time};
 use crate::cache::query::{PageEntry, PageFound, PageKey};
-use crate::cache::{Joined, Mode, SharedPage, View};
+use crate::cache::{Joined, Landed, Mode, SharedPage, View};
 
 /// A request for a page.
 pub(super) enum PageRequest {
@@ -72,45 +73,64 @@ struct Miss {
 
 impl<D: DynamoDb> Cached<D> {
     pub(super) async fn page(&self, cx: Context, request: PageRequest) -> Result<Answer, Error> {
-        let Some(table) = cx.tables.named(request.table()).cloned() else {
+        let Some(table) = cx.tables.named(request.table()) else {
             return self.inner.call(cx, request.into()).await;
         };
-        for _ in 0..TRIES_MAX {
-            let miss = match key::with_scratch(|scratch| self.look_for_page(&cx, &table, &request, scratch)) {
+        let mut failed = None;
+        for attempt in 0..TRIES_MAX {
+            let miss = match key::with_scratch(|scratch| self.look_for_page(&cx, table, &request, scratch)) {
                 Looked::Answer(answer) => return Ok(answer),
                 Looked::Pass => return self.inner.call(cx, request.into()).await,
                 Looked::Miss(miss) => miss,
             };
+            if attempt == 0 {
+                self.counters_of(&request).1.increment();
+            }
             let mut buffer = Vec::new();
-            let Some(page_key) = self.page_key(&table, &request, &mut buffer) else {
+            let Some(page_key) = self.page_key(table, &request, &mut buffer) else {
                 return self.inner.call(cx, request.into()).await;
             };
             let (read, version) = match self.cache.join_page(&miss.view, &page_key, cx.min_version.as_ref()) {
                 Joined::Lead(leader) => {
                     let read = self.read_page(&cx, &request, &page_key, &miss).await;
-                    leader.land(|| match &read {
-                        Ok((shared, _)) => Ok(shared.clone()),
-                        Err(error) => Err(error.clone()),
-                    });
+                    match &read {
+                        Ok((shared, _)) => leader.land(|| shared.clone()),
+                        Err(error) => leader.fail(error, out_of_time(&cx)),
+                    }
                     read?
                 }
                 Joined::Alone => self.read_page(&cx, &request, &page_key, &miss).await?,
-                Joined::Wait(waiting) => match waiting.landed().await {
-                    Some(Ok(shared)) if self.cache.may_take(&miss.view, &waiting, &shared.version) => {
+                Joined::Wait(waiting) => match waiting.landed(cx.deadline).await {
+                    Landed::Read(shared) if self.cache.may_take(&miss.view, &waiting, &shared.version) => {
                         self.cache.statistics().query_coalesced.increment();
                         let version = shared.version;
                         (shared, Some(version))
                     }
-                    Some(Ok(_)) => self.read_page(&cx, &request, &page_key, &miss).await?,
-                    Some(Err(error)) => return Err(error),
-                    None => continue,
+                    Landed::Read(_) => self.read_page(&cx, &request, &page_key, &miss).await?,
+                    Landed::Failed(error) => return Err(error),
+                    Landed::Again(error) => {
+                        failed = error;
+                        continue;
+                    }
                 },
             };
             let mut page = Arc::unwrap_or_clone(read.page);
             page.capacity = capacity::told(request.return_capacity(), page.capacity);
             return Ok(Answer { response: request.response(page), version, source: Source::Store });
         }
-        self.inner.call(cx, request.into()).await
+        match failed {
+            Some(error) => Err(error),
+            None => self.inner.call(cx, request.into()).await,
+        }
+    }
+
+    /// Hits and misses of the request's kind.
+    fn counters_of(&self, request: &PageRequest) -> (&Counter, &Counter) {
+        let statistics = self.cache.statistics();
+        match request {
+            PageRequest::Query(_) => (&statistics.query_hits, &statistics.query_misses),
+            PageRequest::Scan(_) => (&statistics.scan_hits, &statistics.scan_misses),
+        }
     }
 
     fn page_key<'a>(
@@ -132,11 +152,6 @@ impl<D: DynamoDb> Cached<D> {
         request: &PageRequest,
         scratch: &mut Vec<u8>,
     ) -> Looked {
-        let statistics = self.cache.statistics();
-        let (hits, misses) = match request {
-            PageRequest::Query(_) => (&statistics.query_hits, &statistics.query_misses),
-            PageRequest::Scan(_) => (&statistics.scan_hits, &statistics.scan_misses),
-        };
         let Some(view) = self.cache.view() else {
             return Looked::Pass;
         };
@@ -149,20 +164,22 @@ impl<D: DynamoDb> Cached<D> {
                 if view.satisfies(&version, cx.min_version.as_ref())
                     && self.is_fresh_enough(cx, page_key.mode(), &entry) =>
             {
-                hits.increment();
+                self.counters_of(request).0.increment();
+                let statistics = self.cache.statistics();
                 if entry.is_empty() {
                     statistics.query_negative_hits.increment();
+                }
+                if page_key.mode() == Mode::Ttl {
+                    statistics
+                        .served_age
+                        .record_nanos(self.cache.now_nanos().saturating_sub(entry.made_nanos()));
                 }
                 let response = self.response_of_page(cx, request, &entry);
                 return Looked::Answer(Answer { response, version: Some(version), source: Source::Cache });
             }
             PageFound::Hit(..) | PageFound::Miss => {}
-            PageFound::Void(entry) => {
-                statistics.pages_voided.increment();
-                void = Some(entry);
-            }
+            PageFound::Void(entry) => void = Some(entry),
         }
-        misses.increment();
         Looked::Miss(Miss { view, void })
     }
 

@@ -157,18 +157,18 @@ pub const COALESCED_MISSES: Family = Family {
     help: "Misses that waited for the same read of another request instead of reading, by cache.",
 };
 
-/// Cached pages found to be out of date by their stamps when asked for.
+/// Cached pages that a write may have changed, found so when asked for, read again and replaced.
 pub const PAGES_VOIDED: Family = Family {
     name: "forebay_pages_voided_total",
     dax: None,
-    help: "Cached pages found to be out of date by their stamps when asked for.",
+    help: "Cached pages that a write may have changed, found so when asked for, read again and replaced.",
 };
 
-/// Those of the voided pages that were read again and turned out the same.
+/// Those of the voided pages that turned out the same.
 pub const PAGES_VOIDED_UNCHANGED: Family = Family {
     name: "forebay_pages_voided_unchanged_total",
     dax: None,
-    help: "Those of the voided pages that were read again and turned out the same.",
+    help: "Those of the voided pages that turned out the same.",
 };
 
 /// Entries held, by cache.
@@ -182,11 +182,11 @@ pub const REQUEST_SECONDS: Family = Family {
     help: "Time from a decoded request to its answer, by operation and outcome, in seconds.",
 };
 
-/// Age of cached entries when they were served, in seconds.
+/// Age of what was served from memory, where it may be out of date, by cache, in seconds.
 pub const SERVED_AGE_SECONDS: Family = Family {
     name: "forebay_served_age_seconds",
     dax: None,
-    help: "Age of cached entries when they were served, in seconds.",
+    help: "Age of what was served from memory, where it may be out of date, by cache, in seconds.",
 };
 
 /// Connections closed at once because the bound on open connections was reached, by protocol.

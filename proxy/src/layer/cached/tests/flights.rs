@@ -2,11 +2,13 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 
 use api::item::ItemBody;
-use api::op::{GetItemOutput, Page};
+use api::op::{
+    BatchGetItemInput, BatchGetItemOutput, GetItemOutput, Page, ReturnConsumedCapacity, TableKeys,
+};
 use api::service::Tables;
 use api::{
     Answer, ChangeSink, Context, DynamoDb, EncodedItem, Error, ErrorKind, Item, Request, Response, TableName,
@@ -18,28 +20,38 @@ use tokio::sync::Semaphore;
 
 use super::world::{get, key, query, s};
 use crate::cache::{Cache, CacheSettings};
+use crate::layer::cached::TRIES_MAX;
 use crate::layer::{Cached, Encoders};
 
-/// Answers one request for each permit, with the version it has by then.
+/// Answers one request for each permit, with the version it has by then. Refuses, as the store does, what asks for a version
+/// it does not have, and batches that name a key outside its one partition.
 struct Told {
     go: Semaphore,
     version: AtomicU64,
     asked: AtomicUsize,
-    fails: bool,
+    fails: AtomicBool,
 }
 
 impl DynamoDb for Told {
-    async fn call(&self, _: Context, request: Request) -> Result<Answer, Error> {
+    async fn call(&self, cx: Context, request: Request) -> Result<Answer, Error> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let index = self.version.load(Ordering::SeqCst);
         self.go.acquire().await.expect("never closed").forget();
-        if self.fails {
+        let fails = self.fails.load(Ordering::SeqCst);
+        if fails || cx.min_version.is_some_and(|min| min.index > index) {
             return Err(Error::new(ErrorKind::InternalServerError, "told to"));
         }
         let item = Item::new().with("pk", s("p1")).with("sk", s("s1")).with("v", s(format!("{index}")));
         let body = ItemBody::Encoded(EncodedItem::encode(&item));
         let response = match request {
             Request::GetItem(_) => Response::GetItem(GetItemOutput { item: Some(body), capacity: None }),
+            Request::BatchGetItem(batch) => {
+                if batch.tables[0].keys.iter().any(|key| key.get("pk") != Some(&s("p1"))) {
+                    return Err(Error::validation("no such partition"));
+                }
+                let responses = vec![(batch.tables[0].table.clone(), vec![body])];
+                Response::BatchGetItem(BatchGetItemOutput { responses, ..Default::default() })
+            }
             _ => Response::Query(Page {
                 items: Some(vec![body]),
                 count: 1,
@@ -66,7 +78,7 @@ fn scene(fails: bool) -> Scene {
         go: Semaphore::new(0),
         version: AtomicU64::new(1),
         asked: AtomicUsize::new(0),
-        fails,
+        fails: AtomicBool::new(fails),
     });
     let cached = Cached::new(Arc::clone(&told), Arc::clone(&cache), Encoders::none());
     Scene { cache, told, cached, table: crate::cache::tests::table(1) }
@@ -81,6 +93,12 @@ impl Scene {
 
     fn get(&self) -> Request {
         get(&self.table.name, key(1, 1)).into()
+    }
+
+    fn batch(&self, keys: Vec<Item>) -> Request {
+        let table = self.table.name.clone();
+        let tables = vec![TableKeys { table, keys, projection: None, consistent: false }];
+        BatchGetItemInput { tables, return_capacity: ReturnConsumedCapacity::None }.into()
     }
 
     fn query(&self) -> Request {
@@ -110,7 +128,7 @@ impl Scene {
     }
 }
 
-async fn is_pending<T>(future: &mut std::pin::Pin<&mut impl Future<Output = T>>) -> bool {
+async fn is_pending<T>(future: &mut std::pin::Pin<&mut (impl Future<Output = T> + ?Sized)>) -> bool {
     std::future::poll_fn(|task| Poll::Ready(future.as_mut().poll(task).is_pending())).await
 }
 
@@ -202,6 +220,94 @@ async fn an_error_is_shared_and_not_kept() {
 }
 
 #[tokio::test]
+async fn one_who_asks_for_a_version_the_node_lacks_fails_alone() {
+    for page in [false, true] {
+        let scene = scene(false);
+        let request = || if page { scene.query() } else { scene.get() };
+        let min_version = Some(Version { incarnation: 1, shard: 0, index: 9 });
+        let mut asks_too_much = pin!(scene.cached.call(Context { min_version, ..scene.cx() }, request()));
+        assert!(is_pending(&mut asks_too_much).await);
+        let mut other = pin!(scene.cached.call(scene.cx(), request()));
+        assert!(is_pending(&mut other).await);
+        scene.told.go.add_permits(2);
+        assert!(asks_too_much.await.is_err());
+        assert!(other.await.is_ok(), "its read was not the other's");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_fails_alone() {
+    let scene = scene(false);
+    let mut refused = pin!(scene.cached.call(scene.cx(), scene.batch(vec![key(1, 1), key(2, 1)])));
+    assert!(is_pending(&mut refused).await);
+    let mut single = pin!(scene.cached.call(scene.cx(), scene.get()));
+    let mut batch = pin!(scene.cached.call(scene.cx(), scene.batch(vec![key(1, 1)])));
+    assert!(is_pending(&mut single).await && is_pending(&mut batch).await);
+    scene.told.go.add_permits(1);
+    assert_eq!(refused.await.unwrap_err().kind, ErrorKind::ValidationException);
+    // One of those who waited reads for both.
+    assert!(is_pending(&mut single).await && is_pending(&mut batch).await);
+    scene.told.go.add_permits(1);
+    assert!(single.await.is_ok() && batch.await.is_ok());
+    assert_eq!(scene.told.asked.load(Ordering::SeqCst), 2);
+}
+
+impl Scene {
+    /// GetItems of one key whose callers have so many milliseconds each.
+    async fn crowd(&self, millis: impl Iterator<Item = u64>) -> Vec<Waiting<'_>> {
+        let now = tokio::time::Instant::now();
+        let mut crowd = Vec::new();
+        for millis in millis {
+            let deadline = Some((now + std::time::Duration::from_millis(millis)).into_std());
+            let mut asked: Waiting<'_> =
+                Box::pin(self.cached.call(Context { deadline, ..self.cx() }, self.get()));
+            assert!(is_pending(&mut asked.as_mut()).await);
+            crowd.push(asked);
+        }
+        crowd
+    }
+}
+
+type Waiting<'a> = std::pin::Pin<Box<dyn Future<Output = Result<Answer, Error>> + 'a>>;
+
+#[tokio::test]
+async fn a_leader_out_of_time_does_not_fail_those_with_more() {
+    let scene = scene(true);
+    let mut crowd = scene.crowd([0, 60_000, 60_001].into_iter()).await;
+    scene.told.go.add_permits(1);
+    assert!(crowd.remove(0).await.is_err());
+    scene.told.fails.store(false, Ordering::SeqCst);
+    for one in &mut crowd {
+        assert!(is_pending(&mut one.as_mut()).await);
+    }
+    assert_eq!(scene.told.asked.load(Ordering::SeqCst), 2, "one of them reads for both");
+    scene.told.go.add_permits(1);
+    for one in crowd {
+        assert!(one.await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_failing_store_is_asked_a_few_times_for_a_crowd_not_once_for_each() {
+    let scene = scene(true);
+    // Those who would lead next have run out of time as well when they do.
+    let mut crowd = scene.crowd((0..50).map(|n| if n < 10 { n } else { 60_000 })).await;
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    for _ in 0..TRIES_MAX {
+        scene.told.go.add_permits(1);
+        let mut left = Vec::new();
+        for mut one in crowd {
+            if is_pending(&mut one.as_mut()).await {
+                left.push(one);
+            }
+        }
+        crowd = left;
+    }
+    assert!(crowd.is_empty(), "{} still wait", crowd.len());
+    assert_eq!(scene.told.asked.load(Ordering::SeqCst), TRIES_MAX);
+}
+
+#[tokio::test]
 async fn a_caller_who_asks_for_a_later_version_is_not_answered_from_memory() {
     let scene = scene(false);
     scene.told.go.add_permits(1);
@@ -211,6 +317,7 @@ async fn a_caller_who_asks_for_a_later_version_is_not_answered_from_memory() {
         scene.cached.call(Context { min_version, ..scene.cx() }, scene.get())
     };
     assert_eq!(asks(1, 1).await.unwrap().source, api::service::Source::Cache);
+    scene.told.version.store(2, Ordering::SeqCst);
     for (incarnation, index) in [(1, 2), (2, 0)] {
         let mut asked = pin!(asks(incarnation, index));
         assert!(is_pending(&mut asked).await);

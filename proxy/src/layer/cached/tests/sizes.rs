@@ -4,7 +4,7 @@ use api::limits::{BATCH_GET_BYTES, ITEM_BYTES};
 use api::op::{BatchGetItemInput, Capacity, ReturnConsumedCapacity, TableKeys};
 use api::schema::IndexProjection;
 use api::service::Source;
-use api::{Context, DynamoDb, Item, Response, TableName};
+use api::{Context, DynamoDb, Item, Response, TableName, Wire};
 
 use super::world::{World, delete, get, global, key, local, put, query, run, s, scan};
 use crate::cache::{CacheSettings, HitCapacity};
@@ -53,6 +53,19 @@ fn a_batch_takes_what_it_can_from_memory_and_the_rest_from_the_store() {
         let Response::BatchGetItem(output) = said.unwrap() else { panic!() };
         assert_eq!(output.responses[0].1.len(), 5);
         assert_eq!(output.capacity[0].total.units, 5.0 * 1.0 + 5.0 * 0.5);
+    });
+}
+
+#[test]
+fn a_batch_that_is_the_stores_to_refuse_counts_nothing() {
+    run(async {
+        let world = fresh(CacheSettings::default()).await;
+        world.write(put(&name(), key(1, 1))).await;
+        let twice = batch(vec![key(1, 1), key(1, 1)]);
+        let (said, _) = world.ask(twice.into()).await.unwrap();
+        said.unwrap_err();
+        let counts = world.cache.statistics();
+        assert_eq!((counts.batch_hits.value(), counts.batch_misses.value()), (0, 0));
     });
 }
 
@@ -142,6 +155,18 @@ fn a_strong_read_is_the_stores_and_refreshes_only_what_stands() {
         }
         let (_, from_cache) = world.ask(get(&name(), key(1, 1)).into()).await.unwrap();
         assert!(!from_cache, "nobody had read it eventually");
+        // What a strong read finds unchanged keeps the form that hits were given.
+        let eventual = get(&name(), key(1, 1));
+        let json = || Context { wire: Wire::Json, ..Context::default() };
+        let ready = async |cx| match world.cached.call(cx, eventual.clone().into()).await.unwrap().response {
+            Response::Ready(ready) => ready.bytes.as_ptr(),
+            other => panic!("{other:?}"),
+        };
+        let _made = ready(json()).await;
+        let kept = ready(json()).await;
+        world.write(put(&name(), key(2, 2))).await;
+        world.cached.call(Context::default(), strong.into()).await.unwrap();
+        assert_eq!(ready(json()).await, kept);
     });
 }
 
