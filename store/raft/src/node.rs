@@ -1,8 +1,10 @@
 //! One member of the group: propose, read index, leadership.
 //!
 //! The Raft library runs on a thread of its own, so that nothing else can starve its heartbeats;
-//! the log is written on a second and the state applied on a third. A [`RaftNode`] may be used from
-//! any thread and any runtime.
+//! the log is written on a second and the state applied on a third. Only where no peer waits for
+//! heartbeats, and one proposal is alone, is it written and applied on the first: each hop to
+//! another thread and back costs as much as the sync of a fast disk. A [`RaftNode`] may be used
+//! from any thread and any runtime.
 //!
 //! Invariant: at most [`RaftSettings::max_waiting_proposals`] proposals, of at most
 //! [`RaftSettings::max_waiting_bytes`], are under way at any time; the next is refused.
@@ -206,7 +208,8 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
     }
 
     /// Stops: no more proposals, the state flushed, the log closed. Proposals under way are answered
-    /// or fail with [`RaftError::Shutdown`]. Idempotent; the first call's result is the telling one.
+    /// or fail with [`RaftError::Shutdown`]. Whoever calls, the first time or again, waits until the node has let go of
+    /// disk and state, and gets the same answer.
     pub async fn shutdown(&self) -> Result<(), RaftError> {
         self.inner.gate.close();
         self.inner.thread.stop().await

@@ -1,6 +1,6 @@
-//! What a state machine must do, and the thread it does it on.
+//! What a state machine must do, and who makes it do that.
 //!
-//! Invariant: `apply` is called from one thread only, with committed entries in log order, each
+//! Invariant: `apply` is called with committed entries in log order, by one thread at a time, each
 //! exactly once per life of the state; a reply is released only after `apply` returned.
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use super::keys::{ENTRIES_END, FORMAT_KEY, PURGED_KEY, VOTE_KEY, entry_index, en
 use super::store::{LogStore, OpenedLog};
 use crate::clock::Clock;
 use crate::error::RaftError;
-use crate::node::Health;
+use crate::node::{Gate, Health};
 use crate::types::LogId;
 
 /// Format of the whole log.
@@ -34,9 +34,10 @@ pub(crate) fn open(
     node_id: u64,
     clock: Arc<dyn Clock>,
     health: Arc<Health>,
+    gate: Arc<Gate>,
 ) -> Result<LogStore, RaftError> {
     let opened = check(disk.as_ref(), applied)?;
-    LogStore::start(disk, opened, recent_bytes, node_id, clock, health)
+    LogStore::start(disk, opened, recent_bytes, node_id, clock, health, gate)
         .map_err(|error| RaftError::DiskFailed(format!("the log's thread did not start: {error}")))
 }
 
@@ -83,14 +84,14 @@ fn check(disk: &dyn LogDisk, applied: Option<&LogId>) -> Result<OpenedLog, RaftE
         mended.ops.push(LogOp::DeleteRange { start, end });
     }
     let last = tail.last.as_ref().map(|stored| stored.entry.log_id).or(purged);
-    let committed = tail.last.and_then(|stored| stored.committed).max(applied.copied());
+    let committed = tail.last.as_ref().and_then(|stored| stored.committed).max(applied.copied());
     let settled = committed.as_ref().map_or(0, |id| id.index() + 1);
     rewrite(disk, settled.max(first), tail.end, &mut mended)?;
     disk.write(mended, Sync::Now).map_err(disk_error)?;
     if first > 0 {
         disk.drop_range(&entry_key(0), &entry_key(first)).map_err(disk_error)?;
     }
-    Ok(OpenedLog { vote, purged, last, committed })
+    Ok(OpenedLog { vote, purged, last, committed, unapplied_bytes: tail.unapplied_bytes })
 }
 
 /// What the end of the log looks like.
@@ -100,13 +101,15 @@ struct Tail {
     last: Option<StoredEntry>,
     /// Whether something past `end` must go.
     cut: bool,
+    /// Bytes of good entries that the state does not hold.
+    unapplied_bytes: u64,
 }
 
 impl Tail {
     /// Reads from `known` (entries before are applied already) or, if none follow, the last entry.
     fn read(disk: &dyn LogDisk, first: u64, known: u64) -> Result<Self, RaftError> {
         let begin = first.max(known.saturating_sub(1));
-        let mut tail = Self { end: begin, last: None, cut: false };
+        let mut tail = Self { end: begin, last: None, cut: false, unapplied_bytes: 0 };
         let mut from = begin;
         loop {
             let records = disk.read(&entry_key(from), ENTRIES_END, READ_BYTES).map_err(disk_error)?;
@@ -133,6 +136,9 @@ impl Tail {
             }
             Ok(stored) => {
                 self.end = index + 1;
+                if index >= known {
+                    self.unapplied_bytes += value.len() as u64;
+                }
                 self.last = Some(stored);
                 Ok(())
             }

@@ -26,20 +26,30 @@ struct Step {
 pub(crate) struct Retention {
     steps: VecDeque<Step>,
     appended_bytes: u64,
-    last_index: u64,
 }
 
 impl Retention {
+    /// Begins with what was found when the log was opened: how far it goes, and how many bytes of it the state does not
+    /// hold yet. What was found may go as if it had been written now. Without that, the log of a node that is restarted
+    /// often would never be purged.
+    pub(crate) fn found(last_index: Option<u64>, unapplied_bytes: u64, now_millis: u64) -> Retention {
+        let mut retention = Retention { appended_bytes: unapplied_bytes, ..Retention::default() };
+        if let Some(last_index) = last_index {
+            let step = Step { last_index, end_bytes: unapplied_bytes, at_millis: now_millis };
+            retention.steps.push_back(step);
+        }
+        retention
+    }
+
     pub(crate) fn append(&mut self, last_index: u64, bytes: u64, now_millis: u64) {
         self.appended_bytes += bytes;
-        self.last_index = last_index;
         let since = self.steps.back().map_or(0, |step| step.end_bytes);
         if self.appended_bytes - since >= STEP_BYTES {
             self.steps.push_back(Step { last_index, end_bytes: self.appended_bytes, at_millis: now_millis });
         }
     }
 
-    /// Bytes appended since the process began, and those found at open.
+    /// Bytes appended since the process began, and those found at open that the state did not hold.
     pub(crate) fn appended_bytes(&self) -> u64 {
         self.appended_bytes
     }
@@ -73,6 +83,17 @@ impl Retention {
 #[cfg(test)]
 mod tests {
     use super::{Keep, Retention, STEP_BYTES};
+
+    #[test]
+    fn what_was_found_at_open_goes_too_however_little_is_written_after() {
+        let mut retention = Retention::found(Some(70), 500, 1_000);
+        retention.append(71, 10, 2_000);
+        assert_eq!(retention.appended_bytes(), 510);
+        let keep = Keep { bytes: u64::MAX, millis: 5_000 };
+        assert_eq!(retention.purgeable(keep, 5_999), None);
+        assert_eq!(retention.purgeable(keep, 6_000), Some(70));
+        assert_eq!(Retention::found(None, 0, 0).purgeable(Keep { bytes: 0, millis: 0 }, 9), None);
+    }
 
     #[test]
     fn entries_go_only_when_enough_bytes_follow_or_enough_time_passed() {

@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 
@@ -26,7 +27,7 @@ use super::retention::{Keep, Retention};
 use super::writer::{Job, Writer};
 use crate::clock::Clock;
 use crate::error::RaftError;
-use crate::node::Health;
+use crate::node::{Gate, Health};
 use crate::types::{Entry, EntryPayload, LogId, Types, Vote};
 
 /// Entries handed to one peer at a time. Unit: bytes as stored; at least one entry.
@@ -38,6 +39,8 @@ pub(super) struct OpenedLog {
     pub(super) purged: Option<LogId>,
     pub(super) last: Option<LogId>,
     pub(super) committed: Option<LogId>,
+    /// Bytes of entries that the state did not hold.
+    pub(super) unapplied_bytes: u64,
 }
 
 /// The log. Clones are handles to the same one.
@@ -49,7 +52,9 @@ pub(crate) struct LogStore {
 struct Shared {
     disk: Arc<dyn LogDisk>,
     recent: Arc<Recent>,
+    writer: Arc<Writer>,
     queue: SyncSender<Job>,
+    gate: Arc<Gate>,
     thread: Mutex<Option<JoinHandle<()>>>,
     health: Arc<Health>,
     node_id: u64,
@@ -117,6 +122,7 @@ impl LogStore {
         node_id: u64,
         clock: Arc<dyn Clock>,
         health: Arc<Health>,
+        gate: Arc<Gate>,
     ) -> io::Result<Self> {
         let recent = Arc::new(Recent {
             state: Mutex::new(RecentState {
@@ -127,19 +133,25 @@ impl LogStore {
                 entries: VecDeque::new(),
                 bytes: 0,
                 written_end: opened.last.as_ref().map_or(0, |id| id.index() + 1),
-                retention: Retention::default(),
+                retention: Retention::found(
+                    opened.last.as_ref().map(|id| id.index()),
+                    opened.unapplied_bytes,
+                    clock.monotonic_millis(),
+                ),
             }),
             limit_bytes: recent_bytes,
         });
-        let writer = Writer {
+        let writer = Arc::new(Writer {
             disk: Arc::clone(&disk),
             recent: Arc::clone(&recent),
             health: Arc::clone(&health),
             clock,
-        };
+            under_way: AtomicUsize::new(0),
+        });
         let (queue, thread) = writer.start()?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { shared: Arc::new(Shared { disk, recent, queue, thread, health, node_id }) })
+        let shared = Shared { disk, recent, writer, queue, gate, thread, health, node_id };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// What was known committed at open, or is now.
@@ -147,7 +159,7 @@ impl LogStore {
         self.shared.recent.state.lock().committed
     }
 
-    /// Bytes appended since the log was opened.
+    /// Bytes appended since the log was opened, and those found then that the state did not hold.
     pub(crate) fn appended_bytes(&self) -> u64 {
         self.shared.recent.state.lock().retention.appended_bytes()
     }
@@ -165,7 +177,7 @@ impl LogStore {
             // Whoever closes waits below, so the receiver is there.
             let _ = sender.send(result);
         });
-        let sent = self.shared.queue.send(Job::Close { done }).is_ok();
+        let sent = self.give(Job::Close { done }).is_ok();
         let result = if sent { receiver.recv().ok() } else { None };
         let joined = thread.join();
         match (self.shared.health.failed(), result, joined) {
@@ -243,7 +255,15 @@ impl LogStore {
     }
 
     fn give(&self, job: Job) -> io::Result<()> {
-        self.shared.queue.send(job).map_err(|_| io::Error::other("the log is closed"))
+        self.shared.writer.give(&self.shared.queue, job)
+    }
+
+    /// Whether an entry is better written in place than on the writer's thread: where nothing else waits, so that nobody is
+    /// kept from joining its sync, and where the library's thread may stand still that long, because no peer waits for a
+    /// heartbeat of it.
+    fn writes_in_place(&self, entries: usize) -> bool {
+        let shared = &self.shared;
+        entries == 1 && shared.gate.waiting() <= 1 && shared.health.is_sole_voter() && shared.writer.is_idle()
     }
 
     async fn wait(&self, job: impl FnOnce(super::writer::Done) -> Job) -> io::Result<()> {
@@ -373,7 +393,13 @@ impl<R: Send + Sync + 'static> RaftLogStorage<Types<R>> for LogStore {
             }
             state.committed
         };
-        self.give(Job::Append { entries, committed, done: Box::new(|result| callback.io_completed(result)) })
+        let in_place = self.writes_in_place(entries.len());
+        let job = Job::Append { entries, committed, done: Box::new(|result| callback.io_completed(result)) };
+        if in_place {
+            self.shared.writer.write_in_place(job);
+            return Ok(());
+        }
+        self.give(job)
     }
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {

@@ -17,7 +17,7 @@ use super::memory::{CrashTail, MemoryLogDisk};
 use super::store::LogStore;
 use crate::clock::SystemClock;
 use crate::error::RaftError;
-use crate::node::Health;
+use crate::node::{Gate, Health};
 use crate::snapshot::{SnapshotBuilder, SnapshotHandle, SnapshotShelf};
 use crate::state::recorder::RecorderDisk;
 use crate::state::{ApplyThread, Mark, StateAdapter, StateMachine};
@@ -38,7 +38,9 @@ fn open_with(
     health: &Arc<Health>,
 ) -> Result<LogStore, RaftError> {
     let clock = Arc::new(SystemClock::new());
-    super::open(Arc::new(disk.opened()), applied.as_ref(), recent_bytes, 1, clock, Arc::clone(health))
+    let gate = Arc::new(Gate::new(64, 1024 * 1024));
+    let disk = Arc::new(disk.opened());
+    super::open(disk, applied.as_ref(), recent_bytes, 1, clock, Arc::clone(health), gate)
 }
 
 fn command(index: u64) -> Entry {
@@ -118,7 +120,7 @@ impl StoreBuilder<T, LogStore, SuiteState> for SuiteBuilder {
         let (publish, _) = watch::channel(0);
         let apply = ApplyThread::start(state, publish, Arc::new(Health::default())).unwrap();
         let shelf = Arc::new(SnapshotShelf::default());
-        let adapter = StateAdapter::new(apply.queue.clone(), Mark::default(), durable, shelf);
+        let adapter = StateAdapter::new(&apply, Mark::default(), durable, shelf);
         Ok(((), log, SuiteState { adapter, _apply: apply }))
     }
 }

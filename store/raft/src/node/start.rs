@@ -17,7 +17,7 @@ use openraft::impls::BasicNode;
 use openraft::storage::RaftStateMachine;
 use openraft::{Raft, ServerState};
 use parking_lot::Mutex;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::keeper::Keeper;
 use super::{Gate, Health, Inner, Leadership, Library, RaftNode, RaftSettings};
@@ -33,30 +33,36 @@ use crate::types::Types;
 /// Bytes of entries replayed at a time.
 const REPLAY_BYTES: usize = 4 * 1024 * 1024;
 
-/// Asks the thread to stop, and takes what came of it.
-type StopRequest = oneshot::Sender<Result<(), RaftError>>;
+/// What came of a node's life, once it has ended and has let go of disk and state.
+type Ended = Option<Result<(), RaftError>>;
 
-/// The thread the library runs on.
+/// The thread the library runs on. It ends when it is told to, or when this is dropped.
 pub(super) struct RaftThread {
-    stop: Mutex<Option<oneshot::Sender<StopRequest>>>,
+    stop: watch::Sender<bool>,
+    ended: watch::Receiver<Ended>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl RaftThread {
+    /// Stops the thread. Whoever calls waits for the end, and all get the same answer.
     pub(super) async fn stop(&self) -> Result<(), RaftError> {
-        let Some(stop) = self.stop.lock().take() else { return Ok(()) };
-        let (done, stopped) = oneshot::channel();
-        let result = match stop.send(done) {
-            Ok(()) => stopped.await.unwrap_or(Err(RaftError::Shutdown)),
-            Err(_) => Err(RaftError::Shutdown),
+        self.stop.send_replace(true);
+        let mut ended = self.ended.clone();
+        let result = match ended.wait_for(Option::is_some).await {
+            Ok(result) => result.clone().unwrap_or(Err(RaftError::Shutdown)),
+            Err(_) => Err(panicked()),
         };
         let thread = self.thread.lock().take();
         // It has answered, or is gone: joining does not wait for work.
         match thread.map(JoinHandle::join) {
-            Some(Err(_)) => Err(RaftError::StateFailed("the node's thread panicked".to_owned())),
+            Some(Err(_)) => Err(panicked()),
             Some(Ok(())) | None => result,
         }
     }
+}
+
+fn panicked() -> RaftError {
+    RaftError::StateFailed("the node's thread panicked".to_owned())
 }
 
 /// What a started node hands to its maker.
@@ -86,6 +92,7 @@ pub(super) fn start<SM: StateMachine>(
     settings.library()?;
     debug_assert!(!network.has_peers(), "the only network there is yet is that without peers");
     let health = Arc::new(Health::default());
+    let gate = Arc::new(Gate::new(settings.max_waiting_proposals, settings.max_waiting_bytes));
     let mark = match state.mark().map_err(state_error)? {
         Some(bytes) => Mark::decode(&bytes).map_err(RaftError::Corrupt)?,
         None => Mark::default(),
@@ -97,6 +104,7 @@ pub(super) fn start<SM: StateMachine>(
         settings.node_id,
         Arc::clone(&clock),
         Arc::clone(&health),
+        Arc::clone(&gate),
     )?;
     let shelf = Arc::new(SnapshotShelf::default());
     // What an opened state shows is what was flushed.
@@ -105,21 +113,27 @@ pub(super) fn start<SM: StateMachine>(
     let durable = state.durable();
     let apply = ApplyThread::start(state, publish, Arc::clone(&health))
         .map_err(|error| RaftError::StateFailed(format!("its thread did not start: {error}")))?;
-    let adapter = StateAdapter::new(apply.queue.clone(), mark, durable, Arc::clone(&shelf));
-    let gate = Arc::new(Gate::new(settings.max_waiting_proposals, settings.max_waiting_bytes));
+    let adapter = StateAdapter::new(&apply, mark, durable, Arc::clone(&shelf));
     let parts = Parts { settings, clock, health: Arc::clone(&health), log, apply, adapter, shelf };
     let (ready, started) = mpsc::channel();
-    let (stop, stopping) = oneshot::channel();
+    let (stop, stopping) = watch::channel(false);
+    let (end, ended) = watch::channel(None);
     let thread = std::thread::Builder::new()
         .name("raft".into())
-        .spawn(move || run(parts, &ready, stopping))
+        .spawn(move || run(parts, &ready, stopping, &end))
         .map_err(|error| RaftError::Settings(format!("the node's thread did not start: {error}")))?;
     let started = match started.recv() {
         Ok(Ok(started)) => started,
-        Ok(Err(error)) => return Err(error),
-        Err(_) => return Err(RaftError::StateFailed("the node's thread panicked".to_owned())),
+        failed => {
+            // It lets go of disk and state first, so that whoever tries again does not find them in use.
+            let joined = thread.join();
+            return Err(match (failed, joined) {
+                (Ok(Err(error)), Ok(())) => error,
+                (_, _) => panicked(),
+            });
+        }
     };
-    let thread = RaftThread { stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) };
+    let thread = RaftThread { stop, ended, thread: Mutex::new(Some(thread)) };
     let Started { library, leadership } = started;
     Ok(RaftNode { inner: Arc::new(Inner { library, health, gate, leadership, applied, thread }) })
 }
@@ -128,7 +142,8 @@ pub(super) fn start<SM: StateMachine>(
 fn run<R: Send + Sync + 'static>(
     parts: Parts<R>,
     ready: &mpsc::Sender<Result<Started<R>, RaftError>>,
-    stopping: oneshot::Receiver<StopRequest>,
+    mut stopping: watch::Receiver<bool>,
+    end: &watch::Sender<Ended>,
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
         Ok(runtime) => runtime,
@@ -141,7 +156,7 @@ fn run<R: Send + Sync + 'static>(
     let Parts { settings, clock, health, log, apply, adapter, shelf } = parts;
     let (publish, leadership) = watch::channel(Leadership::Unknown);
     let begun = runtime.block_on(begin(&settings, &health, &log, adapter));
-    let stop_request = match begun {
+    match begun {
         Ok(library) => {
             let keeper = Keeper {
                 library: library.clone(),
@@ -154,36 +169,31 @@ fn run<R: Send + Sync + 'static>(
                 let watching = tokio::spawn(watch_leadership(library.clone(), publish));
                 let keeping = tokio::spawn(keeper.run());
                 await_leadership(&library, leadership.clone()).await;
-                let stop_request = match ready.send(Ok(Started { library: library.clone(), leadership })) {
+                if ready.send(Ok(Started { library: library.clone(), leadership })).is_ok() {
                     // An error: the handle is gone without a stop. Then the node stops all the same.
-                    Ok(()) => stopping.await.ok(),
-                    Err(_) => None,
-                };
+                    let _ = stopping.wait_for(|stop| *stop).await;
+                }
                 health.no_longer_sole_voter();
                 keeping.abort();
                 if let Err(error) = library.shutdown().await {
                     tracing::error!(%error, "the Raft library did not stop cleanly");
                 }
                 watching.abort();
-                stop_request
-            })
+            });
         }
         Err(error) => {
             // As above.
             let _ = ready.send(Err(error));
-            None
         }
-    };
+    }
     // Ends the library's remaining tasks, and with them what they hold of the state and the log.
     drop(runtime);
     let result = apply.close().and(log.close());
     if let Err(error) = &result {
         tracing::error!(%error, "the node did not stop cleanly");
     }
-    if let Some(request) = stop_request {
-        // Whoever asked may have stopped waiting.
-        let _ = request.send(result);
-    }
+    drop(log);
+    end.send_replace(Some(result));
 }
 
 async fn begin<R: Send + Sync + 'static>(

@@ -120,15 +120,86 @@ async fn a_failed_sync_fails_the_proposal_and_all_after_it() {
 }
 
 #[tokio::test]
-async fn a_state_that_fails_stops_the_node_and_answers_unknown() {
+async fn a_failed_start_has_let_go_of_the_disk_when_it_answers() {
+    for _ in 0..10 {
+        let (log, state) = (MemoryLogDisk::new(), RecorderDisk::default());
+        let disk = Arc::new(log.opened());
+        state.fail();
+        let clock = Arc::new(SystemClock::new());
+        let shared: Arc<dyn crate::log::disk::LogDisk> = Arc::<MemoryLogDisk>::clone(&disk);
+        let opened = RaftNode::open(settings(), shared, state.open(), clock, NoPeers);
+        assert!(matches!(opened.err(), Some(RaftError::StateFailed(_))));
+        assert_eq!(Arc::strong_count(&disk), 1, "a thread still holds it");
+    }
+}
+
+#[tokio::test]
+async fn every_shutdown_waits_for_the_end() {
     let (log, state) = (MemoryLogDisk::new(), RecorderDisk::default());
     let node = open(&log, &state);
-    state.fail();
-    let error = node.propose(payload(0)).await.unwrap_err();
-    assert!(matches!(error, RaftError::StateFailed(_)), "{error}");
-    assert_eq!(error.outcome(), Outcome::Unknown);
-    assert!(node.failure().is_some());
-    let _ = node.shutdown().await;
+    propose(&node, 0..3).await;
+    log.hold_syncs();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut first = Box::pin(node.shutdown());
+    assert!(first.as_mut().poll(&mut cx).is_pending());
+    let mut second = Box::pin(node.shutdown());
+    assert!(second.as_mut().poll(&mut cx).is_pending(), "it answered before the first had ended");
+    log.release();
+    second.await.unwrap();
+    first.await.unwrap();
+    node.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_found_at_open_is_purged_though_little_is_written_after() {
+    let (log, state) = (MemoryLogDisk::new(), RecorderDisk::default());
+    let node = open(&log, &state);
+    propose(&node, 0..50).await;
+    node.shutdown().await.unwrap();
+    let node = open_with(RaftSettings { keep_log_millis: 0, ..settings() }, &log, &state);
+    propose(&node, 50..52).await;
+    for _ in 0..50 {
+        if log.keys().len() < 20 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(log.keys().len() < 20, "{} records left", log.keys().len());
+    node.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_crash_left_to_replay_counts_towards_the_next_flush() {
+    let (log, state) = (MemoryLogDisk::new(), RecorderDisk::default());
+    let settings = RaftSettings { flush_after_log_bytes: 8 * 1024 * 1024, ..settings() };
+    let large = Bytes::from(vec![7; 1024 * 1024]);
+    // No life writes enough for a flush by itself, yet what is to be replayed must not grow from one to the next.
+    for _ in 0..4 {
+        let node = open_with(settings.clone(), &log, &state);
+        for _ in 0..3 {
+            node.propose(large.clone()).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        log.crash(CrashTail::default());
+        state.crash();
+        let _ = node.shutdown().await;
+    }
+    assert!(state.flushes() >= 1, "nothing was ever flushed");
+}
+
+#[tokio::test]
+async fn a_state_that_fails_stops_the_node_and_answers_unknown() {
+    // Often, because the proposer and the thread that found the failure race.
+    for _ in 0..20 {
+        let (log, state) = (MemoryLogDisk::new(), RecorderDisk::default());
+        let node = open(&log, &state);
+        state.fail();
+        let error = node.propose(payload(0)).await.unwrap_err();
+        assert!(matches!(error, RaftError::StateFailed(_)), "{error}");
+        assert_eq!(error.outcome(), Outcome::Unknown);
+        assert!(node.failure().is_some());
+        let _ = node.shutdown().await;
+    }
 }
 
 #[tokio::test]

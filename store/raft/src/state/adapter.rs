@@ -9,7 +9,7 @@ use openraft::OptionalSend;
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use tokio::sync::oneshot;
 
-use super::worker::{Answerer, StateWork};
+use super::worker::{Answerer, ApplyThread, ApplyWork, StateWork, Turn};
 use super::{Command, DurableState, Mark};
 use crate::snapshot::{SnapshotBuilder, SnapshotHandle, SnapshotShelf};
 use crate::types::{EntryPayload, LogId, SnapshotMeta, StoredMembership, Types};
@@ -18,12 +18,17 @@ use crate::types::{EntryPayload, LogId, SnapshotMeta, StoredMembership, Types};
 const MAX_BATCH_COMMANDS: usize = 4_096;
 /// Bytes of proposals in one batch, beyond which it is closed.
 const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Commands of a batch, and bytes of their proposals, up to which it is applied in place where it may be: applying so few
+/// takes less than waking the thread for it and waiting.
+const IN_PLACE_COMMANDS: usize = 2;
+const IN_PLACE_BYTES: usize = 16 * 1024;
 
 type Library<R> = openraft::alias::SnapshotOf<Types<R>, SnapshotHandle>;
 
 /// Gives committed entries to the apply thread, in batches as large as there are entries.
 pub(crate) struct StateAdapter<R: Send + Sync + 'static> {
     queue: SyncSender<StateWork<R>>,
+    turn: Arc<Turn<R>>,
     mark: Mark,
     durable: Arc<dyn DurableState>,
     shelf: Arc<SnapshotShelf>,
@@ -45,12 +50,12 @@ impl<R: Send + Sync + 'static> Batch<R> {
 
 impl<R: Send + Sync + 'static> StateAdapter<R> {
     pub(crate) fn new(
-        queue: SyncSender<StateWork<R>>,
+        apply: &ApplyThread<R>,
         mark: Mark,
         durable: Arc<dyn DurableState>,
         shelf: Arc<SnapshotShelf>,
     ) -> Self {
-        Self { queue, mark, durable, shelf }
+        Self { queue: apply.queue.clone(), turn: Arc::clone(&apply.turn), mark, durable, shelf }
     }
 
     #[cfg(test)]
@@ -83,15 +88,21 @@ impl<R: Send + Sync + 'static> StateAdapter<R> {
     async fn send(&mut self, batch: Batch<R>) -> Result<(), io::Error> {
         let Some(last) = batch.last else { return Ok(()) };
         self.mark.applied = Some(last);
-        let (done, applied) = oneshot::channel();
-        let work = StateWork::Apply {
+        let in_place = batch.commands.len() <= IN_PLACE_COMMANDS
+            && batch.bytes <= IN_PLACE_BYTES
+            && self.turn.may_apply_in_place();
+        let work = ApplyWork {
             commands: batch.commands,
             answerers: batch.answerers,
             others: batch.others,
             applied: last.index(),
             mark: self.mark.encode(),
-            done,
         };
+        if in_place {
+            return self.turn.apply(work).map_err(io::Error::other);
+        }
+        let (done, applied) = oneshot::channel();
+        let work = StateWork::Apply { work, done };
         self.queue.send(work).map_err(|_| io::Error::other("the state machine's thread is gone"))?;
         applied
             .await
