@@ -146,6 +146,10 @@ pub(crate) fn constrain_index(found: &mut Constraints, index: &IndexUnchecked, a
             1,
             "[]",
         );
+        for (number, name) in projection.attributes.iter().flatten().enumerate() {
+            let at = format_args!("{at}.projection.nonKeyAttributes.{}.member", number + 1);
+            constrain_name(found, Some(name), at);
+        }
     }
     constrain_throughput(found, index.throughput.as_ref(), format_args!("{at}.provisionedThroughput"));
 }

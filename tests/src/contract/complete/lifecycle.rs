@@ -22,6 +22,7 @@ cases![
     a_table_has_a_key,
     attributes_are_declared_and_used,
     indexes_have_limits,
+    projected_attributes_have_names_of_255_bytes,
 ];
 
 async fn create(db: &Ask, name: &str) -> Value {
@@ -375,4 +376,26 @@ async fn indexes_have_limits(db: Ask) {
     table["GlobalSecondaryIndexes"] = (0..21).map(|n| index(n, None, "s")).collect();
     let message = "One or more parameter values were invalid: GlobalSecondaryIndex count exceeds the per-table limit of 20";
     db.invalid("CreateTable", table, message).await;
+}
+
+/// The names of attributes that an index copies are as long as those of its keys.
+async fn projected_attributes_have_names_of_255_bytes(db: Ask) {
+    let name = "contract.life.projected";
+    let table = |bytes: usize| {
+        let mut table = simple(name, &[("p", "S")]);
+        table["GlobalSecondaryIndexes"] = json!([{
+            "IndexName": "copy", "KeySchema": table["KeySchema"],
+            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["a", "n".repeat(bytes)]},
+        }]);
+        table
+    };
+    for bytes in [0, 256] {
+        let refusal = db.refused("CreateTable", table(bytes)).await;
+        assert_eq!(refusal.kind, "ValidationException", "{bytes}: {}", refusal.message);
+        let at = "globalSecondaryIndexes.1.member.projection.nonKeyAttributes.2.member";
+        assert!(refusal.message.contains(at), "{bytes}: {}", refusal.message);
+    }
+    db.ok("CreateTable", table(255)).await;
+    active(&db, name).await;
+    delete(&db, name).await;
 }
