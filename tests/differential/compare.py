@@ -156,6 +156,10 @@ def settled(endpoint, table):
     """The description of a table once nothing is changing about it; None where there is no such table."""
     for _ in range(4000):
         status, body = endpoint.call("DescribeTable", {"TableName": table})
+        if status >= 500:
+            # DynamoDB Local sometimes breaks down while it fills an index.
+            time.sleep(0.005)
+            continue
         if status != 200:
             return None
         states = [one["IndexStatus"] for one in body["Table"].get("GlobalSecondaryIndexes", [])]
