@@ -16,7 +16,7 @@ use raft::{ApplyBatch, DurableState, StateError, StateMachine};
 
 use crate::command::{Body, Command, CommandError};
 use crate::db::{DbError, SharedDb};
-use crate::engine::{self, maintain};
+use crate::engine::{self, maintain, token};
 use crate::error::{EngineError, internal};
 use crate::kv;
 use crate::kv::applied::Applied;
@@ -107,6 +107,7 @@ fn run(state: &mut State, command: Command) -> Result<Outcome, EngineError> {
         }
         Body::RemoveIndex { table, index } => maintain::remove_index(state, table, index),
         Body::Purge { id } => maintain::purge(state, id)?,
+        Body::ForgetTokens { from_millis, tokens } => token::forget(state, from_millis, tokens)?,
     }
     Ok(Outcome::Noted)
 }

@@ -91,17 +91,25 @@ pub enum Body {
         /// The dropped id.
         id: u64,
     },
+    /// Removes idempotency tokens whose window has passed.
+    ForgetTokens {
+        /// Log time from which on there are any, milliseconds.
+        from_millis: u64,
+        /// Most tokens to remove.
+        tokens: u32,
+    },
 }
 
 impl Body {
     /// Whether it reads ranges of the state, so that whatever was applied before must be in the engine first.
     pub fn reads_ranges(&self) -> bool {
         match self {
-            Body::Backfill { .. } | Body::Purge { .. } => true,
+            Body::Backfill { .. } | Body::ForgetTokens { .. } => true,
             Body::Begin { .. }
             | Body::Write { .. }
             | Body::Control { .. }
             | Body::Activate { .. }
+            | Body::Purge { .. }
             | Body::Remove { .. }
             | Body::RemoveIndex { .. } => false,
         }
@@ -153,6 +161,7 @@ mod tests {
                 request: Request::DeleteTable(DeleteTableInput { table }),
             },
             Body::Purge { id: 9 },
+            Body::ForgetTokens { from_millis: 1, tokens: 2 },
         ];
         for body in bodies {
             let command = Command { clock_millis: 77, entropy: u128::MAX, body };

@@ -100,7 +100,9 @@ pub trait Db: Send + Sync + 'static {
 
     /// Removes a whole range at once, as cheaply as the engine can (whole files are dropped). Not
     /// atomic with any batch, and a snapshot taken before may or may not see the range emptied:
-    /// only for ranges nobody reads any more. Durable as a buffered write is.
+    /// only for ranges nobody reads any more. What was durable of it may be gone after a crash
+    /// though what was written before the call is not durable yet: flush first, where what is
+    /// replayed then would read the range.
     fn drop_range(&self, range: &KeyRange) -> Result<(), DbError>;
 
     /// Writes a complete, synced copy of now into a directory that must not exist yet.

@@ -8,6 +8,7 @@
 //! What a failure leaves behind: a refused write changes nothing; one whose outcome is not known in time is reported as
 //! such, never as a success, and may still take effect. After the disk has failed writes are refused and reads go on.
 
+mod batch;
 mod keeper;
 mod surroundings;
 #[cfg(test)]
@@ -78,7 +79,9 @@ pub(crate) struct Core {
 
 impl Embedded {
     /// Opens a store over two instances of the engine: one for the log, with a write-ahead log of its own, one for the
-    /// state, without. Blocks until everything committed is applied; no request is taken before.
+    /// state, without. Blocks until everything committed is applied; no request is taken before. Of what is applied
+    /// meanwhile `sink` is told as ever; then [`ChangeSink::gap`] says where the store stands, and from there on it is told
+    /// of every change in order.
     ///
     /// Errors: a store of another format or with a corrupt middle, which says what to do; a failed engine.
     pub fn open(
@@ -89,7 +92,7 @@ impl Embedded {
         sink: Arc<dyn ChangeSink>,
     ) -> Result<Embedded, OpenError> {
         let published = Arc::new(Published::default());
-        let state = State::open(Arc::clone(&state_db), sink, Arc::clone(&published))?;
+        let state = State::open(Arc::clone(&state_db), Arc::clone(&sink), Arc::clone(&published))?;
         let raft = RaftNode::open(
             settings.raft,
             Arc::new(DbLogDisk::new(log_db)),
@@ -106,7 +109,7 @@ impl Embedded {
             disk_reads: Arc::new(Semaphore::new(settings.disk_reads.max(1))),
             pressure: keeper::Pressure::default(),
         });
-        let keeper = Keeper::start(&core)?;
+        let keeper = Keeper::start(&core, sink)?;
         Ok(Embedded { core, keeper })
     }
 
@@ -167,7 +170,9 @@ impl Embedded {
     /// nothing to bring up.
     pub async fn close(&self) -> Result<(), Error> {
         self.keeper.stop();
-        self.core.raft.shutdown().await.map_err(from_raft)
+        let closed = self.core.raft.shutdown().await.map_err(from_raft);
+        self.keeper.join();
+        closed
     }
 }
 
@@ -275,7 +280,14 @@ impl Core {
         within(cx.deadline, reach).await.unwrap_or_else(|| Err(internal()))
     }
 
-    async fn write(&self, cx: &Context, mut request: Request) -> Result<Answer, Error> {
+    async fn write(&self, cx: &Context, request: Request) -> Result<Answer, Error> {
+        match request {
+            Request::BatchWriteItem(input) => self.write_batch(cx, input).await,
+            other => self.write_entry(cx, other).await,
+        }
+    }
+
+    async fn write_entry(&self, cx: &Context, mut request: Request) -> Result<Answer, Error> {
         self.yield_to_pressure().await?;
         for _ in 0..STALE_ATTEMPTS {
             let basis = engine::admit(&self.published.tables(), &request)?;

@@ -18,6 +18,7 @@ pub mod list_tags_of_resource;
 pub mod maintain;
 pub mod put_item;
 pub mod tag_resource;
+pub mod token;
 pub mod transact_write_items;
 pub mod untag_resource;
 pub mod update_item;

@@ -156,6 +156,12 @@ impl State {
         self.pending.written.insert(key, None);
     }
 
+    /// Removes every key of a range. [`State::get`] goes on seeing what the engine has of it until the commit: only for
+    /// ranges that no entry reads any more.
+    pub fn delete_range(&mut self, range: KeyRange) {
+        self.pending.batch.delete_range(range);
+    }
+
     /// The engine below. It has the writes of the batch under way only after a commit.
     pub fn db(&self) -> &SharedDb {
         &self.db

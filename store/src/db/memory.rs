@@ -135,7 +135,11 @@ impl Db for MemoryDb {
     fn drop_range(&self, range: &KeyRange) -> Result<(), DbError> {
         let mut batch = Batch::new();
         batch.delete_range(range.clone());
-        self.write(batch, Durability::Buffered)
+        self.write(batch, Durability::Buffered)?;
+        if let Some(handle) = &self.disk {
+            handle.disk.drop_files(range);
+        }
+        Ok(())
     }
 
     fn checkpoint(&self, directory: &Path) -> Result<(), DbError> {

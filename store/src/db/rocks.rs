@@ -12,6 +12,7 @@
 //! whatever the engine itself would allow, because it may recover from "disk full" by itself and so
 //! accept a write behind a lost one.
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -22,6 +23,8 @@ use rocksdb::{
     DBRawIteratorWithThreadMode, DBRecoveryMode, Env, ErrorKind, LogLevel, LruCacheOptions, Options,
     ReadOptions, ReadTier, SnapshotWithThreadMode, WriteBatch, WriteBufferManager, WriteOptions,
 };
+
+mod wal;
 
 use super::{
     Batch, BatchOp, Cursor, Db, DbError, Durability, KeyRange, Record, Resident, Scan, ScanOrder, ScanSource,
@@ -110,12 +113,14 @@ impl RocksEngine {
         Ok(Self { settings, cache, buffers, base })
     }
 
-    /// Opens, or creates, a log instance. Blocks while the write-ahead log is read back.
+    /// Opens, or creates, a log instance. Blocks while the write-ahead log is read back. A torn end of it, which was never
+    /// called done, is cut off. Errors: [`DbError::Corrupt`] for any other damage, with what to do.
     pub fn open_log(&self, directory: &Path) -> Result<Rocks, DbError> {
         let mut options = self.base.clone();
         options.set_write_buffer_size(self.settings.log_write_buffer_bytes);
         options.set_max_total_wal_size(2 * self.settings.log_write_buffer_bytes as u64);
-        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        // What a crash can leave is mended first, by what we know of our syncs; all else is refused.
+        options.set_wal_recovery_mode(DBRecoveryMode::AbsoluteConsistency);
         options.set_compression_type(DBCompressionType::Lz4);
         options.set_block_based_table_factory(&self.table_options(TableUse::Log));
         Rocks::open(self, &options, directory, WriteAheadLog::On)
@@ -215,6 +220,48 @@ pub struct Rocks {
     directory: PathBuf,
     /// Why writes are refused; set once, by the first failure or by closing.
     refused: OnceLock<Arc<str>>,
+    /// Released last, when the engine has let go of the directory.
+    _owned: File,
+}
+
+/// Makes a directory, and durable that it is there: the engine syncs what lies in it, not the names above, and a file that
+/// was synced is lost with the name of its directory.
+fn make(directory: &Path) -> std::io::Result<()> {
+    let missing =
+        directory.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).count();
+    std::fs::create_dir_all(directory)?;
+    let sync = |path: &Path| {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        File::open(path)?.sync_all()
+    };
+    for made_in in directory.ancestors().skip(1).take(missing) {
+        sync(made_in)?;
+    }
+    if missing > 0
+        && let Some(above) = directory.ancestors().nth(missing + 1)
+    {
+        // Whoever opens the store has just made the directory it lies in; what is above may not be ours to open.
+        let _ = sync(above);
+    }
+    Ok(())
+}
+
+/// The file whose lock says that a process has the directory open.
+const OWNER_FILE: &str = "OWNER";
+
+/// Takes the lock of a directory. The engine has a lock of its own, but takes it only when it opens, and the write-ahead
+/// log has to be mended before: it must not be that of a running process.
+fn own(directory: &Path) -> Result<File, DbError> {
+    let path = directory.join(OWNER_FILE);
+    let io = |error: std::io::Error| DbError::Io(format!("{}: {error}", path.display()).into());
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(DbError::Locked(format!("{} is open already", directory.display()).into()))
+        }
+        Err(TryLockError::Error(error)) => Err(io(error)),
+    }
 }
 
 /// What was being done when the engine failed: decides whether durability is in doubt.
@@ -233,8 +280,11 @@ impl Rocks {
         directory: &Path,
         wal: WriteAheadLog,
     ) -> Result<Self, DbError> {
-        std::fs::create_dir_all(directory)
-            .map_err(|error| DbError::Io(format!("{}: {error}", directory.display()).into()))?;
+        make(directory).map_err(|error| DbError::Io(format!("{}: {error}", directory.display()).into()))?;
+        let owned = own(directory)?;
+        if wal == WriteAheadLog::On {
+            wal::mend(directory)?;
+        }
         let db = DB::open(options, directory).map_err(|error| from_rocks(error, Doing::Opening))?;
         Ok(Self {
             db,
@@ -243,6 +293,7 @@ impl Rocks {
             engine: engine.clone(),
             directory: directory.to_owned(),
             refused: OnceLock::new(),
+            _owned: owned,
         })
     }
 
@@ -268,10 +319,12 @@ impl Rocks {
         })
     }
 
-    fn write_options(&self, durability: Durability) -> WriteOptions {
+    fn write_options(&self) -> WriteOptions {
         let mut options = WriteOptions::default();
         match self.wal {
-            WriteAheadLog::On => options.set_sync(durability == Durability::Synced),
+            // Whatever was asked for: that every write is synced before the next begins is what tells a torn end of the
+            // write-ahead log from a damaged middle.
+            WriteAheadLog::On => options.set_sync(true),
             WriteAheadLog::Off => options.disable_wal(true),
         }
         options
@@ -308,7 +361,7 @@ impl Db for Rocks {
             }
         }
         let doing = if durability == Durability::Synced { Doing::Syncing } else { Doing::Writing };
-        self.writing(self.db.write_opt(ops, &self.write_options(durability)), doing)?;
+        self.writing(self.db.write_opt(ops, &self.write_options()), doing)?;
         if self.wal == WriteAheadLog::Off && durability == Durability::Synced {
             return self.flush();
         }

@@ -1,28 +1,32 @@
-//! Keeps the store's own work going: the primary's side of [`crate::engine::maintain`], and an eye on the engine's write
-//! buffers.
+//! Keeps the store's own work going: the primary's side of [`crate::engine::maintain`] and of forgetting tokens, and an eye
+//! on the engine's write buffers.
 //!
 //! It runs on a thread of its own, proposes one bounded step at a time, and needs no memory of what it has done: what is to
-//! do shows in the schemas. So a restart goes on where it stopped, and a step proposed twice does nothing the second time.
+//! do shows in the state. So a restart goes on where it stopped, and a step proposed twice does nothing the second time.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use api::Context;
+use api::{ChangeSink, Context};
+use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use super::Core;
 use crate::command::{Body, SEMANTICS_LEVEL};
-use crate::db::{KeyRange, Scan, WritePressure};
+use crate::db::{DbError, KeyRange, Scan, WritePressure};
 use crate::engine::maintain::{self, PURGE_DELAY_MILLIS};
+use crate::engine::token::{self, FORGET_TOKENS};
 use crate::error::{EngineError, OpenError};
 use crate::kv;
-use crate::kv::dropped::Dropped;
+use crate::kv::dropped::{Dropped, DroppedKind};
 
 /// How often the write buffers are looked at.
 const WATCH_PERIOD: Duration = Duration::from_millis(50);
-/// How many of those periods pass between two looks for records to purge.
-const PURGE_PERIODS: u32 = 100;
+/// Pause between two looks for what may be removed. Tests of it don't wait as long.
+const REMOVAL_PERIOD: Duration = if cfg!(test) { Duration::from_millis(100) } else { Duration::from_secs(5) };
 /// Pause after a step that failed, before it is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -52,21 +56,31 @@ impl Pressure {
 /// The keeper's thread. It ends when this is stopped or dropped.
 pub(super) struct Keeper {
     stop: watch::Sender<bool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Keeper {
-    /// Starts the thread; a new store is given its incarnation before this returns.
-    pub(super) fn start(core: &Arc<Core>) -> Result<Keeper, OpenError> {
+    /// Starts the thread. Before this returns a new store has its incarnation, and `sink` knows where the store stands;
+    /// nothing is applied between that and the keeper's first step.
+    ///
+    /// After an error the log is closed.
+    pub(super) fn start(core: &Arc<Core>, sink: Arc<dyn ChangeSink>) -> Result<Keeper, OpenError> {
         let (stop, stopping) = watch::channel(false);
         let (begun, beginning) = mpsc::channel();
         let core = Arc::clone(core);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("keeper".into())
-            .spawn(move || run(&core, &begun, stopping))
+            .spawn(move || run(&core, sink.as_ref(), &begun, stopping))
             .map_err(|error| OpenError::Log(format!("the keeper's thread did not start: {error}")))?;
         match beginning.recv() {
-            Ok(begun) => begun.map(|()| Keeper { stop }),
-            Err(_) => Err(OpenError::Log("the keeper's thread panicked".to_owned())),
+            Ok(Ok(())) => Ok(Keeper { stop, thread: Mutex::new(Some(thread)) }),
+            failed => {
+                let joined = thread.join();
+                Err(match (failed, joined) {
+                    (Ok(Err(error)), Ok(())) => error,
+                    (_, _) => OpenError::Log("the keeper's thread panicked".to_owned()),
+                })
+            }
         }
     }
 
@@ -74,9 +88,22 @@ impl Keeper {
     pub(super) fn stop(&self) {
         self.stop.send_replace(true);
     }
+
+    /// Waits until the thread has let go of the store. Call it when the log is closed: then no step takes long any more.
+    pub(super) fn join(&self) {
+        let thread = self.thread.lock().take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the keeper's thread panicked");
+        }
+    }
 }
 
-fn run(core: &Arc<Core>, begun: &mpsc::Sender<Result<(), OpenError>>, mut stopping: watch::Receiver<bool>) {
+fn run(
+    core: &Arc<Core>,
+    sink: &dyn ChangeSink,
+    begun: &mpsc::Sender<Result<(), OpenError>>,
+    mut stopping: watch::Receiver<bool>,
+) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -86,12 +113,16 @@ fn run(core: &Arc<Core>, begun: &mpsc::Sender<Result<(), OpenError>>, mut stoppi
         }
     };
     runtime.block_on(async {
-        let result = begin(core).await;
-        let failed = result.is_err();
-        let _ = begun.send(result);
-        if failed {
+        if let Err(error) = begin(core).await {
+            if let Err(error) = core.raft.shutdown().await {
+                tracing::error!(%error, "the log did not close after a failed start");
+            }
+            let _ = begun.send(Err(error));
             return;
         }
+        // Nobody else has the store yet, so this is exactly what has been applied, and what comes after is told in order.
+        sink.gap(core.published.version());
+        let _ = begun.send(Ok(()));
         tokio::select! {
             () = keep(core) => {}
             // An error here is a dropped store: it stops too.
@@ -113,65 +144,97 @@ async fn begin(core: &Core) -> Result<(), OpenError> {
 
 async fn keep(core: &Core) {
     let mut schemas = core.published.watch_schemas();
-    let mut periods: u32 = 0;
+    let mut removal = tokio::time::interval(REMOVAL_PERIOD);
+    removal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick comes at once, and is none.
+    removal.tick().await;
     loop {
         schemas.borrow_and_update();
         let steps = maintain::pending(&core.published.tables());
-        if steps.is_empty() {
-            tokio::select! {
-                // The sender lives as long as the store.
-                _ = schemas.changed() => {}
-                () = tokio::time::sleep(WATCH_PERIOD) => {
-                    core.pressure.set(core.state_db.write_pressure());
-                    periods = periods.wrapping_add(1);
-                    if periods.is_multiple_of(PURGE_PERIODS) {
-                        purge(core).await;
-                    }
-                }
-            }
-            continue;
-        }
-        core.pressure.set(core.state_db.write_pressure());
+        let idle = steps.is_empty();
         // At once: the answer that made the table showed it being made, and the waiters of SDKs, which look right after it and
         // then only every 20 seconds, should find it done.
         for step in steps {
             take(core, step).await;
         }
-    }
-}
-
-async fn take(core: &Core, step: Body) {
-    if let Err(error) = core.propose(&Context::default(), step).await {
-        if core.raft.failure().is_some() {
-            // Nothing is taken any more until the store is opened again, and that was said when it began.
-            std::future::pending::<()>().await;
+        tokio::select! {
+            biased;
+            _ = removal.tick() => remove(core).await,
+            () = std::future::ready(()), if !idle => {}
+            // The sender lives as long as the store.
+            _ = schemas.changed() => {}
+            () = tokio::time::sleep(WATCH_PERIOD) => {}
         }
-        tracing::warn!(%error, "a step of the store's own work failed; it is tried again");
-        tokio::time::sleep(RETRY_PAUSE).await;
+        core.pressure.set(core.state_db.write_pressure());
     }
 }
 
-async fn purge(core: &Core) {
-    match purgeable(core) {
-        Ok(ids) => {
-            for id in ids {
-                take(core, Body::Purge { id }).await;
-            }
+/// Proposes a step and waits for it, slowed as callers' writes are. Answers whether it was taken.
+async fn take(core: &Core, step: Body) -> bool {
+    while core.pressure.get() == WritePressure::Stopped {
+        tokio::time::sleep(WATCH_PERIOD).await;
+        core.pressure.set(core.state_db.write_pressure());
+    }
+    let Err(error) = core.propose(&Context::default(), step).await else { return true };
+    if core.raft.failure().is_some() {
+        // Nothing is taken any more until the store is opened again, and that was said when it began.
+        std::future::pending::<()>().await;
+    }
+    tracing::warn!(%error, "a step of the store's own work failed; it is tried again");
+    tokio::time::sleep(RETRY_PAUSE).await;
+    false
+}
+
+/// Removes what nobody can be reading any more.
+async fn remove(core: &Core) {
+    if let Err(error) = purge(core).await {
+        tracing::warn!(%error, "purging the records of what was dropped failed; it is tried again");
+    }
+    if let Err(error) = forget_tokens(core).await {
+        tracing::warn!(%error, "looking for tokens to forget failed; it is tried again");
+    }
+}
+
+async fn purge(core: &Core) -> Result<(), EngineError> {
+    let mut purged = Vec::new();
+    for (id, kind) in purgeable(core)? {
+        if take(core, Body::Purge { id }).await {
+            purged.extend(maintain::ranges_of(kind, id));
         }
-        Err(error) => tracing::warn!(%error, "looking for records to purge failed; it is tried again"),
     }
+    if purged.is_empty() { Ok(()) } else { Ok(reclaim(core, &purged)?) }
 }
 
-fn purgeable(core: &Core) -> Result<Vec<u64>, EngineError> {
+/// Gives back the disk space of ranges that were purged. A crash in between leaves that to the engine's own compaction.
+fn reclaim(core: &Core, ranges: &[KeyRange]) -> Result<(), DbError> {
+    // First, or a replay would meet gaps where records stood: see `ranges_of`. It blocks only this thread.
+    core.state_db.flush()?;
+    ranges.iter().try_for_each(|range| core.state_db.drop_range(range))
+}
+
+fn purgeable(core: &Core) -> Result<Vec<(u64, DroppedKind)>, EngineError> {
     let now_millis = core.surroundings.clock.now_millis();
     let snapshot = core.state_db.snapshot();
     let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::prefix(kv::dropped::PREFIX)));
-    let mut ids = Vec::new();
+    let mut purgeable = Vec::new();
     while let Some(record) = cursor.advance()? {
         let dropped = Dropped::decode(record.value)?;
         if now_millis >= dropped.at_millis.saturating_add(PURGE_DELAY_MILLIS) {
-            ids.push(kv::dropped::id(record.key)?);
+            purgeable.push((kv::dropped::id(record.key)?, dropped.kind));
         }
     }
-    Ok(ids)
+    Ok(purgeable)
+}
+
+async fn forget_tokens(core: &Core) -> Result<(), EngineError> {
+    let mut before = Vec::new();
+    loop {
+        let now_millis = core.surroundings.clock.now_millis();
+        let oldest = token::oldest_forgotten(core.state_db.snapshot().as_ref(), now_millis)?;
+        // The same one again: log time is behind this clock, or the step was not taken. There is time.
+        let Some(oldest) = oldest.filter(|oldest| *oldest != before) else { return Ok(()) };
+        let from_millis = kv::token::millis_of_time_key(&oldest)?;
+        take(core, Body::ForgetTokens { from_millis, tokens: FORGET_TOKENS }).await;
+        before = oldest;
+    }
 }

@@ -4,6 +4,7 @@ mod faults;
 mod indexes;
 mod tables;
 mod transactions;
+mod upkeep;
 mod writes;
 
 use std::collections::BTreeMap;

@@ -1,10 +1,12 @@
-//! `BatchWriteItem`: up to 25 independent writes in one entry.
+//! `BatchWriteItem`: up to 25 independent writes, in one entry, or, where they are large, in several.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use api::op::{BatchWrite, BatchWriteItemInput, BatchWriteItemOutput, ItemCollectionMetrics};
-use api::{Error, ErrorKind, Item, KeyBytes, Table};
+use api::op::{
+    BatchWrite, BatchWriteItemInput, BatchWriteItemOutput, Capacity, ConsumedCapacity, ItemCollectionMetrics,
+};
+use api::{Error, ErrorKind, Item, KeyBytes, Table, TableName};
 
 use super::view::TableMap;
 use super::write_capacity::{Rate, WriteUnits};
@@ -12,6 +14,93 @@ use super::{put_item, write};
 use crate::command::Basis;
 use crate::error::EngineError;
 use crate::state::State;
+
+/// Bytes of items, counted once for the table and once for each index, that one entry writes at most; one item more may be.
+/// Applying as much takes a few milliseconds, and a whole batch may be a hundred times that.
+const PART_BYTES: usize = 1024 * 1024;
+
+fn weigh(tables: &TableMap, name: &TableName, write: &BatchWrite) -> usize {
+    let copies = tables.get(name).map_or(1, |table| 1 + table.indexes.len());
+    let (BatchWrite::Put(item) | BatchWrite::Delete(item)) = write;
+    item.billed_size() * copies
+}
+
+/// Whether a batch is more than one entry should write.
+pub fn is_large(tables: &TableMap, input: &BatchWriteItemInput) -> bool {
+    let writes = input.tables.iter().flat_map(|(name, writes)| writes.iter().map(move |write| (name, write)));
+    writes.map(|(name, write)| weigh(tables, name, write)).sum::<usize>() > PART_BYTES
+}
+
+/// A large batch as the entries it is done in. Its writes do not depend on each other, so neither do these.
+pub fn parts(tables: &TableMap, input: &BatchWriteItemInput) -> Vec<BatchWriteItemInput> {
+    let mut parts: Vec<BatchWriteItemInput> = Vec::new();
+    let mut part = BatchWriteItemInput { tables: Vec::new(), ..*input };
+    let mut part_bytes = 0;
+    for (name, writes) in &input.tables {
+        for write in writes {
+            if part_bytes >= PART_BYTES {
+                part_bytes = 0;
+                parts
+                    .push(std::mem::replace(&mut part, BatchWriteItemInput { tables: Vec::new(), ..*input }));
+            }
+            part_bytes += weigh(tables, name, write);
+            match part.tables.last_mut() {
+                Some((last, writes)) if last == name => writes.push(write.clone()),
+                _ => part.tables.push((name.clone(), vec![write.clone()])),
+            }
+        }
+    }
+    parts.push(part);
+    parts
+}
+
+/// Adds the answer to a further part to that of the parts before.
+pub fn merge(into: &mut BatchWriteItemOutput, part: BatchWriteItemOutput) {
+    for (table, writes) in part.unprocessed {
+        match into.unprocessed.iter_mut().find(|(known, _)| *known == table) {
+            Some((_, known)) => known.extend(writes),
+            None => into.unprocessed.push((table, writes)),
+        }
+    }
+    for capacity in part.capacity {
+        match into.capacity.iter_mut().find(|known| known.table == capacity.table) {
+            Some(known) => add_table(known, capacity),
+            None => into.capacity.push(capacity),
+        }
+    }
+    for (table, collections) in part.collections {
+        let Some((_, known)) = into.collections.iter_mut().find(|(known, _)| *known == table) else {
+            into.collections.push((table, collections));
+            continue;
+        };
+        for one in collections {
+            // What the later part says of a collection is what it is now.
+            known.retain(|earlier| earlier.key != one.key);
+            known.push(one);
+        }
+    }
+}
+
+fn add_table(into: &mut ConsumedCapacity, more: ConsumedCapacity) {
+    add(&mut into.total, &more.total);
+    match (&mut into.own, &more.own) {
+        (Some(into), Some(more)) => add(into, more),
+        (into @ None, Some(more)) => *into = Some(*more),
+        (_, None) => {}
+    }
+    let add_each = |into: &mut BTreeMap<String, Capacity>, more: BTreeMap<String, Capacity>| {
+        for (index, units) in more {
+            add(into.entry(index).or_default(), &units);
+        }
+    };
+    add_each(&mut into.local, more.local);
+    add_each(&mut into.global, more.global);
+}
+
+/// Adds units of plain writes, which are not told apart by kind.
+fn add(into: &mut Capacity, more: &Capacity) {
+    into.units += more.units;
+}
 
 pub(super) fn admit(tables: &TableMap, input: &BatchWriteItemInput) -> Result<Vec<Basis>, EngineError> {
     let mut bases = Vec::with_capacity(input.tables.len());

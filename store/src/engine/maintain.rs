@@ -191,23 +191,34 @@ fn fill(
     Ok(())
 }
 
-/// Removes the records of a dropped id. The state's batch must be committed: this writes past it.
+/// Removes the records of a dropped id, in the batch under way: like every effect they are back, to be removed again, if a
+/// crash takes the batch back. Files are dropped outside of this, by [`ranges_of`].
 pub fn purge(state: &mut State, id: u64) -> Result<(), EngineError> {
     let record = kv::dropped::key(id);
     let Some(value) = state.get(&record)? else { return Ok(()) };
-    match Dropped::decode(&value)?.kind {
-        DroppedKind::Table => {
-            state.db().drop_range(&KeyRange::prefix(kv::item::table_prefix(TableId(id))))?;
-            state.db().drop_range(&KeyRange::prefix(kv::collection::table_prefix(TableId(id))))?;
-        }
-        DroppedKind::LocalIndex => drop_index(state, IndexKind::Local, id)?,
-        DroppedKind::GlobalIndex => drop_index(state, IndexKind::Global, id)?,
+    for range in ranges_of(Dropped::decode(&value)?.kind, id) {
+        state.delete_range(range);
     }
     state.delete(record.to_vec());
     Ok(())
 }
 
-fn drop_index(state: &State, kind: IndexKind, id: u64) -> Result<(), EngineError> {
-    let range = KeyRange::prefix(kv::index_entry::index_prefix(kind, IndexId(id)));
-    Ok(state.db().drop_range(&range)?)
+/// Where the records of a dropped id stand.
+///
+/// What is dropped there at once ([`crate::db::Db::drop_range`]) is gone after a crash too, also for a state that is
+/// brought up from before the table was deleted: commands of that time would be judged again by what is no longer there,
+/// and a transaction that was acknowledged might fail. So the state must be durable past [`purge`] first.
+pub fn ranges_of(kind: DroppedKind, id: u64) -> Vec<KeyRange> {
+    match kind {
+        DroppedKind::Table => vec![
+            KeyRange::prefix(kv::item::table_prefix(TableId(id))),
+            KeyRange::prefix(kv::collection::table_prefix(TableId(id))),
+        ],
+        DroppedKind::LocalIndex => vec![index_range(IndexKind::Local, id)],
+        DroppedKind::GlobalIndex => vec![index_range(IndexKind::Global, id)],
+    }
+}
+
+fn index_range(kind: IndexKind, id: u64) -> KeyRange {
+    KeyRange::prefix(kv::index_entry::index_prefix(kind, IndexId(id)))
 }

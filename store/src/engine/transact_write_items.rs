@@ -2,14 +2,14 @@
 //!
 //! Entries are applied one after the other, so a transaction never meets another one half done: conflicts do not arise.
 //!
-//! A token makes the request idempotent for ten minutes of log time, counted from the first request: it is kept with the
-//! hash of that request and with what a repetition is answered with. A transaction that was cancelled keeps no token.
+//! A token makes the request idempotent for a while ([`super::token`]): it is kept with the hash of the request and with
+//! what a repetition is answered with. A transaction that was cancelled keeps no token.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::error::{CancellationCode, CancellationReason};
-use api::limits::{TRANSACT_BYTES, TRANSACT_TOKEN_MILLIS};
+use api::limits::TRANSACT_BYTES;
 use api::op::{
     ItemCollectionMetrics, ReturnConsumedCapacity, TransactAction, TransactWrite, TransactWriteItemsInput,
     TransactWriteItemsOutput,
@@ -19,16 +19,11 @@ use api::{Detail, Error, ErrorKind, Item, KeyBytes, Table, TableName};
 use super::view::TableMap;
 use super::write::{Prepared, Standing};
 use super::write_capacity::{Rate, WriteUnits};
-use super::{delete_item, put_item, update_item, write};
+use super::{delete_item, put_item, token, update_item, write};
 use crate::command::Basis;
-use crate::db::{KeyRange, Scan};
 use crate::error::EngineError;
 use crate::kv;
-use crate::kv::token::Token;
 use crate::state::State;
-
-/// Most tokens forgotten for each one that is kept: so their number falls, and no entry does much of it.
-const TOKENS_FORGOTTEN: usize = 4;
 
 pub(super) fn admit(tables: &TableMap, input: &TransactWriteItemsInput) -> Result<Vec<Basis>, EngineError> {
     let mut bases: Vec<Basis> = Vec::new();
@@ -47,8 +42,8 @@ pub fn transact_write_items(
     input: TransactWriteItemsInput,
 ) -> Result<TransactWriteItemsOutput, EngineError> {
     let request_hash = input.token.as_ref().map(|_| hash_of(&input));
-    if let (Some(token), Some(request_hash)) = (&input.token, request_hash)
-        && let Some(output) = repeated(state, token, request_hash)?
+    if let (Some(given), Some(request_hash)) = (&input.token, request_hash)
+        && let Some(output) = token::repeated(state, given, request_hash)?
     {
         return Ok(output);
     }
@@ -108,9 +103,9 @@ pub fn transact_write_items(
             }
         }
     }
-    if let (Some(token), Some(request_hash)) = (&input.token, request_hash) {
+    if let (Some(given), Some(request_hash)) = (&input.token, request_hash) {
         let repetition = account.report(input.return_capacity, Rate::Repetition);
-        remember(state, token, request_hash, &repetition)?;
+        token::remember(state, given, request_hash, &repetition);
     }
     Ok(account.report(input.return_capacity, Rate::Transaction))
 }
@@ -235,72 +230,4 @@ fn hash_of(input: &TransactWriteItemsInput) -> u128 {
     let asked = (&input.actions, input.return_capacity, input.return_collection);
     let canonical = postcard::to_allocvec(&asked).expect("a request has no part that postcard refuses");
     kv::token::request_hash(&canonical)
-}
-
-fn repeated(
-    state: &State,
-    token: &str,
-    request_hash: u128,
-) -> Result<Option<TransactWriteItemsOutput>, EngineError> {
-    let Some(value) = state.get(&kv::token::key(token))? else { return Ok(None) };
-    let known = Token::decode(&value)?;
-    if is_forgotten(&known, state.stamp().log_time_millis) {
-        return Ok(None);
-    }
-    if known.request_hash != request_hash {
-        return Err(Error::new(
-            ErrorKind::IdempotentParameterMismatchException,
-            "The provided ClientRequestToken has already been used with a different request",
-        )
-        .into());
-    }
-    postcard::from_bytes(&known.result)
-        .map(Some)
-        .map_err(|_| kv::Malformed { kind: kv::Kind::Token, reason: "its result can't be read" }.into())
-}
-
-fn is_forgotten(token: &Token, now_millis: u64) -> bool {
-    now_millis >= token.at_millis.saturating_add(TRANSACT_TOKEN_MILLIS)
-}
-
-fn remember(
-    state: &mut State,
-    token: &str,
-    request_hash: u128,
-    result: &TransactWriteItemsOutput,
-) -> Result<(), EngineError> {
-    forget_old(state)?;
-    let at_millis = state.stamp().log_time_millis;
-    let result = postcard::to_allocvec(result).expect("an answer has no part that postcard refuses").into();
-    state.put(kv::token::key(token), Token { at_millis, request_hash, result }.encode());
-    state.put(kv::token::time_key(at_millis, token), bytes::Bytes::new());
-    Ok(())
-}
-
-/// Removes a few tokens whose window has passed. What is removed changes no answer: a token past its window counts as
-/// forgotten whether its record is there or not. So it does no harm that the scan sees the engine without the batch under
-/// way, as long as a token that the batch has used again stays.
-fn forget_old(state: &mut State) -> Result<(), EngineError> {
-    let now_millis = state.stamp().log_time_millis;
-    let Some(window_start) = now_millis.checked_sub(TRANSACT_TOKEN_MILLIS) else { return Ok(()) };
-    let range = KeyRange::between(kv::token::TIME_PREFIX.to_vec(), kv::token::time_key(window_start, ""));
-    let mut old = Vec::new();
-    {
-        let snapshot = state.db().snapshot();
-        let mut cursor = snapshot.scan(&Scan::ascending(range));
-        while old.len() < TOKENS_FORGOTTEN {
-            let Some(record) = cursor.advance()? else { break };
-            old.push(record.key.to_vec());
-        }
-    }
-    for time_key in old {
-        let token_key = kv::token::key(kv::token::token_of_time_key(&time_key)?);
-        if let Some(value) = state.get(&token_key)?
-            && is_forgotten(&Token::decode(&value)?, now_millis)
-        {
-            state.delete(token_key);
-        }
-        state.delete(time_key);
-    }
-    Ok(())
 }

@@ -61,6 +61,13 @@ pub fn time_key(at_millis: u64, token: &str) -> Vec<u8> {
     key
 }
 
+/// The log time of a key by time, milliseconds.
+pub fn millis_of_time_key(key: &[u8]) -> Result<u64, Malformed> {
+    let mut reader = Reader::new(Kind::TokenTime, key);
+    reader.u8()?;
+    reader.u64()
+}
+
 /// The token of a key by time.
 pub fn token_of_time_key(key: &[u8]) -> Result<&str, Malformed> {
     let mut reader = Reader::new(Kind::TokenTime, key);
@@ -77,7 +84,7 @@ pub fn request_hash(canonical: &[u8]) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Token, time_key, token_of_time_key};
+    use super::{Token, millis_of_time_key, time_key, token_of_time_key};
     use bytes::Bytes;
 
     #[test]
@@ -87,5 +94,6 @@ mod tests {
         assert_eq!(Token::decode(&token.encode()), Ok(token));
         assert!(Token::decode(&Bytes::from_static(b"\x01")).is_err());
         assert_eq!(token_of_time_key(&time_key(7, "abc")), Ok("abc"));
+        assert_eq!(millis_of_time_key(&time_key(7, "abc")), Ok(7));
     }
 }

@@ -1,6 +1,6 @@
 //! The disk under the in-memory engine: what is durable, what is only written, what goes wrong.
 //!
-//! Invariant: `durable` changes only by a sync, a flush, or a crash that leaves part of the tail.
+//! Invariant: `durable` changes only by a sync, a flush, dropped files, or a crash that leaves part of the tail.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::MemoryDb;
-use crate::db::{Batch, BatchOp, DbError, Durability};
+use crate::db::{Batch, BatchOp, DbError, Durability, KeyRange};
 
 /// Whether the instance has a write-ahead log of its own, as the log has and the state has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,6 +204,11 @@ impl MemoryDisk {
             inner.syncs += 1;
         }
         if fault == Some(Fault::CrashAfter) { inner.power_gone() } else { Ok(()) }
+    }
+
+    /// What is durable of a range goes at once, as whole files do.
+    pub(super) fn drop_files(&self, range: &KeyRange) {
+        self.inner.lock().durable.retain(|key, _| !range.contains(key));
     }
 
     pub(super) fn sync(&self, opening: u64) -> Result<(), DbError> {

@@ -4,7 +4,7 @@ use api::op::{
     BatchWrite, BatchWriteItemInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ReturnOld,
     ReturnOnFailure, ReturnValues,
 };
-use api::{Detail, DynamoDb, ErrorKind, Item};
+use api::{Detail, DynamoDb, ErrorKind, Item, Response};
 
 use super::*;
 
@@ -186,5 +186,41 @@ fn a_batch_does_each_of_its_writes_and_refuses_one_key_twice() {
         let wrong = batch(vec![BatchWrite::Put(Item::new().with("pk", s("a")))]);
         let error = store.send(cx(), wrong).await.unwrap_err();
         assert_eq!(error.message, "The provided key element does not match the schema");
+    });
+}
+
+#[test]
+fn a_large_batch_is_done_in_entries_of_bounded_size_and_answered_as_one() {
+    run(async {
+        let store = with_table(create_indexed()).await;
+        let large = |at: i64| key("a", at).with("l", n(at)).with("a", s(&"x".repeat(390_000)));
+        let batch = BatchWriteItemInput {
+            tables: vec![(name(), (0..25).map(|at| BatchWrite::Put(large(at))).collect())],
+            return_capacity: ReturnConsumedCapacity::Indexes,
+            return_collection: ReturnItemCollectionMetrics::Size,
+        };
+        let before = store.version().index;
+        let answer = store.call(cx(), batch.clone().into()).await.unwrap();
+        let entries = answer.version.unwrap().index - before;
+        assert_eq!(
+            entries, 25,
+            "an item of this size counts four times here, for the table and three indexes"
+        );
+        let Response::BatchWriteItem(output) = answer.response else { panic!("another answer") };
+        assert!(output.unprocessed.is_empty());
+        let each = large(10).billed_size().div_ceil(1024) as f64;
+        assert_eq!(output.capacity.len(), 1);
+        assert_eq!(output.capacity[0].own.unwrap().units, 25.0 * each);
+        assert_eq!(output.capacity[0].local["by-l"].units, 25.0 * each);
+        assert_eq!(output.capacity[0].total.units, 50.0 * each);
+        assert_eq!((output.collections.len(), output.collections[0].1.len()), (1, 1));
+        for at in 0..25 {
+            assert!(item(&store, key("a", at)).await.is_some());
+        }
+        let mut twice = batch;
+        twice.tables[0].1.push(BatchWrite::Delete(key("a", 0)));
+        let error = store.send(cx(), twice).await.unwrap_err();
+        assert_eq!(error.message, "Provided list of item keys contains duplicates");
+        assert_eq!(store.version().index, before + 25, "nothing of it was done");
     });
 }
