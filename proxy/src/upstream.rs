@@ -30,21 +30,11 @@ impl Entropy for System {
     }
 }
 
-/// Opens the store, which tells `sink` of every change, and brings it up to its log. Blocks until that is done.
+/// Opens the store, which tells `sink` where it stands and of every change after that, and brings it up to its log. Blocks
+/// until that is done.
 ///
 /// Errors: a directory that can't be used or is in use, or a store that refuses to open and says what to do.
 pub fn open(
-    settings: &StoreSettings,
-    sink: Arc<dyn ChangeSink>,
-    system: &Arc<System>,
-) -> Result<Embedded, Failure> {
-    let store = open_store(settings, Arc::clone(&sink), system)?;
-    // Says where the store stands: until it is told, the cache keeps nothing.
-    sink.gap(store.version());
-    Ok(store)
-}
-
-fn open_store(
     settings: &StoreSettings,
     sink: Arc<dyn ChangeSink>,
     system: &Arc<System>,
