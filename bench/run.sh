@@ -38,20 +38,26 @@ fi
 dynalite="$cache/dynalite/node_modules/dynalite/cli.js"
 
 echo_port=$(free_port)
-"$bench" echo --port "$echo_port" >/dev/null & pids+=($!)
+"$bench" echo --port "$echo_port" >/dev/null & echo_pid=$!
+pids+=("$echo_pid")
 redis_port=$(free_port)
-redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly no >"$work/redis.log" & pids+=($!)
+redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly no >"$work/redis.log" & redis_pid=$!
+pids+=("$redis_pid")
 local_port=$(free_port)
 start_dynamodb_local "$local_port" "$work/local.log"
+local_memory_pid=$local_pid
 pids+=("$local_pid")
 local_disk_port=$(free_port)
 mkdir -p "$work/local-disk"
 start_dynamodb_local "$local_disk_port" "$work/local-disk.log" -dbPath "$work/local-disk"
+local_disk_pid=$local_pid
 pids+=("$local_pid")
 dynalite_port=$(free_port)
-node "$dynalite" --port "$dynalite_port" --createTableMs 0 >"$work/dynalite.log" 2>&1 & pids+=($!)
+node "$dynalite" --port "$dynalite_port" --createTableMs 0 >"$work/dynalite.log" 2>&1 & dynalite_pid=$!
+pids+=("$dynalite_pid")
 dynalite_disk_port=$(free_port)
-node "$dynalite" --port "$dynalite_disk_port" --createTableMs 0 --path "$work/dynalite-disk" >"$work/dynalite-disk.log" 2>&1 & pids+=($!)
+node "$dynalite" --port "$dynalite_disk_port" --createTableMs 0 --path "$work/dynalite-disk" >"$work/dynalite-disk.log" 2>&1 & dynalite_disk_pid=$!
+pids+=("$dynalite_disk_pid")
 forebay_port=$(free_port) admin_port=$(free_port)
 start_forebay() {
   "$forebay" dev --data "$work/forebay" --http-port "$forebay_port" --admin-port "$admin_port" --set telemetry.log=warn >"$work/forebay.log" 2>&1 &
@@ -62,13 +68,13 @@ start_forebay() {
 start_forebay
 for port in "$echo_port" "$redis_port" "$dynalite_port" "$dynalite_disk_port"; do await "$port"; done
 
-echo="echo=echo://127.0.0.1:$echo_port"
-redis="redis=redis://127.0.0.1:$redis_port"
-ours="forebay=http://127.0.0.1:$forebay_port"
-local="dynamodb-local=http://127.0.0.1:$local_port"
-local_disk="dynamodb-local-disk=http://127.0.0.1:$local_disk_port"
-lite="dynalite=http://127.0.0.1:$dynalite_port"
-lite_disk="dynalite-disk=http://127.0.0.1:$dynalite_disk_port"
+echo="echo=echo://127.0.0.1:$echo_port#$echo_pid"
+redis="redis=redis://127.0.0.1:$redis_port#$redis_pid"
+ours="forebay=http://127.0.0.1:$forebay_port#$forebay_pid"
+local="dynamodb-local=http://127.0.0.1:$local_port#$local_memory_pid"
+local_disk="dynamodb-local-disk=http://127.0.0.1:$local_disk_port#$local_disk_pid"
+lite="dynalite=http://127.0.0.1:$dynalite_port#$dynalite_pid"
+lite_disk="dynalite-disk=http://127.0.0.1:$dynalite_disk_port#$dynalite_disk_pid"
 pin() { # pin CORE PID ...: all threads of these processes
   local core="$1"
   shift
@@ -98,6 +104,7 @@ echo "## GetItem miss: each round on a node just started, 4 items in 5 not read 
 kill "$forebay_pid"
 wait "$forebay_pid" || true
 start_forebay
+ours="forebay=http://127.0.0.1:$forebay_port#$forebay_pid"
 run get-item --loaded --rounds 1 --seconds 1 --target "$ours"
 echo "## Query hit, ten items a partition"
 run query --target "$echo" --target "$ours"

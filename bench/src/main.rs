@@ -7,7 +7,9 @@
 
 mod drive;
 mod echo;
+mod fill;
 mod keys;
+mod process;
 mod report;
 mod scenario;
 mod target;
@@ -36,7 +38,8 @@ enum Command {
     Run {
         /// What each request does.
         scenario: Scenario,
-        /// `name=http://HOST:PORT`, `name=redis://HOST:PORT` or `name=echo://HOST:PORT`. The first is the one others are compared to.
+        /// `name=http://HOST:PORT`, `name=redis://HOST:PORT` or `name=echo://HOST:PORT`. The first is the one others are compared
+        /// to. With `#PID` behind it, the CPU time of that process is reported.
         #[arg(long = "target", required = true)]
         targets: Vec<Target>,
         /// Connections, each with one request under way.
@@ -109,6 +112,11 @@ impl BenchError {
         let doing = doing.into();
         move |source| BenchError::Io { doing, source }
     }
+
+    pub(crate) fn answer(target: &Target, doing: &str, answer: &[u8]) -> BenchError {
+        let answer = String::from_utf8_lossy(&answer[..answer.len().min(400)]).into_owned();
+        BenchError::Answer { target: target.name.clone(), doing: doing.into(), answer }
+    }
 }
 
 fn main() -> ExitCode {
@@ -145,25 +153,19 @@ fn start(arguments: Arguments) -> Result<(), BenchError> {
                 seed,
                 time: Duration::from_secs_f64(seconds),
             };
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(BenchError::io("starting a runtime"))?;
             let mut report = report::Report::new(&load, &targets);
-            runtime.block_on(async {
-                if !loaded {
-                    for target in &targets {
-                        eprintln!("loading {} items into {target}", load.keys);
-                        drive::fill(target, &load).await?;
-                    }
+            if !loaded {
+                for target in &targets {
+                    eprintln!("loading {} items into {target}", load.keys);
+                    fill::fill(target, &load)?;
                 }
-                for round in 0..rounds {
-                    for (place, target) in targets.iter().enumerate() {
-                        let measured = drive::run(target, &load, round as u64).await?;
-                        report.add(place, measured);
-                    }
-                    eprintln!("round {} of {rounds} done", round + 1);
+            }
+            for round in 0..rounds {
+                for (place, target) in targets.iter().enumerate() {
+                    report.add(place, drive::run(target, &load, round as u64)?);
                 }
-                Ok(())
-            })?;
+                eprintln!("round {} of {rounds} done", round + 1);
+            }
             report.print();
             match json {
                 Some(file) => std::fs::write(&file, report.json())

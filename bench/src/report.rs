@@ -15,6 +15,10 @@ struct Row {
     p50_micros: f64,
     p99_micros: f64,
     p999_micros: f64,
+    /// CPU time an answer cost the server; `NAN` where its process is not known.
+    server_micros: f64,
+    /// CPU time an answer cost the generator.
+    generator_micros: f64,
 }
 
 /// Rounds of each target, in the order of the targets.
@@ -27,6 +31,7 @@ pub(crate) struct Report {
 /// The middle value; of an even number of values the lower of the two.
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
+    values.retain(|value| !value.is_nan());
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
 }
@@ -47,11 +52,16 @@ impl Report {
 
     pub(crate) fn add(&mut self, place: usize, measured: Measured) {
         let micros = |quantile| measured.latency.value_at_quantile(quantile) as f64 / 1000.0;
+        let each = |spent: Option<std::time::Duration>| {
+            spent.map_or(f64::NAN, |spent| spent.as_secs_f64() * 1e6 / measured.answers.max(1) as f64)
+        };
         self.rows[place].push(Row {
             per_second: measured.answers as f64 / measured.time.as_secs_f64(),
             p50_micros: micros(0.5),
             p99_micros: micros(0.99),
             p999_micros: micros(0.999),
+            server_micros: each(measured.server),
+            generator_micros: each(measured.generator),
         });
     }
 
@@ -59,19 +69,21 @@ impl Report {
     pub(crate) fn print(&self) {
         println!("{}", self.title);
         println!(
-            "| target | requests/s | p50 µs | p99 µs | p99.9 µs | requests/s against {0} | p50 against {0} |",
+            "| target | requests/s | p50 µs | p99 µs | p99.9 µs | CPU µs: server | generator | requests/s against {0} | p50 against {0} |",
             self.names[0]
         );
-        println!("|---|---:|---:|---:|---:|---:|---:|");
+        println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
         let first = &self.rows[0];
         for (name, rows) in self.names.iter().zip(&self.rows) {
             let pairs = || rows.iter().zip(first);
             println!(
-                "| {name} | {:.0} | {:.1} | {:.1} | {:.1} | {:.3} | {:.3} |",
+                "| {name} | {:.0} | {:.1} | {:.1} | {:.1} | {:.2} | {:.2} | {:.3} | {:.3} |",
                 median(rows.iter().map(|row| row.per_second)),
                 median(rows.iter().map(|row| row.p50_micros)),
                 median(rows.iter().map(|row| row.p99_micros)),
                 median(rows.iter().map(|row| row.p999_micros)),
+                median(rows.iter().map(|row| row.server_micros)),
+                median(rows.iter().map(|row| row.generator_micros)),
                 median(pairs().map(|(row, base)| row.per_second / base.per_second)),
                 median(pairs().map(|(row, base)| row.p50_micros / base.p50_micros)),
             );
@@ -91,6 +103,7 @@ impl Report {
                         serde_json::json!({
                             "requests_per_second": row.per_second, "p50_micros": row.p50_micros,
                             "p99_micros": row.p99_micros, "p999_micros": row.p999_micros,
+                            "server_cpu_micros": row.server_micros, "generator_cpu_micros": row.generator_micros,
                         })
                     })
                     .collect();

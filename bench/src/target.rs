@@ -33,6 +33,8 @@ pub(crate) struct Target {
     pub(crate) protocol: Protocol,
     /// `host:port`.
     pub(crate) address: String,
+    /// The server's process, if its CPU time is to be reported.
+    pub(crate) process: Option<u32>,
 }
 
 impl fmt::Display for Target {
@@ -45,8 +47,13 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Target, String> {
-        let wrong = || format!("{text:?} is not of the form name=http://HOST:PORT");
+        let wrong =
+            || format!("{text:?} is not of the form name=http://HOST:PORT or name=http://HOST:PORT#PID");
         let (name, url) = text.split_once('=').ok_or_else(wrong)?;
+        let (url, process) = match url.split_once('#') {
+            Some((url, pid)) => (url, Some(pid.parse().map_err(|_| wrong())?)),
+            None => (url, None),
+        };
         let (scheme, address) = url.split_once("://").ok_or_else(wrong)?;
         let protocol = match scheme {
             "http" => Protocol::Http,
@@ -54,16 +61,44 @@ impl FromStr for Target {
             "echo" => Protocol::Echo,
             _ => return Err(wrong()),
         };
-        Ok(Target { name: name.into(), protocol, address: address.trim_end_matches('/').into() })
+        Ok(Target { name: name.into(), protocol, address: address.trim_end_matches('/').into(), process })
     }
 }
 
-/// Bytes of the echo's answer: what Forebay answers to the same question over HTTP, head and body.
+/// Bytes of the echo's request and answer: those of the same question to Forebay over HTTP, head and body.
+#[derive(Debug)]
 pub(crate) struct EchoSizes {
     /// Bytes of a request.
     pub(crate) request: usize,
     /// Bytes of an answer.
     pub(crate) answer: usize,
+}
+
+/// Bytes of the head of an answer, as Forebay writes it.
+const ANSWER_HEAD_BYTES: usize = 190;
+
+impl EchoSizes {
+    fn new(load: &Load, request: usize) -> EchoSizes {
+        let body = match load.scenario {
+            Scenario::GetItem | Scenario::GetItemStrong => {
+                item(0, load.value_bytes).len() + r#"{"Item":}"#.len()
+            }
+            Scenario::PutItem => 2,
+            Scenario::Query => {
+                (partition_item(0, load.value_bytes).len() + 1) * PARTITION_ITEMS as usize
+                    + r#"{"Count":10,"Items":[],"ScannedCount":10}"#.len()
+            }
+        };
+        EchoSizes { request, answer: ANSWER_HEAD_BYTES + body }
+    }
+
+    /// What tells the echo both.
+    pub(crate) fn greeting(&self) -> [u8; 8] {
+        let mut greeting = [0; 8];
+        greeting[..4].copy_from_slice(&(self.request as u32).to_le_bytes());
+        greeting[4..].copy_from_slice(&(self.answer as u32).to_le_bytes());
+        greeting
+    }
 }
 
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: DynamoDB_20120810.";
@@ -106,77 +141,131 @@ pub(crate) fn partition_item(key: u64, value_bytes: usize) -> String {
     )
 }
 
-impl Target {
-    /// Writes the request for a key.
-    pub(crate) fn request(&self, load: &Load, key: u64, echo: &EchoSizes, out: &mut Vec<u8>) {
-        out.clear();
-        match self.protocol {
-            Protocol::Echo => out.resize(echo.request, b'x'),
-            Protocol::Redis => {
-                let name = format!("key-{key:010}");
-                match load.scenario {
-                    Scenario::PutItem => {
-                        let value = payload(key, load.value_bytes);
-                        let text = format!(
-                            "*3\r\n$3\r\nSET\r\n${}\r\n{name}\r\n${}\r\n{value}\r\n",
-                            name.len(),
-                            value.len()
-                        );
-                        out.extend_from_slice(text.as_bytes());
-                    }
-                    _ => out.extend_from_slice(
-                        format!("*2\r\n$3\r\nGET\r\n${}\r\n{name}\r\n", name.len()).as_bytes(),
-                    ),
-                }
+/// Digits of a key in requests, so that all requests of a load but those that bring a payload differ only there.
+const KEY_DIGITS: usize = 10;
+
+/// The requests of a load, each as bytes ready to be sent: what they share is written once.
+pub(crate) struct Requests {
+    bytes: Vec<u8>,
+    /// Where the key's digits stand, the last zeros of the request for key 0. `None`: the request has no key, or brings an item and is written anew each time.
+    digits: Option<usize>,
+    protocol: Protocol,
+    scenario: Scenario,
+    value_bytes: usize,
+    echo: EchoSizes,
+}
+
+impl Requests {
+    /// Those of a load to a target that speaks `protocol`.
+    pub(crate) fn new(protocol: Protocol, load: &Load) -> Requests {
+        let mut http = Vec::new();
+        write_request(Protocol::Http, load.scenario, 0, load.value_bytes, &mut http);
+        let echo = EchoSizes::new(load, http.len());
+        let mut bytes = Vec::new();
+        match protocol {
+            Protocol::Echo => bytes.resize(echo.request, b'x'),
+            Protocol::Http | Protocol::Redis => {
+                write_request(protocol, load.scenario, 0, load.value_bytes, &mut bytes);
             }
-            Protocol::Http => match load.scenario {
-                Scenario::GetItem => {
-                    http(
-                        "GetItem",
-                        &format!(r#"{{"TableName":"bench","Key":{{"pk":{{"S":"key-{key:010}"}}}}}}"#),
-                        out,
-                    );
-                }
-                Scenario::GetItemStrong => http(
-                    "GetItem",
-                    &format!(
-                        r#"{{"TableName":"bench","Key":{{"pk":{{"S":"key-{key:010}"}}}},"ConsistentRead":true}}"#
-                    ),
-                    out,
-                ),
-                Scenario::PutItem => {
-                    http(
-                        "PutItem",
-                        &format!(r#"{{"TableName":"bench","Item":{}}}"#, item(key, load.value_bytes)),
-                        out,
-                    );
-                }
-                Scenario::Query => http(
-                    "Query",
-                    &format!(
-                        r#"{{"TableName":"bench-parts","KeyConditionExpression":"pk = :p","ExpressionAttributeValues":{{":p":{{"S":"part-{:010}"}}}}}}"#,
-                        key / PARTITION_ITEMS
-                    ),
-                    out,
-                ),
-            },
+        }
+        let digits = match load.scenario {
+            Scenario::PutItem => None,
+            Scenario::GetItem | Scenario::GetItemStrong | Scenario::Query => {
+                memmem::rfind(&bytes, &[b'0'; KEY_DIGITS])
+            }
+        };
+        Requests { bytes, digits, protocol, scenario: load.scenario, value_bytes: load.value_bytes, echo }
+    }
+
+    /// Makes the request for a key.
+    pub(crate) fn draw(&mut self, key: u64) {
+        if let Some(at) = self.digits {
+            let mut number = if self.scenario == Scenario::Query { key / PARTITION_ITEMS } else { key };
+            for digit in self.bytes[at..at + KEY_DIGITS].iter_mut().rev() {
+                *digit = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        } else if self.protocol != Protocol::Echo {
+            self.bytes.clear();
+            write_request(self.protocol, self.scenario, key, self.value_bytes, &mut self.bytes);
         }
     }
 
-    /// Where the first answer in `bytes` ends: `None` while it is not whole, otherwise its length and whether it is what a
-    /// good server answers.
-    pub(crate) fn answer_end(&self, bytes: &[u8], load: &Load, echo: &EchoSizes) -> Option<(usize, bool)> {
+    /// The request last drawn.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The sizes an echo is asked for.
+    pub(crate) fn echo(&self) -> &EchoSizes {
+        &self.echo
+    }
+}
+
+fn write_request(protocol: Protocol, scenario: Scenario, key: u64, value_bytes: usize, out: &mut Vec<u8>) {
+    if protocol == Protocol::Redis {
+        let name = format!("key-{key:010}");
+        let text = match scenario {
+            Scenario::PutItem => {
+                let value = payload(key, value_bytes);
+                format!("*3\r\n$3\r\nSET\r\n${}\r\n{name}\r\n${}\r\n{value}\r\n", name.len(), value.len())
+            }
+            Scenario::GetItem | Scenario::GetItemStrong | Scenario::Query => {
+                format!("*2\r\n$3\r\nGET\r\n${}\r\n{name}\r\n", name.len())
+            }
+        };
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    let (operation, body) = match scenario {
+        Scenario::GetItem => {
+            ("GetItem", format!(r#"{{"TableName":"bench","Key":{{"pk":{{"S":"key-{key:010}"}}}}}}"#))
+        }
+        Scenario::GetItemStrong => (
+            "GetItem",
+            format!(
+                r#"{{"TableName":"bench","Key":{{"pk":{{"S":"key-{key:010}"}}}},"ConsistentRead":true}}"#
+            ),
+        ),
+        Scenario::PutItem => {
+            ("PutItem", format!(r#"{{"TableName":"bench","Item":{}}}"#, item(key, value_bytes)))
+        }
+        Scenario::Query => (
+            "Query",
+            format!(
+                r#"{{"TableName":"bench-parts","KeyConditionExpression":"pk = :p","ExpressionAttributeValues":{{":p":{{"S":"part-{:010}"}}}}}}"#,
+                key / PARTITION_ITEMS
+            ),
+        ),
+    };
+    http(operation, &body, out);
+}
+
+/// An answer that is whole.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct AnswerEnd {
+    /// Its length. Unit: bytes.
+    pub(crate) bytes: usize,
+    /// Whether it is what a good server answers.
+    pub(crate) good: bool,
+}
+
+impl Target {
+    /// Where the first answer in `bytes` ends; `None` while it is not whole.
+    pub(crate) fn answer_end(&self, bytes: &[u8], scenario: Scenario, echo: &EchoSizes) -> Option<AnswerEnd> {
         match self.protocol {
-            Protocol::Echo => (bytes.len() >= echo.answer).then_some((echo.answer, true)),
+            Protocol::Echo => {
+                (bytes.len() >= echo.answer).then_some(AnswerEnd { bytes: echo.answer, good: true })
+            }
             Protocol::Redis => {
                 let line = memchr::memchr(b'\n', bytes)?;
                 if bytes[0] != b'$' {
-                    return Some((line + 1, bytes[0] == b'+'));
+                    return Some(AnswerEnd { bytes: line + 1, good: bytes[0] == b'+' });
                 }
-                let digits = std::str::from_utf8(&bytes[1..line - 1]).ok()?;
-                match digits.parse::<usize>() {
-                    Ok(size) => (bytes.len() >= line + 1 + size + 2).then_some((line + 1 + size + 2, true)),
-                    Err(_) => Some((line + 1, false)),
+                match decimal(bytes[1..].split(|byte| *byte == b'\r').next().unwrap_or_default()) {
+                    Some(size) => (bytes.len() >= line + 1 + size + 2)
+                        .then_some(AnswerEnd { bytes: line + 1 + size + 2, good: true }),
+                    None => Some(AnswerEnd { bytes: line + 1, good: false }),
                 }
             }
             Protocol::Http => {
@@ -185,12 +274,15 @@ impl Target {
                 if bytes.len() < head + size {
                     return None;
                 }
-                let good =
-                    bytes.starts_with(b"HTTP/1.1 200") && (size > 2 || load.scenario == Scenario::PutItem);
-                Some((head + size, good))
+                let good = bytes.starts_with(b"HTTP/1.1 200") && (size > 2 || scenario == Scenario::PutItem);
+                Some(AnswerEnd { bytes: head + size, good })
             }
         }
     }
+}
+
+fn decimal(digits: &[u8]) -> Option<usize> {
+    std::str::from_utf8(digits).ok()?.trim().parse().ok()
 }
 
 /// The body's length as the head says it, whatever the case of the header's name.
@@ -199,7 +291,7 @@ fn content_length(head: &[u8]) -> Option<usize> {
     while let Some(end) = memchr::memchr(b'\n', rest) {
         let line = &rest[..end];
         if line.len() > 15 && line[..15].eq_ignore_ascii_case(b"content-length:") {
-            return std::str::from_utf8(&line[15..]).ok()?.trim().parse().ok();
+            return decimal(&line[15..]);
         }
         rest = &rest[end + 1..];
     }
@@ -210,28 +302,49 @@ fn content_length(head: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn load(scenario: Scenario) -> Load {
+        Load { scenario, connections: 1, keys: 1, value_bytes: 9, seed: 1, time: Default::default() }
+    }
+
     #[test]
     fn an_answer_ends_where_its_length_says() {
-        let load = Load {
-            scenario: Scenario::GetItem,
-            connections: 1,
-            keys: 1,
-            value_bytes: 1,
-            seed: 1,
-            time: Default::default(),
-        };
         let sizes = EchoSizes { request: 1, answer: 4 };
-        let http: Target = "a=http://h:1".parse().unwrap();
+        let end = |target: &str, bytes: &[u8]| {
+            let target: Target = target.parse().unwrap();
+            target.answer_end(bytes, Scenario::GetItem, &sizes).map(|end| (end.bytes, end.good))
+        };
         let whole = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{ }more";
-        assert_eq!(http.answer_end(whole, &load, &sizes), Some((whole.len() - 4, true)));
-        assert_eq!(http.answer_end(&whole[..whole.len() - 5], &load, &sizes), None);
-        assert_eq!(
-            http.answer_end(b"HTTP/1.1 400 B\r\nContent-Length: 0\r\n\r\n", &load, &sizes).map(|e| e.1),
-            Some(false)
-        );
-        let redis: Target = "r=redis://h:1".parse().unwrap();
-        assert_eq!(redis.answer_end(b"$3\r\nabc\r\n", &load, &sizes), Some((9, true)));
-        assert_eq!(redis.answer_end(b"$3\r\nab", &load, &sizes), None);
-        assert_eq!(redis.answer_end(b"$-1\r\n", &load, &sizes), Some((5, false)));
+        assert_eq!(end("a=http://h:1", whole), Some((whole.len() - 4, true)));
+        assert_eq!(end("a=http://h:1", &whole[..whole.len() - 5]), None);
+        let refused = b"HTTP/1.1 400 B\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(end("a=http://h:1", refused), Some((refused.len(), false)));
+        assert_eq!(end("r=redis://h:1", b"$3\r\nabc\r\n"), Some((9, true)));
+        assert_eq!(end("r=redis://h:1", b"$3\r\nab"), None);
+        assert_eq!(end("r=redis://h:1", b"$-1\r\n"), Some((5, false)));
+        assert_eq!(end("e=echo://h:1", b"xxxxx"), Some((4, true)));
+    }
+
+    #[test]
+    fn a_drawn_request_is_the_one_written_anew() {
+        for protocol in [Protocol::Http, Protocol::Redis] {
+            for scenario in [Scenario::GetItem, Scenario::GetItemStrong, Scenario::PutItem, Scenario::Query] {
+                let mut requests = Requests::new(protocol, &load(scenario));
+                for key in [0, 7, 1_234_567_890] {
+                    let mut anew = Vec::new();
+                    write_request(protocol, scenario, key, 9, &mut anew);
+                    requests.draw(key);
+                    if (protocol, scenario) != (Protocol::Redis, Scenario::Query) {
+                        assert_eq!(requests.bytes(), &anew[..], "{protocol:?} {scenario:?} {key}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_may_name_its_process() {
+        let target: Target = "a=http://h:1#42".parse().unwrap();
+        assert_eq!((target.address.as_str(), target.process), ("h:1", Some(42)));
+        assert!("a=http://h:1#x".parse::<Target>().is_err());
     }
 }

@@ -1,0 +1,144 @@
+//! The load phase: makes the tables and writes every item, in batches, over a few blocking connections.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::BenchError;
+use crate::drive::{ANSWER_TIMEOUT, connect};
+use crate::scenario::{Load, Scenario};
+use crate::target::{self, Protocol, Requests, Target};
+
+/// Items in one batch.
+const BATCH: u64 = 25;
+/// Connections.
+const CONNECTIONS: u64 = 8;
+/// How long a table may take to become active.
+const ACTIVE_TRIES: usize = 200;
+const ACTIVE_PAUSE: Duration = Duration::from_millis(50);
+
+struct Connection<'a> {
+    target: &'a Target,
+    requests: Requests,
+    stream: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl<'a> Connection<'a> {
+    fn open(target: &'a Target, put: &Load) -> Result<Connection<'a>, BenchError> {
+        let requests = Requests::new(target.protocol, put);
+        let stream = connect(target, requests.echo())?;
+        stream
+            .set_read_timeout(Some(ANSWER_TIMEOUT))
+            .map_err(BenchError::io("setting the time an answer may take"))?;
+        Ok(Connection { target, requests, stream, answer: Vec::with_capacity(64 << 10) })
+    }
+
+    /// Sends a request and reads its answer; whether it was a good one.
+    fn exchange(&mut self, request: &[u8]) -> Result<bool, BenchError> {
+        let failed = || BenchError::io(format!("talking to {}", self.target.name));
+        self.stream.write_all(request).map_err(failed())?;
+        self.answer.clear();
+        let mut part = [0; 16 << 10];
+        loop {
+            let bytes = self.stream.read(&mut part).map_err(failed())?;
+            if bytes == 0 {
+                return Err(failed()(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.answer.extend_from_slice(&part[..bytes]);
+            let end = self.target.answer_end(&self.answer, Scenario::PutItem, self.requests.echo());
+            if let Some(end) = end {
+                return Ok(end.good);
+            }
+        }
+    }
+
+    /// As [`Connection::exchange`], and an error unless the answer was a good one.
+    fn insist(&mut self, request: &[u8], doing: &str) -> Result<(), BenchError> {
+        if self.exchange(request)? {
+            Ok(())
+        } else {
+            Err(BenchError::answer(self.target, doing, &self.answer))
+        }
+    }
+}
+
+/// Makes the tables and writes every item.
+pub(crate) fn fill(target: &Target, load: &Load) -> Result<(), BenchError> {
+    let put = Load { scenario: Scenario::PutItem, ..load.clone() };
+    match target.protocol {
+        Protocol::Echo => Ok(()),
+        Protocol::Redis => {
+            let mut connection = Connection::open(target, &put)?;
+            let mut requests = Requests::new(target.protocol, &put);
+            (0..load.keys).try_for_each(|key| {
+                requests.draw(key);
+                connection.insist(requests.bytes(), "SET")
+            })
+        }
+        Protocol::Http => {
+            let partitions = load.scenario == Scenario::Query;
+            create_table(target, &put, partitions)?;
+            let share = load.keys.div_ceil(CONNECTIONS);
+            std::thread::scope(|scope| {
+                let lanes: Vec<_> = (0..CONNECTIONS)
+                    .map(|lane| (lane * share).min(load.keys)..((lane + 1) * share).min(load.keys))
+                    .map(|keys| scope.spawn(|| fill_share(target, &put, partitions, keys)))
+                    .collect();
+                lanes.into_iter().try_for_each(|lane| lane.join().expect("a lane of the load phase panicked"))
+            })
+        }
+    }
+}
+
+fn fill_share(target: &Target, put: &Load, partitions: bool, keys: Range<u64>) -> Result<(), BenchError> {
+    let mut connection = Connection::open(target, put)?;
+    let mut request = Vec::new();
+    for from in keys.clone().step_by(BATCH as usize) {
+        batch(from..(from + BATCH).min(keys.end), put.value_bytes, partitions, &mut request);
+        connection.insist(&request, "BatchWriteItem")?;
+    }
+    Ok(())
+}
+
+fn batch(keys: Range<u64>, value_bytes: usize, partitions: bool, out: &mut Vec<u8>) {
+    let (table, item): (_, fn(u64, usize) -> String) =
+        if partitions { ("bench-parts", target::partition_item) } else { ("bench", target::item) };
+    let puts: Vec<String> =
+        keys.map(|key| format!(r#"{{"PutRequest":{{"Item":{}}}}}"#, item(key, value_bytes))).collect();
+    out.clear();
+    target::http("BatchWriteItem", &format!(r#"{{"RequestItems":{{"{table}":[{}]}}}}"#, puts.join(",")), out);
+}
+
+fn create_table(target: &Target, put: &Load, partitions: bool) -> Result<(), BenchError> {
+    let mut connection = Connection::open(target, put)?;
+    let (table, attributes, sort) = if partitions {
+        (
+            "bench-parts",
+            r#",{"AttributeName":"sk","AttributeType":"N"}"#,
+            r#",{"AttributeName":"sk","KeyType":"RANGE"}"#,
+        )
+    } else {
+        ("bench", "", "")
+    };
+    let body = format!(
+        r#"{{"TableName":"{table}","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{{"AttributeName":"pk","AttributeType":"S"}}{attributes}],"KeySchema":[{{"AttributeName":"pk","KeyType":"HASH"}}{sort}]}}"#
+    );
+    let mut request = Vec::new();
+    target::http("CreateTable", &body, &mut request);
+    let made = connection.exchange(&request)?;
+    if !made && memchr::memmem::find(&connection.answer, b"ResourceInUseException").is_none() {
+        return Err(BenchError::answer(target, "CreateTable", &connection.answer));
+    }
+    request.clear();
+    target::http("DescribeTable", &format!(r#"{{"TableName":"{table}"}}"#), &mut request);
+    for _ in 0..ACTIVE_TRIES {
+        connection.insist(&request, "DescribeTable")?;
+        if memchr::memmem::find(&connection.answer, br#""ACTIVE""#).is_some() {
+            return Ok(());
+        }
+        std::thread::sleep(ACTIVE_PAUSE);
+    }
+    Err(BenchError::answer(target, "DescribeTable", &connection.answer))
+}
