@@ -117,19 +117,23 @@ impl Known {
         Known { credentials, caller, signing: ArcSwap::default() }
     }
 
-    /// The signing key of a scope, `day/region/service/aws4_request`. `make` derives it where it is not remembered.
-    pub(super) fn signing_key<T>(&self, scope: &str, with: impl FnOnce(&hmac::Key) -> T) -> T {
+    /// Asks `is_right` of the signing key of a scope, `day/region/service/aws4_request`. The key is remembered once it proved
+    /// right: who knows no secret can't make us forget the keys in use.
+    pub(super) fn judge(&self, scope: &str, is_right: impl FnOnce(&hmac::Key) -> bool) -> bool {
         let remembered = self.signing.load();
         if let Some((_, key)) = remembered.iter().find(|(known, _)| known == scope) {
-            return with(key);
+            return is_right(key);
         }
         let key = derive(&self.credentials.secret_key, scope);
+        if !is_right(&key) {
+            return false;
+        }
         // Newest first; the oldest goes. Two threads at once may forget each other's, which costs a derivation.
         let mut newer = Vec::with_capacity(SCOPES_PER_KEY);
-        newer.push((scope.to_owned(), key.clone()));
+        newer.push((scope.to_owned(), key));
         newer.extend(remembered.iter().take(SCOPES_PER_KEY - 1).cloned());
         self.signing.store(Arc::new(newer));
-        with(&key)
+        true
     }
 }
 
@@ -222,21 +226,35 @@ mod tests {
         assert_eq!(error(&twice), KeyringError::Twice { access_key: "AKIA1".into() });
     }
 
+    fn scope(day: u32) -> String {
+        format!("202611{day:02}/us-east-1/dynamodb/aws4_request")
+    }
+
+    fn known() -> Known {
+        Known::new(Credentials { access_key: "A".into(), secret_key: "S".into(), session_token: None })
+    }
+
     #[test]
     fn remembered_signing_keys_are_bounded_and_right() {
-        let known =
-            Known::new(Credentials { access_key: "A".into(), secret_key: "S".into(), session_token: None });
+        let known = known();
         for round in 0..2 {
             for day in 0..20 {
-                let scope = format!("202611{day:02}/us-east-1/dynamodb/aws4_request");
-                let signed = known.signing_key(&scope, |key| hmac::sign(key, b"x"));
-                assert_eq!(
-                    signed.as_ref(),
-                    hmac::sign(&derive("S", &scope), b"x").as_ref(),
-                    "{round} {scope}"
-                );
+                let scope = scope(day);
+                let expected = hmac::sign(&derive("S", &scope), b"x");
+                let right = known.judge(&scope, |key| hmac::sign(key, b"x").as_ref() == expected.as_ref());
+                assert!(right, "{round} {scope}");
                 assert!(known.signing.load().len() <= SCOPES_PER_KEY);
             }
         }
+    }
+
+    #[test]
+    fn a_wrong_signature_makes_no_key_forgotten() {
+        let known = known();
+        assert!(known.judge(&scope(0), |_| true));
+        for day in 1..20 {
+            assert!(!known.judge(&scope(day), |_| false));
+        }
+        assert_eq!(known.signing.load()[0].0, scope(0));
     }
 }

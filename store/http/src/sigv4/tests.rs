@@ -143,7 +143,7 @@ fn a_request_signed_in_its_query_is_let_in_while_it_lasts() {
         &X-Amz-Signature=900090c68c66f3a6fc8a8e87a1a113a8d69e3023fff8b0876a49b45be4223d01";
     let keyring = Keyring::new([key("AKIDBOTO", None)], None);
     let mut headers = boto_headers("");
-    headers.retain(|(name, _)| *name != "Authorization");
+    headers.retain(|(name, _)| !matches!(*name, "Authorization" | "X-Amz-Date"));
     let at = |uri: &str, now| check(&keyring, uri, &headers, b"", now);
     assert_eq!(at(uri, BOTO_SECONDS + 61).unwrap(), "AKIDBOTO");
     let late = at(uri, BOTO_SECONDS + 62).unwrap_err();
@@ -179,7 +179,16 @@ fn each_wrong_signature_is_told_what_the_service_tells_it() {
             Incomplete,
             "Unsupported AWS 'algorithm': 'AWS4-HMAC-SHA25' (only AWS4-HMAC-SHA256 for now). ",
         ),
-        (changed("host;", ""), Invalid, "'Host' must be a 'SignedHeader' in the AWS Authorization."),
+        (
+            changed("host;", ""),
+            Invalid,
+            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
+        ),
+        (
+            changed(";x-amz-target", ""),
+            Invalid,
+            "'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization.",
+        ),
         (
             changed("/aws4_request", ""),
             Incomplete,
@@ -221,6 +230,18 @@ fn each_wrong_signature_is_told_what_the_service_tells_it() {
         let error = boto(&keyring, &authorization, BOTO_SECONDS).unwrap_err();
         assert_eq!((error.kind, &*error.message), (kind, message));
     }
+}
+
+#[test]
+fn a_header_of_amazons_that_was_added_on_the_way_is_noticed() {
+    let keyring = Keyring::new([key("AKIDBOTO", None)], None);
+    let mut headers = boto_headers(BOTO_AUTHORIZATION);
+    headers.push(("x-amzn-trace-id", "Root=1-67891233-abcdef012345678912345678".into()));
+    assert!(check(&keyring, "/", &headers, BOTO_BODY, BOTO_SECONDS).is_ok(), "proxies add this one");
+    headers.push(("X-AMZ-Content-Sha256", "0".repeat(64)));
+    let error = check(&keyring, "/", &headers, BOTO_BODY, BOTO_SECONDS).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidSignatureException);
+    assert_eq!(error.message, "'X-AMZ-Content-Sha256' must be a 'SignedHeader' in the AWS Authorization.");
 }
 
 #[test]

@@ -1,4 +1,7 @@
-//! Judging a request's signature, in the service's order: date, host, algorithm, credential, key, signature, token.
+//! Judging a request's signature, in the service's order: date, what is signed, algorithm, credential, key, signature, token.
+//!
+//! Every `x-amz-` header there is must be signed: the IAM User Guide (*Create a signed AWS API request*, canonical headers)
+//! asks for `host` and for them. Otherwise whoever sits between could add an `x-amz-target` of their own.
 
 use std::sync::Arc;
 
@@ -44,9 +47,7 @@ pub(super) fn verify(
 ) -> Result<Arc<Caller>, Error> {
     let claim = Authorization::of(head)?;
     check_date(&claim, now)?;
-    if !claim.signed_headers.split(';').any(|name| name.eq_ignore_ascii_case("host")) {
-        return Err(invalid("'Host' must be a 'SignedHeader' in the AWS Authorization."));
-    }
+    check_signed_headers(&claim, head)?;
     if claim.algorithm != "AWS4-HMAC-SHA256" {
         return Err(incomplete(format!(
             "Unsupported AWS 'algorithm': '{}' (only AWS4-HMAC-SHA256 for now). ",
@@ -64,8 +65,11 @@ pub(super) fn verify(
         body_hash: &body_hash,
     };
     let canonical_hash = canonical.hash();
-    let expected = known.signing_key(scope, |key| signature(key, &claim.date, scope, &canonical_hash));
-    if !equal(&hex(expected.as_ref()), claim.signature.as_bytes()) {
+    let is_right = known.judge(scope, |key| {
+        let expected = signature(key, &claim.date, scope, &canonical_hash);
+        equal(&hex(expected.as_ref()), claim.signature.as_bytes())
+    });
+    if !is_right {
         return Err(mismatch(&canonical, &claim.date, scope, &canonical_hash));
     }
     let token_fits = match (&known.credentials.session_token, &claim.session_token) {
@@ -123,6 +127,21 @@ fn check_date(claim: &Authorization<'_>, now: u64) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+fn check_signed_headers(claim: &Authorization<'_>, head: &Head<'_>) -> Result<(), Error> {
+    let is_signed =
+        |wanted: &str| claim.signed_headers.split(';').any(|name| name.eq_ignore_ascii_case(wanted));
+    if !is_signed("host") {
+        return Err(invalid("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."));
+    }
+    let is_amazons = |name: &str| name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"));
+    match head.headers.iter().find(|header| is_amazons(header.name) && !is_signed(header.name)) {
+        None => Ok(()),
+        Some(header) => {
+            Err(invalid(format!("'{}' must be a 'SignedHeader' in the AWS Authorization.", header.name)))
+        }
+    }
 }
 
 /// Splits a credential into the access key and the scope that follows it, and judges the scope.
