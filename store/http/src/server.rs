@@ -8,6 +8,7 @@
 //! ever answered with, so reads on it do not go back and follow its own writes.
 
 mod answer;
+mod chunks;
 mod connection;
 mod cors;
 mod date;
@@ -16,12 +17,14 @@ pub(crate) mod head;
 mod http1;
 mod hyper_front;
 mod load;
+mod outgoing;
 mod reply;
 mod request_id;
 mod settings;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod unwritten;
 mod watch;
 
 use std::future::Future;
@@ -48,7 +51,7 @@ struct Inner<D> {
     auth: Auth,
     settings: HttpSettings,
     surroundings: Arc<dyn Surroundings>,
-    load: Load,
+    load: Arc<Load>,
     anyone: Arc<Caller>,
 }
 
@@ -67,7 +70,7 @@ impl<D> std::fmt::Debug for HttpServer<D> {
 impl<D: DynamoDb> HttpServer<D> {
     /// A front over `db` that lets in whom `auth` lets in.
     pub fn new(db: D, auth: Auth, settings: HttpSettings, surroundings: Arc<dyn Surroundings>) -> Self {
-        let load = Load::new(settings.max_requests_in_flight, settings.max_body_bytes_in_flight);
+        let load = Arc::new(Load::new(settings.max_requests_in_flight, settings.max_body_bytes_in_flight));
         let anyone = Arc::new(Caller::default());
         HttpServer(Arc::new(Inner { db, auth, settings, surroundings, load, anyone }))
     }

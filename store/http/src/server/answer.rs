@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use api::limits::{REGION, REQUEST_BYTES};
 use api::operation::Ready;
+use api::service::Tables;
 use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, OpKind, Request, Response, Wire};
 use bytes::Bytes;
 use tracing::Instrument;
@@ -36,7 +37,8 @@ struct Begun {
     content: Content,
 }
 
-/// Answers a request. `body` is as it was sent.
+/// Answers a request. `body` is as it was sent. A read that others of the connection overtook is asked once more, so that
+/// what the connection is given does not go back, also where its requests run side by side.
 pub(super) async fn answer<D: DynamoDb>(
     inner: &Inner<D>,
     head: &Head<'_>,
@@ -44,21 +46,33 @@ pub(super) async fn answer<D: DynamoDb>(
     connection: &ConnectionState,
 ) -> Reply {
     let request_id = connection.next_request_id();
-    let mut reply = match begin(inner, head, body, connection, request_id) {
-        Err(reply) => *reply,
-        Ok(Begun { op, cx, request, content }) => {
-            let span = tracing::debug_span!(
-                target: "forebay::http",
-                "request",
-                operation = op.name(),
-                request_id = %RequestIdText(request_id),
-                status = tracing::field::Empty,
-            );
-            let result = call(inner, cx, request, &span).await;
-            let reply = finish(head, op, content, request_id, connection, result);
-            span.record("status", reply.status);
-            compressed(inner, head, reply)
+    let mut asked_again = false;
+    let mut reply = loop {
+        let Begun { op, cx, request, content } = match begin(inner, head, body, connection, request_id) {
+            Ok(begun) => begun,
+            Err(reply) => break *reply,
+        };
+        let span = tracing::debug_span!(
+            target: "forebay::http",
+            "request",
+            operation = op.name(),
+            request_id = %RequestIdText(request_id),
+            status = tracing::field::Empty,
+        );
+        let asked = cx.min_version;
+        let result = call(inner, cx, request, &span).await;
+        if let Ok(Answer { version: Some(version), .. }) = &result
+            && let Some(later) = connection.saw(*version)
+            && op.class() == OpClass::Read
+            && asked.is_none_or(|asked| asked.at_least(&later) == Some(false))
+            && !std::mem::replace(&mut asked_again, true)
+        {
+            // Another stream of the connection was given something later meanwhile. Asked again, at that version or later.
+            continue;
         }
+        let reply = finish(head, op, content, request_id, result);
+        span.record("status", reply.status);
+        break compressed(inner, head, reply);
     };
     reply.cross_origin = head.origin.is_some();
     reply
@@ -67,9 +81,14 @@ pub(super) async fn answer<D: DynamoDb>(
 /// The answer to a body over the limit: a status and nothing else; the connection can't be used further, since the rest
 /// of the body may still be on its way.
 pub(super) fn too_large(connection: &ConnectionState) -> Reply {
-    let mut reply = Reply::new(connection.next_request_id(), 413, Content::Bare, Bytes::new());
+    let mut reply = bare(connection, 413);
     reply.close = true;
     reply
+}
+
+/// A status and nothing else, to what never became a request.
+pub(super) fn bare(connection: &ConnectionState, status: u16) -> Reply {
+    Reply::new(connection.next_request_id(), status, Content::Bare, Bytes::new())
 }
 
 /// The answer to a body for which there is no memory left.
@@ -192,7 +211,9 @@ fn begin<D: DynamoDb>(
         min_version: connection.floor(asked),
         max_staleness,
         wire: Wire::Json,
-        ..Context::default()
+        // Said one by one: the default context would make a caller, only to throw it away.
+        hops: 0,
+        tables: Tables::default(),
     };
     Ok(Begun { op, cx, request, content })
 }
@@ -260,16 +281,12 @@ fn finish(
     op: OpKind,
     content: Content,
     request_id: u128,
-    connection: &ConnectionState,
     result: Result<Answer, Error>,
 ) -> Reply {
     let Answer { mut response, version, source } = match result {
         Ok(answer) => answer,
         Err(error) => return failed(content, request_id, &error),
     };
-    if let Some(version) = version {
-        connection.saw(version);
-    }
     if let Response::DescribeEndpoints(output) = &mut response {
         let host = String::from_utf8_lossy(head.host.unwrap_or_default());
         for endpoint in output.endpoints.iter_mut().filter(|endpoint| endpoint.address.is_empty()) {

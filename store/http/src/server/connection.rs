@@ -25,13 +25,15 @@ impl ConnectionState {
         *self.seen.lock()
     }
 
-    /// Notes the version of an answer. One of another incarnation replaces what was known: history was cut, and nothing
-    /// of the old one can be asked for any more.
-    pub(super) fn saw(&self, version: Version) {
+    /// Notes the version of an answer, and tells of a later one that the connection was given before it. One of another
+    /// incarnation replaces what was known: history was cut, and nothing of the old one can be asked for any more.
+    pub(super) fn saw(&self, version: Version) -> Option<Version> {
         let mut seen = self.seen.lock();
-        if seen.is_none_or(|seen| version.at_least(&seen) != Some(false)) {
+        let later = seen.filter(|seen| version.at_least(seen) == Some(false));
+        if later.is_none() {
             *seen = Some(version);
         }
+        later
     }
 
     /// The version to ask for: the client's token, or what the connection has seen if that is later.
@@ -66,8 +68,8 @@ mod tests {
     fn the_floor_never_falls_within_an_incarnation() {
         let connection = ConnectionState::new(1);
         assert_eq!(connection.floor(None), None);
-        connection.saw(at(1, 9));
-        connection.saw(at(1, 4));
+        assert_eq!(connection.saw(at(1, 9)), None);
+        assert_eq!(connection.saw(at(1, 4)), Some(at(1, 9)));
         assert_eq!(connection.floor(None), Some(at(1, 9)));
         assert_eq!(connection.floor(Some(at(1, 5))), Some(at(1, 9)));
         assert_eq!(connection.floor(Some(at(1, 12))), Some(at(1, 12)));

@@ -1,7 +1,8 @@
-//! HTTP/1.1 as SDKs speak it, read and written by hand: a request with a `Content-Length` or no body, kept alive.
+//! HTTP/1.1 as SDKs speak it, read and written by hand: requests with a `Content-Length`, in chunks or without a body, with
+//! or without `Expect: 100-continue`.
 //!
-//! Whatever is well formed but out of that ordinary (chunked bodies, `Expect`, upgrades, HTTP/1.0 and HTTP/2) is handed over
-//! to hyper with the bytes read so far, for the rest of the connection. `docs/adr` holds the measurement behind this.
+//! Whatever is well formed but out of that ordinary (upgrades, HEAD, HTTP/1.0 and HTTP/2) is handed over to hyper with the
+//! bytes read so far, for the rest of the connection. `docs/adr` holds the measurement behind this.
 //!
 //! Invariants: one read and one write per request on the good path; answers to pipelined requests leave together; the
 //! buffer grows with bytes that came, never with a length that was announced.
@@ -20,25 +21,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Inner;
 use super::answer::{self, poll_once};
+use super::chunks::{Chunks, Progress};
 use super::connection::ConnectionState;
 use super::date::Date;
 use super::head::Head;
-use super::reply::{Decimal, Reply};
+use super::outgoing::Outgoing;
 use super::watch::{Phase, Watch};
 
 /// The read buffer a connection keeps. Holds an ordinary request whole.
 const BUFFER_BYTES: usize = 8 * 1024;
 /// Largest buffer kept between requests; a larger one is given back.
-const KEPT_BUFFER_BYTES: usize = 64 * 1024;
+const KEPT_BUFFER_BYTES: usize = 16 * 1024;
 /// Longest head of a request.
 pub(super) const HEAD_BYTES: usize = 32 * 1024;
 /// Most headers of a request.
 pub(super) const HEADERS: usize = 100;
-/// Bodies up to this are copied behind their head, so that an answer is one plain write; longer ones are written from
-/// where they lie.
-const COPIED_BODY_BYTES: usize = 16 * 1024;
-/// Answers to pipelined requests gathered before they are written.
-const GATHERED_BYTES: usize = 64 * 1024;
 /// Requests after which a busy connection looks at whether it should stop.
 const REQUESTS_PER_STOP_CHECK: u32 = 64;
 /// What is still read of a refused request, so that the peer gets to see the answer before the connection goes.
@@ -60,12 +57,14 @@ pub(super) enum End<IO> {
 
 /// What the unread bytes begin with.
 enum Found<'h, 'b> {
-    /// A request, whole.
+    /// A request with a body of a known length, whole.
     Whole { request: Request<'h, 'b>, head_bytes: usize, body_bytes: usize },
+    /// A request whose body comes in chunks, of which nothing has been looked at.
+    InChunks { request: Request<'h, 'b>, head_bytes: usize },
     /// A part of a head.
     PartOfHead,
-    /// A head, and a part of a body; this many bytes make it whole.
-    PartOfBody { whole_bytes: usize },
+    /// A head, and a part of a body; this many bytes make it whole, or are the most it may take.
+    PartOfBody { whole_bytes: usize, asks_first: bool },
     /// A head that announces a body over the limit.
     TooLarge,
     /// Something for hyper.
@@ -79,6 +78,7 @@ const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
 const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request";
 const HEAD_TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large";
 const TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout";
+const GO_ON: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// What came of waiting for bytes.
 enum Filled {
@@ -96,15 +96,45 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<End<IO>> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let (mut start, mut end) = (0, 0);
-    let mut out = Vec::with_capacity(2048);
+    let mut out = Outgoing::new(inner.load.body());
     let mut watch = Watch::new(&inner.settings);
     let mut body_bytes_held = inner.load.body();
     let mut date = Date::default();
     let mut served: u32 = 0;
+    // Of the request that `start` is at: its body, if that comes in chunks, and whether it was told to go on.
+    let mut chunks: Option<Chunks> = None;
+    let mut told_to_go_on = false;
     loop {
         let mut slots = [const { MaybeUninit::uninit() }; HEADERS];
         let mut none = [EMPTY_HEADER; 0];
-        let (wanted, waiting) = match find(&buffer[start..end], &mut slots, &mut none) {
+        let found = match &mut chunks {
+            Some(chunks) if !chunks.is_whole() => {
+                let (progress, bytes) = chunks.advance(&mut buffer[start..end]);
+                end = start + bytes;
+                match progress {
+                    Progress::Whole => continue,
+                    Progress::Part => {
+                        Found::PartOfBody { whole_bytes: chunks.bytes_max(), asks_first: false }
+                    }
+                    Progress::TooLarge => Found::TooLarge,
+                    Progress::Malformed => Found::Malformed(BAD_REQUEST),
+                }
+            }
+            _ => match (find(&buffer[start..end], &mut slots, &mut none), &chunks) {
+                (Found::InChunks { request, head_bytes }, Some(chunks)) => {
+                    Found::Whole { request, head_bytes, body_bytes: chunks.body_bytes() }
+                }
+                (Found::InChunks { request, head_bytes }, None) => {
+                    if asks_first(&request) {
+                        out.push(GO_ON);
+                    }
+                    chunks = Some(Chunks::new(head_bytes));
+                    continue;
+                }
+                (found, _) => found,
+            },
+        };
+        let (wanted, waiting) = match found {
             Found::Whole { request, head_bytes, body_bytes } => {
                 let head = Head::new(
                     request.method.unwrap_or_default(),
@@ -121,7 +151,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                         Poll::Ready(reply) => reply,
                         Poll::Pending => {
                             // Earlier answers must not wait for this one.
-                            if !flush(&mut io, &mut out, &[], &mut watch).await? {
+                            if !out.flush(&mut io, &[], &mut watch).await? {
                                 return Ok(End::Closed);
                             }
                             answer.await
@@ -133,8 +163,9 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                     last |= poll_once(stop.as_mut()).await.is_ready();
                 }
                 reply.close |= last;
-                render(&reply, date.text(inner.surroundings.wall_millis() / 1000), &mut out);
+                let rest = out.push_reply(&reply, date.text(inner.surroundings.wall_millis() / 1000));
                 start = whole_end;
+                (chunks, told_to_go_on) = (None, false);
                 if start == end {
                     (start, end) = (0, 0);
                     body_bytes_held.release();
@@ -143,9 +174,8 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                     }
                 }
                 watch.restart(Phase::Idle);
-                let body = if reply.body.len() > COPIED_BODY_BYTES { &reply.body[..] } else { &[] };
-                let gathered = start < end && body.is_empty() && !reply.close && out.len() < GATHERED_BYTES;
-                if !gathered && !flush(&mut io, &mut out, body, &mut watch).await? {
+                let gathered = start < end && rest.is_empty() && !reply.close && out.has_room();
+                if !gathered && !out.flush(&mut io, rest, &mut watch).await? {
                     return Ok(End::Closed);
                 }
                 if reply.close {
@@ -153,28 +183,34 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 }
                 continue;
             }
+            Found::InChunks { .. } => unreachable!("its chunks were looked at above"),
             Found::PartOfHead if end - start >= HEAD_BYTES => {
                 return refuse(io, &mut out, HEAD_TOO_LARGE, &mut watch).await;
             }
             Found::Malformed(status_line) => return refuse(io, &mut out, status_line, &mut watch).await,
             Found::PartOfHead => (end - start + 1, Phase::Head),
-            Found::PartOfBody { whole_bytes } => (whole_bytes, Phase::Body),
-            Found::TooLarge => {
-                let reply = answer::too_large(connection);
-                render(&reply, date.text(inner.surroundings.wall_millis() / 1000), &mut out);
-                if flush(&mut io, &mut out, &[], &mut watch).await? {
-                    linger(&mut io).await;
+            Found::PartOfBody { whole_bytes, asks_first } => {
+                if asks_first && !told_to_go_on {
+                    told_to_go_on = true;
+                    out.push(GO_ON);
                 }
-                return close(io).await;
+                (whole_bytes, Phase::Body)
+            }
+            Found::TooLarge => {
+                out.push_reply(
+                    &answer::too_large(connection),
+                    date.text(inner.surroundings.wall_millis() / 1000),
+                );
+                return say_and_close(io, &mut out, &mut watch).await;
             }
             Found::Other => {
-                if !flush(&mut io, &mut out, &[], &mut watch).await? {
+                if !out.flush(&mut io, &[], &mut watch).await? {
                     return Ok(End::Closed);
                 }
                 return Ok(End::Other { io, unread: Bytes::copy_from_slice(&buffer[start..end]) });
             }
         };
-        if !flush(&mut io, &mut out, &[], &mut watch).await? {
+        if !out.flush(&mut io, &[], &mut watch).await? {
             return Ok(End::Closed);
         }
         // Move what is there to the front; grow by doubling, and only once the buffer is full of bytes that came.
@@ -185,19 +221,18 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
         if end == buffer.len() {
             let grown = (buffer.len() * 2).min(wanted.max(HEAD_BYTES));
             if grown > HEAD_BYTES && !body_bytes_held.grow(grown) {
-                let reply = answer::no_room(connection);
-                render(&reply, date.text(inner.surroundings.wall_millis() / 1000), &mut out);
-                if flush(&mut io, &mut out, &[], &mut watch).await? {
-                    linger(&mut io).await;
-                }
-                return close(io).await;
+                out.push_reply(
+                    &answer::no_room(connection),
+                    date.text(inner.surroundings.wall_millis() / 1000),
+                );
+                return say_and_close(io, &mut out, &mut watch).await;
             }
             buffer.resize(grown, 0);
         }
         // What is missing is said by what was found, not by how much: a body may lack a single byte, and has no line end.
         let mut phase = if end == 0 { Phase::Idle } else { waiting };
         // A head ends with a line end: without one in what is new, parsing again would only let a dripping peer spend our
-        // time.
+        // time. Chunks go on where they were, so each look at them is as short as what is new.
         loop {
             watch.enter(phase);
             let before = end;
@@ -211,7 +246,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 }
             }
             let enough = match phase {
-                Phase::Body => end >= wanted,
+                Phase::Body => chunks.is_some() || end >= wanted,
                 _ => buffer[before..end].contains(&b'\n'),
             };
             if enough || end == buffer.len() {
@@ -245,6 +280,7 @@ fn find<'h, 'b>(
     match body_of(&request) {
         Announced::Otherwise => Found::Other,
         Announced::Nonsense => Found::Malformed(BAD_REQUEST),
+        Announced::Chunks => Found::InChunks { request, head_bytes },
         Announced::Bytes(announced) if !answer::fits(announced) => Found::TooLarge,
         Announced::Bytes(announced) => {
             let body_bytes = announced as usize;
@@ -252,7 +288,7 @@ fn find<'h, 'b>(
             if unread.len() >= whole_bytes {
                 Found::Whole { request, head_bytes, body_bytes }
             } else {
-                Found::PartOfBody { whole_bytes }
+                Found::PartOfBody { whole_bytes, asks_first: asks_first(&request) }
             }
         }
     }
@@ -262,14 +298,16 @@ fn find<'h, 'b>(
 enum Announced {
     /// This many bytes.
     Bytes(u64),
+    /// Chunks, and no length.
+    Chunks,
     /// Something that this loop does not speak.
     Otherwise,
-    /// Two lengths, or one that is no number: how requests are smuggled.
+    /// Two lengths, one that is no number, or a length beside chunks: how requests are smuggled.
     Nonsense,
 }
 
 fn body_of(request: &Request<'_, '_>) -> Announced {
-    let mut length = None;
+    let (mut length, mut chunks) = (None, false);
     let mut otherwise = request.version != Some(1) || matches!(request.method, Some("HEAD" | "CONNECT"));
     for header in request.headers.iter() {
         match header.name.len() {
@@ -277,13 +315,35 @@ fn body_of(request: &Request<'_, '_>) -> Announced {
                 Some(bytes) if length.is_none() => length = Some(bytes),
                 _ => return Announced::Nonsense,
             },
-            17 if header.name.eq_ignore_ascii_case("transfer-encoding") => otherwise = true,
-            6 if header.name.eq_ignore_ascii_case("expect") => otherwise = true,
+            17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
+                if chunks || !header.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+                    otherwise = true;
+                }
+                chunks = true;
+            }
+            6 if header.name.eq_ignore_ascii_case("expect") => otherwise |= !is_continue(header.value),
             7 if header.name.eq_ignore_ascii_case("upgrade") => otherwise = true,
             _ => {}
         }
     }
-    if otherwise { Announced::Otherwise } else { Announced::Bytes(length.unwrap_or(0)) }
+    match (chunks, length) {
+        (true, Some(_)) => Announced::Nonsense,
+        _ if otherwise => Announced::Otherwise,
+        (true, None) => Announced::Chunks,
+        (false, length) => Announced::Bytes(length.unwrap_or(0)),
+    }
+}
+
+fn is_continue(expectation: &[u8]) -> bool {
+    expectation.trim_ascii().eq_ignore_ascii_case(b"100-continue")
+}
+
+/// Whether the client waits for a word before it sends the body.
+fn asks_first(request: &Request<'_, '_>) -> bool {
+    request
+        .headers
+        .iter()
+        .any(|header| header.name.eq_ignore_ascii_case("expect") && is_continue(header.value))
 }
 
 /// A number of plain digits, few enough not to overflow.
@@ -301,36 +361,6 @@ fn says_close(head: &Head<'_>) -> bool {
         .filter(|header| header.name.len() == 10 && header.name.eq_ignore_ascii_case("connection"))
         .flat_map(|header| header.value.split(|byte| *byte == b','))
         .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
-}
-
-/// Appends an answer's head, and its body if that is short enough to copy.
-fn render(reply: &Reply, date: &[u8], out: &mut Vec<u8>) {
-    let copied = reply.body.len() <= COPIED_BODY_BYTES;
-    out.reserve(512 + if copied { reply.body.len() } else { 0 });
-    out.extend_from_slice(match reply.status {
-        200 => b"HTTP/1.1 200 OK\r\ndate: ",
-        400 => b"HTTP/1.1 400 Bad Request\r\ndate: ",
-        404 => b"HTTP/1.1 404 Not Found\r\ndate: ",
-        413 => b"HTTP/1.1 413 Payload Too Large\r\ndate: ",
-        503 => b"HTTP/1.1 503 Service Unavailable\r\ndate: ",
-        _ => b"HTTP/1.1 500 Internal Server Error\r\ndate: ".as_slice(),
-    });
-    out.extend_from_slice(date);
-    reply.headers(|name, value| {
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-    });
-    if reply.close {
-        out.extend_from_slice(b"\r\nconnection: close");
-    }
-    out.extend_from_slice(b"\r\ncontent-length: ");
-    out.extend_from_slice(Decimal::new(reply.body.len() as u64).as_bytes());
-    out.extend_from_slice(b"\r\n\r\n");
-    if copied {
-        out.extend_from_slice(&reply.body);
-    }
 }
 
 async fn fill<IO: AsyncRead + Unpin>(
@@ -355,63 +385,25 @@ async fn fill<IO: AsyncRead + Unpin>(
     .await
 }
 
-/// Writes what was gathered, then `body`, and forgets what was gathered. `false` if the peer made no room in time.
-async fn flush<IO: AsyncWrite + Unpin>(
-    io: &mut IO,
-    out: &mut Vec<u8>,
-    body: &[u8],
-    watch: &mut Watch,
-) -> io::Result<bool> {
-    if out.is_empty() && body.is_empty() {
-        return Ok(true);
-    }
-    let (mut head, mut body) = (&out[..], body);
-    while !head.is_empty() || !body.is_empty() {
-        let written = std::future::poll_fn(|cx| {
-            let io = Pin::new(&mut *io);
-            let write = if body.is_empty() {
-                io.poll_write(cx, head)
-            } else {
-                io.poll_write_vectored(cx, &[io::IoSlice::new(head), io::IoSlice::new(body)])
-            };
-            match write {
-                Poll::Ready(written) => Poll::Ready(written.map(Some)),
-                Poll::Pending => {
-                    watch.enter(Phase::Write);
-                    watch.poll_over(cx).map(|()| Ok(None))
-                }
-            }
-        })
-        .await?;
-        let written = match written {
-            Some(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Some(written) => written,
-            None => return Ok(false),
-        };
-        // The peer took a part: the next one has its own time.
-        watch.restart(Phase::Idle);
-        let of_head = written.min(head.len());
-        head = &head[of_head..];
-        body = &body[written - of_head..];
-    }
-    out.clear();
-    if out.capacity() > 2 * GATHERED_BYTES {
-        out.shrink_to(GATHERED_BYTES);
-    }
-    std::future::poll_fn(|cx| Pin::new(&mut *io).poll_flush(cx)).await?;
-    Ok(true)
-}
-
 /// Answers with a bare status and closes.
 async fn refuse<IO: AsyncRead + AsyncWrite + Unpin>(
-    mut io: IO,
-    out: &mut Vec<u8>,
+    io: IO,
+    out: &mut Outgoing,
     status_line: &[u8],
     watch: &mut Watch,
 ) -> io::Result<End<IO>> {
-    out.extend_from_slice(status_line);
-    out.extend_from_slice(b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-    if flush(&mut io, out, &[], watch).await? {
+    out.push(status_line);
+    out.push(b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    say_and_close(io, out, watch).await
+}
+
+/// Says what there is to say to a peer that may still be sending, and closes.
+async fn say_and_close<IO: AsyncRead + AsyncWrite + Unpin>(
+    mut io: IO,
+    out: &mut Outgoing,
+    watch: &mut Watch,
+) -> io::Result<End<IO>> {
+    if out.flush(&mut io, &[], watch).await? {
         linger(&mut io).await;
     }
     close(io).await

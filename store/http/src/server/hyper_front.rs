@@ -1,5 +1,5 @@
-//! The ways that hyper speaks for us: HTTP/2, and HTTP/1.1 out of the ordinary. Also requests without a socket, which come
-//! in hyper's types.
+//! The ways that hyper speaks for us: HTTP/2, and HTTP/1 out of the ordinary. Also requests without a socket, which come in
+//! hyper's types.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -28,6 +28,7 @@ use super::connection::ConnectionState;
 use super::head::Head;
 use super::http1::{HEAD_BYTES, HEADERS};
 use super::reply::Reply;
+use super::unwritten::{Piece, Unwritten};
 
 /// How an HTTP/2 connection begins.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
@@ -36,6 +37,9 @@ const STREAMS: u32 = 128;
 /// How often a silent HTTP/2 peer is asked whether it is there, and how long it has to say so.
 const PING_INTERVAL: std::time::Duration = std::time::Duration::from_secs(20);
 const PING_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// How often it is looked whether an answer is overdue, within the time an answer has.
+const LOOKS_PER_LIMIT: u32 = 4;
 
 /// Serves the rest of a connection.
 pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'static>(
@@ -47,29 +51,38 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
 ) -> io::Result<()> {
     let speaks_http2 = unread.starts_with(PREFACE);
     let head_timeout = inner.settings.head_timeout();
+    let write_timeout = inner.settings.write_timeout();
+    let unwritten = Unwritten::default();
     let io = TokioIo::new(Rewound { unread, io });
+    let answers = unwritten.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (inner, connection) = (Arc::clone(&inner), Arc::clone(&connection));
-        async move { Ok::<_, Infallible>(incoming(&inner, request, &connection).await) }
+        let (inner, connection, answers) = (Arc::clone(&inner), Arc::clone(&connection), answers.clone());
+        async move { Ok::<_, Infallible>(incoming(&inner, request, &connection, &answers).await) }
     });
     let served = if speaks_http2 {
-        let served = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS)
-            .max_header_list_size(HEAD_BYTES as u32)
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .serve_connection(io, service);
-        until_stopped(pin!(served), stop, http2::Connection::graceful_shutdown).await
+        let mut served = pin!(
+            http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(STREAMS)
+                .max_header_list_size(HEAD_BYTES as u32)
+                .keep_alive_interval(PING_INTERVAL)
+                .keep_alive_timeout(PING_TIMEOUT)
+                .serve_connection(io, service)
+        );
+        let served = until_stopped(served.as_mut(), stop, http2::Connection::graceful_shutdown);
+        unless_overdue(served, &unwritten, write_timeout).await
     } else {
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(head_timeout)
-            .max_headers(HEADERS)
-            .max_header_size(HEAD_BYTES)
-            .pipeline_flush(true)
-            .serve_connection(io, service);
-        until_stopped(pin!(served), stop, http1::Connection::graceful_shutdown).await
+        let mut served = pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(head_timeout)
+                .max_headers(HEADERS)
+                .max_header_size(HEAD_BYTES)
+                .pipeline_flush(true)
+                .serve_connection(io, service)
+        );
+        let served = until_stopped(served.as_mut(), stop, http1::Connection::graceful_shutdown);
+        unless_overdue(served, &unwritten, write_timeout).await
     };
     match served.err().and_then(io_error) {
         Some(error) => Err(error),
@@ -81,6 +94,22 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
 fn io_error(error: hyper::Error) -> Option<io::Error> {
     let source = std::error::Error::source(&error)?.downcast_ref::<io::Error>()?;
     Some(io::Error::new(source.kind(), error.to_string()))
+}
+
+/// Gives up a connection whose peer does not take in an answer in time, and with it everything that waits on it.
+async fn unless_overdue(
+    served: impl Future<Output = hyper::Result<()>>,
+    unwritten: &Unwritten,
+    limit: std::time::Duration,
+) -> hyper::Result<()> {
+    let mut served = pin!(served);
+    loop {
+        match tokio::time::timeout(limit / LOOKS_PER_LIMIT, served.as_mut()).await {
+            Ok(end) => return end,
+            Err(_) if unwritten.overdue(limit) => return Ok(()),
+            Err(_) => {}
+        }
+    }
 }
 
 async fn until_stopped<C: Future>(
@@ -103,17 +132,24 @@ async fn incoming<D: DynamoDb>(
     inner: &Inner<D>,
     request: Request<Incoming>,
     connection: &ConnectionState,
-) -> Response<Full<Bytes>> {
+    unwritten: &Unwritten,
+) -> Response<Full<Piece>> {
     let (parts, body) = request.into_parts();
     let mut held = inner.load.body();
     let collected = tokio::time::timeout(inner.settings.body_timeout(), collect(body, &mut held)).await;
-    match collected {
-        Ok(Ok(body)) => handle(inner, Request::from_parts(parts, body), connection).await,
-        Ok(Err(Refused::TooLarge)) => response(answer::too_large(connection)),
-        Ok(Err(Refused::NoRoom)) => response(answer::no_room(connection)),
-        Ok(Err(Refused::Broken)) => bare(StatusCode::BAD_REQUEST),
-        Err(_) => bare(StatusCode::REQUEST_TIMEOUT),
+    let reply = match collected {
+        Ok(Ok(body)) => reply(inner, &Request::from_parts(parts, body), connection).await,
+        Ok(Err(Refused::TooLarge)) => answer::too_large(connection),
+        Ok(Err(Refused::NoRoom)) => answer::no_room(connection),
+        Ok(Err(Refused::Broken)) => answer::bare(connection, 400),
+        Err(_) => answer::bare(connection, 408),
+    };
+    held.release();
+    if held.grow(reply.body.len()) {
+        return response(reply, |body| unwritten.add(body, held));
     }
+    // What is said instead is short, and need not be counted.
+    response(answer::no_room(connection), |body| unwritten.add(body, held))
 }
 
 /// Why a body was not read to its end.
@@ -124,7 +160,7 @@ enum Refused {
 }
 
 /// Reads a body. One that comes in one piece is not copied.
-async fn collect(mut body: Incoming, held: &mut super::load::BodyBytes<'_>) -> Result<Bytes, Refused> {
+async fn collect(mut body: Incoming, held: &mut super::load::BodyBytes) -> Result<Bytes, Refused> {
     if !answer::fits(body.size_hint().lower()) {
         return Err(Refused::TooLarge);
     }
@@ -156,13 +192,21 @@ pub(super) async fn handle<D: DynamoDb>(
     request: Request<Bytes>,
     connection: &ConnectionState,
 ) -> Response<Full<Bytes>> {
+    response(reply(inner, &request, connection).await, Full::new)
+}
+
+async fn reply<D: DynamoDb>(
+    inner: &Inner<D>,
+    request: &Request<Bytes>,
+    connection: &ConnectionState,
+) -> Reply {
     if !answer::fits(request.body().len() as u64) {
-        return response(answer::too_large(connection));
+        return answer::too_large(connection);
     }
     let headers = list(request.headers(), request.uri());
     let uri = request.uri().path_and_query().map_or("/", |uri| uri.as_str());
     let head = Head::new(request.method().as_str(), uri, &headers);
-    response(answer::answer(inner, &head, request.body(), connection).await)
+    answer::answer(inner, &head, request.body(), connection).await
 }
 
 /// Headers as a list. HTTP/2 says the host in the URI, which signatures know as the `host` header.
@@ -175,8 +219,8 @@ fn list<'a>(headers: &'a HeaderMap, uri: &'a http::Uri) -> Vec<Header<'a>> {
     list
 }
 
-fn response(reply: Reply) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(reply.body.clone()));
+fn response<B>(reply: Reply, body: impl FnOnce(Bytes) -> B) -> Response<B> {
+    let mut response = Response::new(body(reply.body.clone()));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     reply.headers(|name, value| {
@@ -188,12 +232,6 @@ fn response(reply: Reply) -> Response<Full<Bytes>> {
     if reply.close {
         headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response
-}
-
-fn bare(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::new()));
-    *response.status_mut() = status;
     response
 }
 

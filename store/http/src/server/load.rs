@@ -1,6 +1,7 @@
-//! What all connections together hold: requests in progress and memory for bodies. Past a bound requests are refused, so
-//! that overload is answered instead of stored up.
+//! What all connections together hold: requests in progress, and memory for bodies that are not there yet or not gone yet.
+//! Past a bound requests are refused, so that overload is answered instead of stored up.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The shared account. Relaxed throughout: a bound may be overshot by as many requests as there are threads.
@@ -30,8 +31,8 @@ impl Load {
     }
 
     /// Reserves nothing yet; [`BodyBytes::grow`] does.
-    pub(super) fn body(&self) -> BodyBytes<'_> {
-        BodyBytes { load: self, held: 0 }
+    pub(super) fn body(self: &Arc<Self>) -> BodyBytes {
+        BodyBytes { load: Arc::clone(self), held: 0 }
     }
 }
 
@@ -44,13 +45,15 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Memory one body holds of the shared bound. Grown as bytes arrive, so that a large announced length alone holds nothing.
-pub(super) struct BodyBytes<'a> {
-    load: &'a Load,
+/// Memory that bodies of one connection, or one body, hold of the shared bound. Grown as bytes arrive, so that a large
+/// announced length alone holds nothing.
+#[derive(Debug)]
+pub(super) struct BodyBytes {
+    load: Arc<Load>,
     held: usize,
 }
 
-impl BodyBytes<'_> {
+impl BodyBytes {
     /// Raises what is held to `bytes`; `false` if the bound does not allow it.
     #[must_use]
     pub(super) fn grow(&mut self, bytes: usize) -> bool {
@@ -75,7 +78,7 @@ impl BodyBytes<'_> {
     }
 }
 
-impl Drop for BodyBytes<'_> {
+impl Drop for BodyBytes {
     fn drop(&mut self) {
         self.release();
     }
@@ -87,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_was_held_comes_back() {
-        let load = Load::new(1, 100);
+        let load = Arc::new(Load::new(1, 100));
         let mut first = load.body();
         assert!(first.grow(60) && first.grow(60) && !load.body().grow(41));
         let mut second = load.body();

@@ -17,14 +17,15 @@ pub struct HttpSettings {
     /// How long a connection may lie idle between requests. Default 120,000: longer than SDKs keep theirs, so that it is
     /// they who close.
     pub idle_timeout_millis: u64,
-    /// How long a peer may take to make room for a part of an answer. Default 30,000.
+    /// How long a peer may take to take in an answer, all of it. Default 60,000: 16 MB at 270 KB/s.
     pub write_timeout_millis: u64,
     /// How long a TLS handshake may take. Default 10,000.
     pub tls_handshake_timeout_millis: u64,
     /// Requests in progress at a time, all connections together; more are throttled. Default 4,096.
     pub max_requests_in_flight: usize,
-    /// Memory for request bodies under way beyond each connection's own buffer, all connections together; more are
-    /// throttled. Default 256 MiB: sixteen of the largest requests.
+    /// Memory for bodies under way beyond each connection's own buffer, all connections together: requests that are not
+    /// whole yet, answers that their peers have not taken in yet. More requests are throttled, and a peer that lets more
+    /// answers wait is cut off. Default 256 MiB: sixteen of the largest requests.
     pub max_body_bytes_in_flight: usize,
     /// Answers of at least this size are compressed for clients that ask. Default 4,096, where DynamoDB begins.
     pub compress_from_bytes: usize,
@@ -37,7 +38,7 @@ impl Default for HttpSettings {
             head_timeout_millis: 10_000,
             body_timeout_millis: 60_000,
             idle_timeout_millis: 120_000,
-            write_timeout_millis: 30_000,
+            write_timeout_millis: 60_000,
             tls_handshake_timeout_millis: 10_000,
             max_requests_in_flight: 4096,
             max_body_bytes_in_flight: 256 << 20,

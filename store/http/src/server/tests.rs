@@ -1,7 +1,9 @@
 //! The front over a store that answers what a test tells it to, without sockets.
 
 mod bad_input;
+mod floors;
 mod front;
+mod slow;
 mod wire;
 
 use std::sync::Arc;
