@@ -169,7 +169,7 @@ fn serve_http<D: api::DynamoDb>(
 ) -> Result<(), Failure> {
     let shutdown = shutdown.clone();
     let protocol = if tls.is_some() { "https" } else { "http" };
-    let handler = move |stream: tokio::net::TcpStream, _peer: std::net::SocketAddr| {
+    let handler = move |stream: host::socket::Socket, _peer: std::net::SocketAddr| {
         let (server, tls, shutdown) = (server.clone(), tls.clone(), shutdown.clone());
         async move {
             let stop = async move { shutdown.triggered().await };

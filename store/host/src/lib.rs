@@ -11,5 +11,6 @@ pub mod metrics;
 pub mod runtime;
 pub mod settings;
 pub mod shutdown;
+pub mod socket;
 pub mod telemetry;
 pub mod tls;

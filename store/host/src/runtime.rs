@@ -21,6 +21,7 @@ use tokio::task::LocalSet;
 
 use crate::metrics::{Counter, Gauge, Registry, names};
 use crate::shutdown::Shutdown;
+use crate::socket::{Socket, Traffic};
 
 /// Connections waiting to be picked up by a busy worker, each worker. Full means the acceptor stops accepting for a moment.
 pub const HANDOVER_QUEUE: usize = 256;
@@ -100,12 +101,12 @@ impl Fronts {
     }
 
     /// Serves what arrives at `listener` with `handler`, which is called on the worker's thread for each connection; the connection is
-    /// open until its future ends. No delay is set on the socket. Returns at once.
+    /// open until its future ends. No delay is set on the socket, and its bytes are counted. Returns at once.
     ///
     /// Errors: the listener cannot be made non-blocking or cannot be registered.
     pub fn serve<H, F>(&self, listener: StdListener, limits: FrontLimits, handler: H) -> io::Result<()>
     where
-        H: Fn(TcpStream, SocketAddr) -> F + Clone + Send + 'static,
+        H: Fn(Socket, SocketAddr) -> F + Clone + Send + 'static,
         F: Future<Output = ()> + 'static,
     {
         listener.set_nonblocking(true)?;
@@ -119,6 +120,7 @@ impl Fronts {
             open: self.registry.gauge(names::CLIENT_CONNECTIONS, &label),
             refused: self.registry.counter(names::CONNECTIONS_REFUSED, &label),
             failed: self.registry.counter(names::ACCEPT_ERRORS, &label),
+            traffic: Traffic::of(&self.registry, limits.protocol),
             workers: self.workers.clone(),
         };
         let shutdown = self.shutdown.clone();
@@ -199,13 +201,14 @@ struct Front {
     open: Gauge,
     refused: Counter,
     failed: Counter,
+    traffic: Traffic,
     workers: Arc<[Worker]>,
 }
 
 impl Front {
     async fn accept<H, F>(self, listener: TcpListener, handler: H)
     where
-        H: Fn(TcpStream, SocketAddr) -> F + Clone + Send + 'static,
+        H: Fn(Socket, SocketAddr) -> F + Clone + Send + 'static,
         F: Future<Output = ()> + 'static,
     {
         loop {
@@ -231,7 +234,7 @@ impl Front {
 
     async fn hand_over<H, F>(&self, stream: TcpStream, peer: SocketAddr, handler: H) -> io::Result<()>
     where
-        H: Fn(TcpStream, SocketAddr) -> F + Send + 'static,
+        H: Fn(Socket, SocketAddr) -> F + Send + 'static,
         F: Future<Output = ()> + 'static,
     {
         stream.set_nodelay(true)?;
@@ -245,11 +248,12 @@ impl Front {
         // Counted before it is handed over, so that a burst of connections spreads.
         let place = Place::take(&worker.open);
         let hold = self.open.hold();
+        let traffic = self.traffic.clone();
         let job: Job = Box::new(move || {
             tokio::task::spawn_local(async move {
                 let _held = (place, hold);
                 match TcpStream::from_std(stream) {
-                    Ok(stream) => handler(stream, peer).await,
+                    Ok(stream) => handler(Socket::new(stream, traffic), peer).await,
                     Err(error) => tracing::warn!(%error, %peer, "a connection cannot be registered"),
                 }
             });
@@ -304,7 +308,7 @@ mod tests {
     }
 
     /// An echo of one byte at a time, until the client closes.
-    async fn echo(mut stream: TcpStream) {
+    async fn echo(mut stream: Socket) {
         let mut byte = [0];
         while stream.read_exact(&mut byte).await.is_ok() {
             if stream.write_all(&byte).await.is_err() {
@@ -355,6 +359,20 @@ mod tests {
         assert_eq!(fronts.open_connections(), 9);
         let text = registry.prometheus();
         assert!(text.contains("forebay_client_connections{protocol=\"test\"} 9\n"), "{text}");
+        drop(open);
+        shutdown.trigger();
+        assert_eq!(fronts.drain().await, 0);
+    }
+
+    #[tokio::test]
+    async fn bytes_are_counted_both_ways() {
+        let (fronts, address, shutdown, _, registry) = echoing(1, 100);
+        let mut open = connected(address).await;
+        open.write_all(b"yz").await.expect("writes");
+        open.read_exact(&mut [0; 2]).await.expect("echoed");
+        for family in [names::NETWORK_BYTES_IN, names::NETWORK_BYTES_OUT] {
+            assert_eq!(registry.counter(family, &[("protocol", "test")]).value(), 3);
+        }
         drop(open);
         shutdown.trigger();
         assert_eq!(fronts.drain().await, 0);
