@@ -207,8 +207,8 @@ pub enum KeyTest {
     BeginsWith(AttributeValue),
 }
 
-/// A key condition: one or two tests, on different attributes, joined by AND. Which is the partition key shows only
-/// beside a schema.
+/// A key condition: tests of different attributes, joined by AND. Which is the partition key, and whether there are as many
+/// as the key has attributes, shows only beside a schema.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct KeyCondition {
     /// Attribute and test, in the order they were written.

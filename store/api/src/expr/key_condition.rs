@@ -1,6 +1,6 @@
 //! Key conditions: from a condition, and beside a key schema to the range of one partition.
 
-use super::{Comparator, Condition, KeyCondition, KeyTest, Operand, Path};
+use super::{Comparator, Condition, ExpressionKind, KeyCondition, KeyTest, Operand, Path};
 use crate::error::Error;
 use crate::schema::{KeyAttribute, KeySchema};
 use crate::value::{AttributeValue, ValueType};
@@ -45,7 +45,8 @@ pub struct KeyRange {
 }
 
 impl KeyCondition {
-    /// Takes the tests out of a condition. Errors: operators and operands that a key condition can't have.
+    /// Takes the tests out of a condition whose operands have been checked, as the parser does. Errors: operators that a key
+    /// condition can't have, operands that are not an attribute and literals, two tests of one attribute.
     pub fn from_condition(condition: Condition) -> Result<KeyCondition, Error> {
         let terms = match condition {
             Condition::And(terms) => terms,
@@ -55,50 +56,41 @@ impl KeyCondition {
         for term in terms {
             let (attribute, test) = key_test(term)?;
             if tests.iter().any(|(other, _)| *other == attribute) {
-                return Err(Error::validation(
-                    "KeyConditionExpressions must only contain one condition per key",
-                ));
+                return Err(one_per_key());
             }
             tests.push((attribute, test));
         }
-        if tests.len() > 2 {
-            return Err(Error::validation("Conditions can be of length 1 or 2 only"));
-        }
-        let key_condition = KeyCondition { tests };
-        key_condition.check_types()?;
-        Ok(key_condition)
+        Ok(KeyCondition { tests })
     }
 
-    /// Checks a key condition that was not made by the parser. Errors: those of the same condition as text.
+    /// Checks a key condition that was not made by the parser. Errors: those of the legacy form, where text has its own.
     pub fn validate(&self) -> Result<(), Error> {
-        if !(1..=2).contains(&self.tests.len()) {
+        if self.tests.is_empty() {
             return Err(Error::validation("Conditions can be of length 1 or 2 only"));
         }
-        if let [(one, _), (two, _)] = &self.tests[..]
-            && one == two
-        {
-            return Err(Error::validation("KeyConditionExpressions must only contain one condition per key"));
+        for (place, (attribute, _)) in self.tests.iter().enumerate() {
+            if self.tests[..place].iter().any(|(other, _)| other == attribute) {
+                return Err(one_per_key());
+            }
         }
         self.check_types()
     }
 
-    /// Literals must be of types that some key could have.
+    /// Literals must be of types that some key could have. Those of an equality are left to the schema, as the service does
+    /// it for expressions.
     pub(crate) fn check_types(&self) -> Result<(), Error> {
         for (_, test) in &self.tests {
             let (operator, fits): (&str, fn(ValueType) -> bool) = match test {
                 KeyTest::Compare(Comparator::Ne, _) => {
                     return Err(invalid_operator("<>"));
                 }
+                KeyTest::Compare(Comparator::Eq, _) => continue,
                 KeyTest::Compare(comparator, _) => (legacy_name(*comparator), is_key_type),
                 KeyTest::Between(..) => ("BETWEEN", is_key_type),
                 KeyTest::BeginsWith(_) => ("BEGINS_WITH", |kind| matches!(kind, ValueType::S | ValueType::B)),
             };
             if let Some(wrong) = test_values(test).map(AttributeValue::value_type).find(|kind| !fits(*kind)) {
-                return Err(Error::validation(format!(
-                    "One or more parameter values were invalid: ComparisonOperator {operator} is not valid for {} \
-                     AttributeValue type",
-                    wrong.name()
-                )));
+                return Err(not_valid_for(operator, wrong));
             }
             if let KeyTest::Between(lower, upper) = test {
                 if lower.value_type() != upper.value_type() {
@@ -118,17 +110,30 @@ impl KeyCondition {
         Ok(())
     }
 
-    /// The partition and the range that the condition asks for on a table or index of this key. Errors: the partition key
-    /// is missing or not compared with `=`, a test on another attribute, values of another type.
+    /// The legacy form's own check, which judges equality as it does the other operators.
+    pub(crate) fn check_equality_types(&self) -> Result<(), Error> {
+        let mut equalities = self.tests.iter().filter_map(|(_, test)| match test {
+            KeyTest::Compare(Comparator::Eq, value) => Some(value.value_type()),
+            KeyTest::Compare(..) | KeyTest::Between(..) | KeyTest::BeginsWith(_) => None,
+        });
+        equalities.find(|kind| !is_key_type(*kind)).map_or(Ok(()), |wrong| Err(not_valid_for("EQ", wrong)))
+    }
+
+    /// The partition and the range that the condition asks for on a table or index of this key. Errors: more tests than the
+    /// key has attributes, the partition key is missing or not compared with `=`, a test on another attribute, values of
+    /// another type.
     pub fn resolve(&self, key: &KeySchema) -> Result<KeyRange, Error> {
         self.validate()?;
-        let Some(sort) = &key.sort else {
-            if self.tests.len() > 1 {
-                return Err(Error::validation("Query key condition not supported"));
-            }
-            return Ok(KeyRange { partition: self.partition(&key.partition)?, sort: SortRange::All });
-        };
+        let key_attributes = key.attributes().count();
+        if self.tests.len() > key_attributes {
+            return Err(Error::validation(format!(
+                "The number of query conditions ({}) exceeds the number of key attributes defined in the schema \
+                 ({key_attributes})",
+                self.tests.len()
+            )));
+        }
         let partition = self.partition(&key.partition)?;
+        let Some(sort) = &key.sort else { return Ok(KeyRange { partition, sort: SortRange::All }) };
         let Some(test) = self.test(&sort.name) else {
             if self.tests.len() > 1 {
                 return Err(missed(&sort.name));
@@ -160,6 +165,18 @@ impl KeyCondition {
             }
         }
     }
+}
+
+fn one_per_key() -> Error {
+    ExpressionKind::KeyCondition.invalid("KeyConditionExpressions must only contain one condition per key")
+}
+
+fn not_valid_for(operator: &str, wrong: ValueType) -> Error {
+    Error::validation(format!(
+        "One or more parameter values were invalid: ComparisonOperator {operator} is not valid for {} \
+         AttributeValue type",
+        wrong.name()
+    ))
 }
 
 fn missed(attribute: &str) -> Error {
@@ -244,7 +261,7 @@ fn key_test(term: Condition) -> Result<(String, KeyTest), Error> {
             let [value] = <[_; 1]>::try_from(values).map_err(|_| no_attribute())?;
             Ok((attribute, KeyTest::Compare(comparator, value)))
         }
-        // The parser flattens; a tree from elsewhere may not be flat, and then it has more terms than two.
+        // The parser flattens; a tree from elsewhere that is not flat has more terms than a key has attributes.
         Condition::And(_) => Err(Error::validation("Conditions can be of length 1 or 2 only")),
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::build;
 use super::{Condition, KeyCondition, Projection, Update};
 use crate::error::Error;
-use crate::limits::{EXPRESSION_BYTES, PLACEHOLDER_BYTES, REQUEST_BYTES};
+use crate::limits::{EXPRESSION_BYTES, PLACEHOLDER_BYTES, PLACEHOLDERS_BYTES, REQUEST_BYTES};
 use crate::value::{AttributeValue, size};
 
 /// The parameters that hold expression text.
@@ -66,7 +66,7 @@ pub struct Placeholders {
 
 impl Placeholders {
     /// Takes `ExpressionAttributeNames` and `ExpressionAttributeValues`. Errors: an empty map, a key that is no
-    /// placeholder or longer than 255 bytes, an empty name.
+    /// placeholder or longer than 255 bytes, an empty name, more than 2 MB in one or both.
     pub fn new(
         names: Option<BTreeMap<String, String>>,
         values: Option<BTreeMap<String, AttributeValue>>,
@@ -82,6 +82,7 @@ impl Placeholders {
         if let Some(values) = &values {
             check_keys("ExpressionAttributeValues", ':', values.keys())?;
         }
+        check_sizes(names.as_ref(), values.as_ref())?;
         Ok(Placeholders {
             names_given: names.is_some(),
             values_given: values.is_some(),
@@ -218,6 +219,26 @@ fn check_keys<'a>(
         return Err(Error::validation(format!("{parameter} contains invalid key: {problem}")));
     }
     Ok(())
+}
+
+/// The published bound on all substitution texts together. What is counted is the placeholders and what they stand for.
+fn check_sizes(
+    names: Option<&BTreeMap<String, String>>,
+    values: Option<&BTreeMap<String, AttributeValue>>,
+) -> Result<(), Error> {
+    let names = names.into_iter().flatten().map(|(key, name)| key.len() + name.len()).sum::<usize>();
+    let values =
+        values.into_iter().flatten().map(|(key, value)| key.len() + size::value_bytes(value)).sum::<usize>();
+    let exceeding = if names > PLACEHOLDERS_BYTES {
+        "ExpressionAttributeNames"
+    } else if values > PLACEHOLDERS_BYTES {
+        "ExpressionAttributeValues"
+    } else if names + values > PLACEHOLDERS_BYTES {
+        "Combined size of ExpressionAttributeNames and ExpressionAttributeValues"
+    } else {
+        return Ok(());
+    };
+    Err(Error::validation(format!("{exceeding} exceeds max size")))
 }
 
 fn is_placeholder(mark: char, key: &str) -> bool {

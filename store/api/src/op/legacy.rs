@@ -114,6 +114,7 @@ pub(crate) fn key_conditions(conditions: ConditionsUnchecked) -> Result<KeyCondi
     });
     let condition = trees::key_condition(entries.collect::<Result<Vec<_>, Error>>()?)?;
     // No key has any other type, and no expression could say it.
+    condition.check_equality_types()?;
     condition.check_types()?;
     Ok(condition)
 }

@@ -279,7 +279,7 @@ async fn key_conditions_that_are_none(db: Ask) {
         (
             "p = :p AND s > :n AND s < :n",
             json!({":p": p, ":n": n}),
-            "KeyConditionExpressions must only contain one condition per key",
+            "Invalid KeyConditionExpression: KeyConditionExpressions must only contain one condition per key",
         ),
         (
             "p = :n",

@@ -497,3 +497,42 @@ fn paths_have_at_most_32_levels_and_indexes_a_limit() {
         "List index is not within the allowable range; index: [2147483648]"
     );
 }
+
+#[test]
+fn substitution_texts_have_a_bound_together() {
+    use crate::limits::PLACEHOLDERS_BYTES;
+    // Each counts with its placeholder of two bytes.
+    let made = |names: &[usize], values: &[usize]| {
+        let key = |mark: char, place: usize| format!("{mark}{}", char::from(b'a' + place as u8));
+        let names: BTreeMap<_, _> =
+            names.iter().enumerate().map(|(place, bytes)| (key('#', place), "n".repeat(bytes - 2))).collect();
+        let values: BTreeMap<_, _> = values
+            .iter()
+            .enumerate()
+            .map(|(place, bytes)| (key(':', place), s(&"v".repeat(bytes - 2))))
+            .collect();
+        Placeholders::new(
+            Some(names).filter(|map| !map.is_empty()),
+            Some(values).filter(|map| !map.is_empty()),
+        )
+    };
+    let half = PLACEHOLDERS_BYTES / 2;
+    for (names, values, exceeding) in [
+        (&[half, half][..], &[][..], None),
+        (&[half, half + 1], &[], Some("ExpressionAttributeNames")),
+        (&[], &[half, half], None),
+        (&[], &[half, half + 1], Some("ExpressionAttributeValues")),
+        (&[half], &[half], None),
+        (
+            &[half],
+            &[half + 1],
+            Some("Combined size of ExpressionAttributeNames and ExpressionAttributeValues"),
+        ),
+    ] {
+        match (made(names, values), exceeding) {
+            (Ok(_), None) => {}
+            (Err(error), Some(what)) => assert_eq!(error.message, format!("{what} exceeds max size")),
+            (made, _) => panic!("{names:?} {values:?}: {made:?}"),
+        }
+    }
+}
