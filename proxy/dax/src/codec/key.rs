@@ -1,0 +1,128 @@
+//! Item keys: a byte string whose content the table's key schema tells apart.
+//!
+//! | key | content |
+//! |---|---|
+//! | partition key alone, S or B | its bytes |
+//! | partition key alone, N | the number as a value |
+//! | with a sort key | the partition key as a value, then the sort key: its bytes, or a sortable number |
+//!
+//! On an index, the place where a page ends has more attributes than a key: it is a map of them.
+
+use api::limits::ITEM_BYTES;
+use api::schema::{KeyAttribute, KeySchema};
+use api::value::ValueType;
+use api::{AttributeValue, Error, Item};
+use bytes::Bytes;
+
+use super::malformed;
+use super::number::{read_number, read_sortable, write_number, write_sortable};
+use super::value::{Room, read_value, write_value};
+use crate::cbor::{Reader, write};
+
+fn mismatch() -> Error {
+    Error::validation("The provided key element does not match the schema")
+}
+
+/// Appends the content of a key. Errors: a key attribute is missing or of another type.
+pub fn write_key(out: &mut Vec<u8>, schema: &KeySchema, item: &Item) -> Result<(), Error> {
+    let partition = value_of(item, &schema.partition)?;
+    let Some(sort) = &schema.sort else { return Ok(write_last(out, partition, write_number)) };
+    write_value(out, partition);
+    Ok(write_last(out, value_of(item, sort)?, write_sortable))
+}
+
+/// The value of a key attribute, if it has the schema's type.
+pub(super) fn value_of<'i>(item: &'i Item, part: &KeyAttribute) -> Result<&'i AttributeValue, Error> {
+    item.get(&part.name).filter(|value| value.value_type() == part.value_type).ok_or_else(mismatch)
+}
+
+fn write_last(out: &mut Vec<u8>, value: &AttributeValue, number: fn(&mut Vec<u8>, &api::Number)) {
+    match value {
+        AttributeValue::S(text) => out.extend_from_slice(text.as_bytes()),
+        AttributeValue::B(bytes) => out.extend_from_slice(bytes),
+        AttributeValue::N(value) => number(out, value),
+        // Key attributes are of these three types, and their values were judged against them.
+        _ => {}
+    }
+}
+
+/// Reads the content of a key: the key attributes, canonical. Errors: bytes that are no key of the schema.
+pub fn read_key(schema: &KeySchema, bytes: &[u8]) -> Result<Item, Error> {
+    let mut key = Item::new();
+    let Some(sort) = &schema.sort else {
+        let value = match schema.partition.value_type {
+            ValueType::N => whole(bytes, |reader| read_number(reader).map(AttributeValue::N))?,
+            other => read_last(other, bytes)?,
+        };
+        key.0.insert(schema.partition.name.clone(), value);
+        return Ok(key);
+    };
+    let mut reader = Reader::new(bytes);
+    let partition = match schema.partition.value_type {
+        ValueType::S => AttributeValue::S(reader.text()?.to_owned()),
+        ValueType::B => AttributeValue::B(Bytes::copy_from_slice(reader.bytes()?)),
+        ValueType::N => AttributeValue::N(read_number(&mut reader)?),
+        _ => return Err(mismatch()),
+    };
+    let sort_value = match sort.value_type {
+        ValueType::N => AttributeValue::N(read_sortable(reader.rest())?),
+        other => read_last(other, reader.rest())?,
+    };
+    key.0.insert(schema.partition.name.clone(), partition);
+    key.0.insert(sort.name.clone(), sort_value);
+    Ok(key)
+}
+
+/// A string or binary that runs to the end.
+fn read_last(value_type: ValueType, bytes: &[u8]) -> Result<AttributeValue, Error> {
+    match value_type {
+        ValueType::S => {
+            let text = std::str::from_utf8(bytes).map_err(|_| malformed("a key that is not UTF-8"))?;
+            Ok(AttributeValue::S(text.to_owned()))
+        }
+        ValueType::B => Ok(AttributeValue::B(Bytes::copy_from_slice(bytes))),
+        _ => Err(mismatch()),
+    }
+}
+
+/// Reads one value that all of `bytes` must be.
+fn whole<T>(bytes: &[u8], read: impl FnOnce(&mut Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    let mut reader = Reader::new(bytes);
+    let value = read(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+/// The key attributes alone of an item, as far as it has them.
+pub(crate) fn key_attributes(schema: &KeySchema, item: &Item) -> Item {
+    let part = |part: &KeyAttribute| Some((part.name.clone(), item.get(&part.name)?.clone()));
+    Item(schema.attributes().filter_map(part).collect())
+}
+
+/// Appends the place where a page of an index ends: an indefinite map, which is the only form that all clients read.
+pub fn write_index_position(out: &mut Vec<u8>, key: &Item) {
+    write::open_map(out);
+    for (name, value) in &key.0 {
+        write::text(out, name);
+        write_value(out, value);
+    }
+    write::close(out);
+}
+
+/// Reads the place where a page of an index ends.
+pub fn read_index_position(bytes: &[u8]) -> Result<Item, Error> {
+    whole(bytes, |reader| {
+        let mut entries = reader.map()?;
+        let mut room = Room::new(ITEM_BYTES, mismatch);
+        let mut key = Item::new();
+        while entries.more(reader)? {
+            let name = reader.text()?;
+            room.take(name.len())?;
+            key.0.insert(name.to_owned(), read_value(reader, &mut room)?);
+        }
+        Ok(key)
+    })
+}
+
+#[cfg(test)]
+mod tests;
