@@ -1,0 +1,152 @@
+//! The DAX front over any `DynamoDb`.
+//!
+//! [`serve`](DaxServer::serve_connection) reads frames and writes answers, `answer` makes one of the other. Deliberately knows
+//! no acceptor and no certificates: whoever runs the process brings those. What it needs of the cluster it is given: schemas
+//! ([`Catalog`]), attribute lists ([`AttributeLists`]), the nodes to tell clients of ([`Nodes`]).
+//!
+//! Invariants: answers stand in the order of the requests, exactly one each, none for a claim of who calls. On one connection
+//! an eventually consistent read is asked for at the highest version that the connection was ever answered with, so reads on
+//! it do not go back and follow its own writes. An idle connection is never closed but when the process stops.
+
+mod answer;
+mod load;
+mod serve;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use api::DynamoDb;
+use api::service::{Caller, Catalog};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use settings::DaxSettings;
+
+use crate::attribute_lists::AttributeLists;
+use crate::authorize::Signers;
+use crate::codec::handshake::Endpoint;
+use crate::surroundings::Surroundings;
+use load::Load;
+
+/// Whom a front lets in.
+#[derive(Clone)]
+pub enum Auth {
+    /// Anybody, signed or not. For development on the loopback.
+    Any,
+    /// Those whose signature one of these keys made.
+    Keys(Arc<dyn Signers>),
+}
+
+/// How a client reached the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// The address of the node that the client connected to.
+    pub local: SocketAddr,
+    /// Over which of the two.
+    pub transport: Transport,
+}
+
+/// Plain or encrypted. A client takes its seed's for all nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP.
+    Plain,
+    /// TLS over TCP.
+    Tls,
+}
+
+/// The nodes that clients are told of.
+pub trait Nodes: Send + Sync + 'static {
+    /// All nodes, as a client that reached this one so may reach them: of the same family of addresses, with the ports of
+    /// the same transport. Exactly one is leader wherever there is one.
+    fn endpoints(&self, reached: Reached) -> Vec<Endpoint>;
+}
+
+/// What the front is told by the rest of the node.
+pub struct Cluster {
+    /// Schemas by name.
+    pub catalog: Arc<dyn Catalog>,
+    /// The registry of attribute lists.
+    pub lists: Arc<dyn AttributeLists>,
+    /// The nodes.
+    pub nodes: Arc<dyn Nodes>,
+}
+
+/// The front. Cloning shares it.
+pub struct DaxServer<D>(Arc<Inner<D>>);
+
+struct Inner<D> {
+    db: D,
+    cluster: Cluster,
+    auth: Auth,
+    settings: DaxSettings,
+    surroundings: Arc<dyn Surroundings>,
+    load: Load,
+    anyone: Arc<Caller>,
+}
+
+impl<D> Clone for DaxServer<D> {
+    fn clone(&self) -> Self {
+        DaxServer(Arc::clone(&self.0))
+    }
+}
+
+impl<D> std::fmt::Debug for DaxServer<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DaxServer").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}
+
+impl<D: DynamoDb> DaxServer<D> {
+    /// A front over `db` that lets in whom `auth` lets in.
+    pub fn new(
+        db: D,
+        cluster: Cluster,
+        auth: Auth,
+        settings: DaxSettings,
+        surroundings: Arc<dyn Surroundings>,
+    ) -> Self {
+        let load = Load::new(settings.max_requests_in_flight, settings.max_frame_bytes_in_flight);
+        let anyone = Arc::new(Caller::default());
+        DaxServer(Arc::new(Inner { db, cluster, auth, settings, surroundings, load, anyone }))
+    }
+
+    /// Serves a connection until the peer closes it, it breaks a bound, or `stop` resolves and the requests that arrived are
+    /// answered. The future is `Send` if `io` and `stop` are; needs a tokio runtime with its timer. Set `TCP_NODELAY` and
+    /// keepalive on sockets before: only the latter tells of a peer that is gone.
+    ///
+    /// Errors: what the socket said; an orderly end, a timeout and a protocol error are none.
+    pub async fn serve_connection<IO>(
+        &self,
+        io: IO,
+        reached: Reached,
+        stop: impl Future<Output = ()>,
+    ) -> std::io::Result<()>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        serve::serve(&self.0, io, reached, std::pin::pin!(stop)).await
+    }
+
+    /// Serves a TLS connection: shakes hands within the settings' time, then as [`DaxServer::serve_connection`]. `tls` should
+    /// offer no protocols.
+    ///
+    /// Errors: as there, and a handshake that failed or took too long.
+    pub async fn serve_tls<IO>(
+        &self,
+        io: IO,
+        local: SocketAddr,
+        tls: Arc<rustls::ServerConfig>,
+        stop: impl Future<Output = ()>,
+    ) -> std::io::Result<()>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(io);
+        let io = tokio::time::timeout(self.0.settings.tls_handshake_timeout(), handshake).await??;
+        self.serve_connection(io, Reached { local, transport: Transport::Tls }, stop).await
+    }
+}

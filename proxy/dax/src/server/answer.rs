@@ -1,0 +1,262 @@
+//! From a request to its answer: who calls, what is asked, the call, the answer's bytes.
+//!
+//! Of an answer that is ready at once nothing is spawned, counted or timed. A panic below is not caught here.
+
+use api::operation::{Request, Response};
+use api::schema::Status;
+use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpKind, Wire};
+
+use super::{Auth, Inner, Reached};
+use crate::attribute_lists::{EMPTY, ListId, Names};
+use crate::authorize;
+use crate::cbor::write;
+use crate::codec::answer::{SUCCESS, write_answer};
+use crate::codec::handshake::{self, AuthorizeConnection};
+use crate::codec::item::{ListIds, ListNames};
+use crate::codec::method::Method;
+use crate::codec::question::Question;
+use crate::codec::request::read_request;
+use crate::codec::schema::Schema;
+use crate::connection::{Connection, request_id_text};
+use crate::error::{UNKNOWN_TABLE, write_error, write_with_codes};
+
+/// Rounds of defining attribute lists that an answer had none for. One round defines all it needs; a second is for those that
+/// a registry gave up meanwhile, which none does.
+const DEFINING_ROUNDS: usize = 2;
+
+/// What has to be done for a request.
+pub(super) enum Step {
+    /// Nothing more: the answer is written, or there is none.
+    Done,
+    /// The service is to be called.
+    Call { cx: Context, request: Request, asked: Asked },
+    /// An attribute list is to be registered, and its id answered.
+    Define { names: Names, request_id: u128 },
+}
+
+/// A request that was passed on.
+pub(super) struct Asked {
+    request_id: u128,
+    question: Question,
+}
+
+/// Does all of a request that needs no waiting.
+pub(super) fn begin<D: DynamoDb>(
+    inner: &Inner<D>,
+    connection: &mut Connection,
+    reached: Reached,
+    method: Method,
+    values: &[u8],
+    out: &mut Vec<u8>,
+) -> Step {
+    if method == Method::AuthorizeConnection {
+        claim(inner, connection, values);
+        return Step::Done;
+    }
+    let request_id = connection.next_request_id();
+    match try_begin(inner, connection, reached, method, values, request_id, out) {
+        Ok(step) => step,
+        Err(error) => {
+            fail(out, &error, request_id);
+            Step::Done
+        }
+    }
+}
+
+/// Notes who calls. Nothing is answered: what is wrong is the error of the next request.
+fn claim<D>(inner: &Inner<D>, connection: &mut Connection, values: &[u8]) {
+    let Auth::Keys(signers) = &inner.auth else { return };
+    let now = inner.surroundings.wall_millis() / 1000;
+    let caller =
+        AuthorizeConnection::read(values).and_then(|claim| authorize::check(&claim, &**signers, now));
+    connection.claimed(caller, inner.surroundings.monotonic());
+}
+
+/// Appends an error whose detail needs nothing of the question.
+pub(super) fn fail(out: &mut Vec<u8>, error: &Error, request_id: u128) {
+    write_error(out, error, &request_id_text(request_id), None, &mut ListIds::new(&|_| None));
+}
+
+fn try_begin<D: DynamoDb>(
+    inner: &Inner<D>,
+    connection: &mut Connection,
+    reached: Reached,
+    method: Method,
+    values: &[u8],
+    request_id: u128,
+    out: &mut Vec<u8>,
+) -> Result<Step, Error> {
+    let now = inner.surroundings.monotonic();
+    let caller = match &inner.auth {
+        Auth::Any => inner.anyone.clone(),
+        Auth::Keys(_) => connection.caller(now)?,
+    };
+    match method {
+        Method::Operation(op) => {
+            if !inner.load.has_room() {
+                return Err(throttled());
+            }
+            let (request, question) = read(inner, connection, op, values)?;
+            let cx = Context {
+                request_id,
+                caller,
+                deadline: Some(now + inner.settings.request_timeout()),
+                min_version: connection.floor(),
+                wire: Wire::Dax,
+                ..Context::default()
+            };
+            return Ok(Step::Call { cx, request, asked: Asked { request_id, question } });
+        }
+        Method::Endpoints => {
+            let endpoints = inner.cluster.nodes.endpoints(reached);
+            out.push(SUCCESS);
+            handshake::write_endpoints(out, &endpoints);
+        }
+        Method::DefineKeySchema => {
+            let name = handshake::read_define_key_schema(values)?;
+            let table = connection.table_name(name).and_then(|name| inner.cluster.catalog.table(&name));
+            match table.filter(|table| matches!(table.status, Status::Active | Status::Updating)) {
+                Some(table) => {
+                    out.push(SUCCESS);
+                    handshake::write_key_schema(out, &table.key);
+                }
+                None => {
+                    let (error, id) = (no_such_table(), request_id_text(request_id));
+                    write_with_codes(out, UNKNOWN_TABLE, &error, &id, None, &mut ListIds::new(&|_| None));
+                }
+            }
+        }
+        Method::DefineAttributeListId => {
+            let names = handshake::read_define_attribute_list_id(values)?;
+            let known = match names.len() {
+                0 => Some(EMPTY),
+                _ => {
+                    let borrowed: Vec<&str> = names.iter().map(String::as_str).collect();
+                    inner.cluster.lists.id(&borrowed)
+                }
+            };
+            match known {
+                Some(id) => list_id(out, id),
+                None => return Ok(Step::Define { names, request_id }),
+            }
+        }
+        Method::DefineAttributeList => {
+            let id = handshake::read_list_id(values)?;
+            let names = if id == EMPTY { Some(Names::default()) } else { inner.cluster.lists.names(id) };
+            let names = names
+                .ok_or_else(|| Error::validation(format!("The attribute list {} is not known here", id.0)))?;
+            out.push(SUCCESS);
+            handshake::write_names(out, &names);
+        }
+        // It was taken care of before a caller was asked for.
+        Method::AuthorizeConnection => {}
+    }
+    Ok(Step::Done)
+}
+
+fn list_id(out: &mut Vec<u8>, id: ListId) {
+    out.push(SUCCESS);
+    write::unsigned(out, id.0);
+}
+
+fn read<D>(
+    inner: &Inner<D>,
+    connection: &Connection,
+    op: OpKind,
+    values: &[u8],
+) -> Result<(Request, Question), Error> {
+    let schemas = |name: &str| {
+        let name = connection.table_name(name).ok_or_else(|| {
+            Error::validation(
+                "Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may \
+                 contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'",
+            )
+        })?;
+        inner.cluster.catalog.table(&name).map(Schema::Table).ok_or_else(no_such_table)
+    };
+    let names = |id| inner.cluster.lists.names(id);
+    read_request(op, values, &schemas, &mut ListNames::new(&names))
+}
+
+fn no_such_table() -> Error {
+    Error::new(ErrorKind::ResourceNotFoundException, "Requested resource not found")
+}
+
+pub(super) fn throttled() -> Error {
+    Error::new(ErrorKind::ThrottlingException, "Rate of requests exceeds the allowed throughput.")
+}
+
+/// Registers an attribute list and appends the answer.
+pub(super) async fn define<D>(inner: &Inner<D>, names: Names, request_id: u128, out: &mut Vec<u8>) {
+    match inner.cluster.lists.define(names).await {
+        Ok(id) => list_id(out, id),
+        Err(error) => fail(out, &error, request_id),
+    }
+}
+
+/// Appends the answer to what was asked. Waits only where an item has a list of attributes that has no id yet.
+pub(super) async fn finish<D>(
+    inner: &Inner<D>,
+    connection: &mut Connection,
+    asked: Asked,
+    result: Result<Answer, Error>,
+    out: &mut Vec<u8>,
+) {
+    let result = result.map(|answer| {
+        connection.saw(answer.version);
+        answer.response
+    });
+    let start = out.len();
+    let written = write_with_lists(inner, out, |out, lists| write_result(out, &asked, &result, lists)).await;
+    if let Err(error) = written {
+        out.truncate(start);
+        tracing::error!(
+            operation = asked.question.op().name(),
+            kind = error.kind.name(),
+            message = %error.message,
+            "an answer can't be written"
+        );
+        fail(out, &error, asked.request_id);
+    }
+}
+
+fn write_result(
+    out: &mut Vec<u8>,
+    asked: &Asked,
+    result: &Result<Response, Error>,
+    lists: &mut ListIds<'_>,
+) -> Result<(), Error> {
+    match result {
+        Ok(response) => write_answer(out, &asked.question, response, lists),
+        Err(error) => {
+            let id = request_id_text(asked.request_id);
+            write_error(out, error, &id, Some(&asked.question), lists);
+            Ok(())
+        }
+    }
+}
+
+/// Writes; where lists had no id, has them registered and writes again.
+async fn write_with_lists<D>(
+    inner: &Inner<D>,
+    out: &mut Vec<u8>,
+    write: impl Fn(&mut Vec<u8>, &mut ListIds<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let start = out.len();
+    for _ in 0..=DEFINING_ROUNDS {
+        let missing = {
+            let find = |names: &[&str]| inner.cluster.lists.id(names);
+            let mut lists = ListIds::new(&find);
+            write(out, &mut lists)?;
+            lists.missing()
+        };
+        if missing.is_empty() {
+            return Ok(());
+        }
+        out.truncate(start);
+        for names in missing {
+            inner.cluster.lists.define(names).await?;
+        }
+    }
+    Err(Error::new(ErrorKind::InternalServerError, "Internal server error"))
+}

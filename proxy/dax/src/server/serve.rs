@@ -1,0 +1,306 @@
+//! One connection: frames in, answers out.
+//!
+//! Requests that arrived together are answered together, in one write; nothing of them waits for one that has to. The buffer
+//! grows with bytes that came, never with a length that was announced, and is given back when it is not needed.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use api::{DynamoDb, Error, ErrorKind};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::Instant;
+
+use super::answer::{self, Step};
+use super::load::FrameBytes;
+use super::{Inner, Reached};
+use crate::codec::frame::{Frame, FrameError, FrameScanner, REQUEST_FRAME_BYTES};
+use crate::codec::handshake::Preamble;
+use crate::connection::Connection;
+
+/// The read buffer a connection keeps. Holds an ordinary request whole; ten thousand idle ones are 40 MiB.
+const BUFFER_BYTES: usize = 4 * 1024;
+/// Buffers up to this are no part of the shared account.
+const OWN_BYTES: usize = 32 * 1024;
+/// Largest buffer kept between requests; a larger one is given back.
+const KEPT_BYTES: usize = 64 * 1024;
+/// Answers to pipelined requests gathered before they are written.
+const GATHERED_BYTES: usize = 64 * 1024;
+/// Requests after which a busy connection looks at whether it should stop.
+const REQUESTS_PER_STOP_CHECK: u32 = 64;
+/// How long past a request's deadline this front still waits, so that the layers below are the ones to judge it.
+const DEADLINE_GRACE: std::time::Duration = std::time::Duration::from_millis(500);
+/// What is still read of a refused request, so that the peer gets to see the answer before the connection goes.
+const LINGER_BYTES: usize = 32 << 20;
+/// How long a farewell may take.
+const CLOSE_TIME: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// What came of waiting for bytes.
+enum Filled {
+    Some(usize),
+    End,
+    TooLate,
+    Stop,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// The beginning of the connection.
+    Preamble,
+    /// A request. For ever, but for a stop.
+    Request,
+    /// The rest of a request.
+    Rest,
+}
+
+pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
+    inner: &Inner<D>,
+    mut io: IO,
+    reached: Reached,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let (mut start, mut end) = (0, 0);
+    let mut out: Vec<u8> = Vec::new();
+    let mut scanner = FrameScanner::new();
+    let mut connection = Connection::new(inner.surroundings.random());
+    let mut held = inner.load.frame();
+    let mut waiting = Waiting::Preamble;
+    let mut too_late_at = Instant::now() + inner.settings.preamble_timeout();
+    let mut served: u32 = 0;
+    loop {
+        match scanner.next(&buffer[start..end]) {
+            Ok(Some(Frame::Preamble { bytes })) => {
+                if let Err(why) = Preamble::read(&buffer[start..start + bytes]) {
+                    tracing::debug!(%why, "a connection is not one of DAX");
+                    inner.surroundings.malformed_frame();
+                    return Ok(());
+                }
+                start += bytes;
+                waiting = Waiting::Request;
+            }
+            Ok(Some(Frame::Request { method, header_bytes, bytes })) => {
+                let values = &buffer[start + header_bytes..start + bytes];
+                match answer::begin(inner, &mut connection, reached, method, values, &mut out) {
+                    Step::Done => {}
+                    Step::Define { names, request_id } => {
+                        if !flush(inner, &mut io, &mut out).await? {
+                            return Ok(());
+                        }
+                        answer::define(inner, names, request_id, &mut out).await;
+                    }
+                    Step::Call { cx, request, asked } => {
+                        let mut call = pin!(inner.db.call(cx, request));
+                        let result = match poll_once(call.as_mut()).await {
+                            Poll::Ready(result) => result,
+                            Poll::Pending => {
+                                // Earlier answers must not wait for this one.
+                                if !flush(inner, &mut io, &mut out).await? {
+                                    return Ok(());
+                                }
+                                in_time(inner, call).await
+                            }
+                        };
+                        answer::finish(inner, &mut connection, asked, result, &mut out).await;
+                    }
+                }
+                start += bytes;
+                waiting = Waiting::Request;
+                served = served.wrapping_add(1);
+                if out.len() >= GATHERED_BYTES && !flush(inner, &mut io, &mut out).await? {
+                    return Ok(());
+                }
+                if served.is_multiple_of(REQUESTS_PER_STOP_CHECK) && poll_once(stop.as_mut()).await.is_ready()
+                {
+                    flush(inner, &mut io, &mut out).await?;
+                    return close(io).await;
+                }
+            }
+            Ok(None) => {
+                if !flush(inner, &mut io, &mut out).await? {
+                    return Ok(());
+                }
+                if start == end {
+                    (start, end) = (0, 0);
+                    held.release();
+                    if buffer.len() > KEPT_BYTES {
+                        buffer = vec![0; BUFFER_BYTES];
+                    }
+                }
+                if waiting == Waiting::Request && start < end {
+                    waiting = Waiting::Rest;
+                    too_late_at = Instant::now() + inner.settings.frame_timeout();
+                }
+                if !make_room(&mut buffer, &mut start, &mut end, &scanner, &mut held) {
+                    answer::fail(&mut out, &answer::throttled(), connection.next_request_id());
+                    flush(inner, &mut io, &mut out).await?;
+                    return linger(io).await;
+                }
+                if waiting == Waiting::Preamble && !Preamble::may_begin(&buffer[start..end]) {
+                    inner.surroundings.malformed_frame();
+                    return close(io).await;
+                }
+                let limit = (waiting != Waiting::Request).then_some(too_late_at);
+                match fill(&mut io, &mut buffer[end..], stop.as_mut(), limit).await? {
+                    Filled::Some(bytes) => end += bytes,
+                    Filled::End => return Ok(()),
+                    Filled::Stop | Filled::TooLate => return close(io).await,
+                }
+            }
+            Err(error) => {
+                inner.surroundings.malformed_frame();
+                tracing::debug!(%error, "what arrived is no frame");
+                if waiting != Waiting::Preamble {
+                    answer::fail(&mut out, &refused(error), connection.next_request_id());
+                    flush(inner, &mut io, &mut out).await?;
+                }
+                return linger(io).await;
+            }
+        }
+    }
+}
+
+/// What is said of a frame whose end can't be found, before the connection is closed.
+fn refused(error: FrameError) -> Error {
+    match error {
+        FrameError::Cbor(error) => error.into(),
+        FrameError::Service(_) | FrameError::Method(_) => {
+            Error::new(ErrorKind::UnknownOperationException, error.to_string())
+        }
+    }
+}
+
+/// Makes room behind the bytes that are there: moves them to the front, and grows the buffer once it is full of them.
+/// `false` if all connections together hold too much already.
+fn make_room(
+    buffer: &mut Vec<u8>,
+    start: &mut usize,
+    end: &mut usize,
+    scanner: &FrameScanner,
+    held: &mut FrameBytes<'_>,
+) -> bool {
+    if *start > 0 {
+        buffer.copy_within(*start..*end, 0);
+        (*start, *end) = (0, *end - *start);
+    }
+    if *end < buffer.len() {
+        return true;
+    }
+    // A frame is no longer than allowed, or the walk over it had refused it; one byte more lets that be seen.
+    let wanted = scanner.least_bytes().max(*end + 1).min(REQUEST_FRAME_BYTES + 1);
+    let grown = (buffer.len() * 2).min(wanted.max(OWN_BYTES));
+    if grown > OWN_BYTES && !held.grow(grown) {
+        return false;
+    }
+    buffer.resize(grown.max(*end + 1), 0);
+    true
+}
+
+/// Waits for an answer until nobody does any more.
+async fn in_time<D>(
+    inner: &Inner<D>,
+    call: Pin<&mut impl Future<Output = Result<api::Answer, Error>>>,
+) -> Result<api::Answer, Error> {
+    let _waiting = inner.load.enter();
+    match tokio::time::timeout(inner.settings.request_timeout() + DEADLINE_GRACE, call).await {
+        Ok(result) => result,
+        Err(_) => {
+            tracing::warn!("no answer by the deadline; whether a write took effect is not known");
+            Err(Error::new(ErrorKind::InternalServerError, "Internal server error"))
+        }
+    }
+}
+
+/// Polls a future once and tells what came of it.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+/// Waits for bytes. A stop counts only between requests, when there is no limit of time.
+async fn fill<IO: AsyncRead + Unpin>(
+    io: &mut IO,
+    into: &mut [u8],
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+    limit: Option<Instant>,
+) -> io::Result<Filled> {
+    let mut into = ReadBuf::new(into);
+    let read = std::future::poll_fn(|cx| {
+        if let Poll::Ready(read) = Pin::new(&mut *io).poll_read(cx, &mut into) {
+            read?;
+            let bytes = into.filled().len();
+            return Poll::Ready(Ok(if bytes == 0 { Filled::End } else { Filled::Some(bytes) }));
+        }
+        if limit.is_none() && stop.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(Filled::Stop));
+        }
+        Poll::Pending
+    });
+    match limit {
+        // Most waits are for the next request and arm no timer.
+        None => read.await,
+        Some(limit) => tokio::time::timeout_at(limit, read).await.unwrap_or(Ok(Filled::TooLate)),
+    }
+}
+
+/// Writes what was gathered, and forgets it. `false` if the peer made no room in time.
+async fn flush<D, IO: AsyncWrite + Unpin>(
+    inner: &Inner<D>,
+    io: &mut IO,
+    out: &mut Vec<u8>,
+) -> io::Result<bool> {
+    let mut left = &out[..];
+    while !left.is_empty() {
+        let mut write = pin!(std::future::poll_fn(|cx| Pin::new(&mut *io).poll_write(cx, left)));
+        let written = match poll_once(write.as_mut()).await {
+            Poll::Ready(written) => written?,
+            // The peer takes what it has time for: each part has its own.
+            Poll::Pending => match tokio::time::timeout(inner.settings.write_timeout(), write).await {
+                Ok(written) => written?,
+                Err(_) => return Ok(false),
+            },
+        };
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        left = &left[written..];
+    }
+    if !out.is_empty() {
+        out.clear();
+        if out.capacity() > KEPT_BYTES {
+            *out = Vec::new();
+        }
+        // A socket has nothing to flush; an encrypted stream may.
+        match tokio::time::timeout(inner.settings.write_timeout(), io.flush()).await {
+            Ok(flushed) => flushed?,
+            Err(_) => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// Reads on for a bounded while: closing with unread bytes would reset the connection and take the answer with it.
+async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) -> io::Result<()> {
+    let drain = async {
+        io.shutdown().await?;
+        let mut scratch = [0; 4096];
+        let mut left = LINGER_BYTES;
+        while left > 0 {
+            match io.read(&mut scratch).await? {
+                0 => break,
+                bytes => left = left.saturating_sub(bytes),
+            }
+        }
+        io::Result::Ok(())
+    };
+    // Whether the peer waited for it makes no difference any more.
+    let _ = tokio::time::timeout(CLOSE_TIME, drain).await;
+    Ok(())
+}
+
+async fn close<IO: AsyncWrite + Unpin>(mut io: IO) -> io::Result<()> {
+    // The answers are out; a peer that is gone already or never takes the farewell changes nothing.
+    let _ = tokio::time::timeout(CLOSE_TIME, io.shutdown()).await;
+    Ok(())
+}

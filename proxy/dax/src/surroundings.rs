@@ -1,0 +1,16 @@
+//! Time, randomness and a place to count, as this crate is given them. Whoever runs a process has richer forms of each and
+//! adapts them in a few lines.
+
+use std::time::Instant;
+
+/// What a front needs of the world besides its socket.
+pub trait Surroundings: Send + Sync + 'static {
+    /// Wall clock, for the times of signatures. Unit: milliseconds since 1970-01-01T00:00:00Z. May jump.
+    fn wall_millis(&self) -> u64;
+    /// Monotonic clock, for deadlines and the life of authorisations.
+    fn monotonic(&self) -> Instant;
+    /// Random bits, of which request ids are made: unique, not secret. Asked once per connection.
+    fn random(&self) -> u128;
+    /// Called for what is no frame of this wire, once a connection at most, since it ends the connection.
+    fn malformed_frame(&self);
+}
