@@ -1,7 +1,11 @@
-//! What a hit costs, in nanoseconds: the lookup alone, the layer with a typed answer, the layer with ready bytes.
+//! What a hit costs, in nanoseconds: the lookup alone, the layer with a typed answer, the layer with ready bytes, the whole
+//! stack as a front calls it.
 //!
 //! Run: `cargo run --release -p forebay-proxy --example hit`. 100,000 items of 500 bytes, keys drawn at random, one thread;
 //! the median of several rounds. The store behind refuses, so that a miss would show.
+
+#[path = "../tests/fixture/things.rs"]
+mod things;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,17 +13,12 @@ use std::task::{Poll, Waker};
 
 use api::op::{GetItemInput, ReturnConsumedCapacity};
 use api::operation::Ready;
-use api::schema::{BillingMode, KeyAttribute, KeySchema, Status, Throughput};
-use api::service::Tables;
-use api::value::{ValueType, order};
-use api::{
-    Answer, AttributeValue, ChangeSink, Context, DynamoDb, EncodedItem, Error, Item, KeyBytes, Request,
-    Response, Table, TableId, TableName, Version, Wire,
-};
+use api::service::{Catalog, Tables};
+use api::{Answer, ChangeSink, Context, DynamoDb, Error, Request, Response, Shared, Table, TableName, Wire};
 use bytes::Bytes;
-use forebay_proxy::cache::item::{ItemFound, Read};
+use forebay_proxy::cache::item::ItemFound;
 use forebay_proxy::cache::{Cache, CacheSettings};
-use forebay_proxy::layer::{Cached, Encoders, WireEncoder};
+use forebay_proxy::layer::{Cached, Encoders, LimitSettings, Limited, Resolved, Traced, WireEncoder};
 use host::clock::{Clock, CoarseClock, SystemClock};
 use host::metrics::Registry;
 
@@ -38,6 +37,15 @@ impl DynamoDb for Refuses {
     }
 }
 
+/// Knows one table, as the store's catalog does: behind a swapped pointer.
+struct One(Arc<Table>);
+
+impl Catalog for One {
+    fn table(&self, name: &TableName) -> Option<Arc<Table>> {
+        (*name == self.0.name).then(|| Arc::clone(&self.0))
+    }
+}
+
 /// Stands for the front's encoder: bytes of about the size of the item's JSON.
 struct Fixed;
 
@@ -45,32 +53,6 @@ impl WireEncoder for Fixed {
     fn encode(&self, _: &Response) -> Option<Ready> {
         Some(Ready { wire: Wire::Json, bytes: Bytes::from(vec![b'j'; 560]), crc32: 0 })
     }
-}
-
-fn table() -> Arc<Table> {
-    Arc::new(Table {
-        id: TableId(1),
-        name: TableName::new("things").expect("a name"),
-        generation: 1,
-        status: Status::Active,
-        key: KeySchema {
-            partition: KeyAttribute { name: "pk".into(), value_type: ValueType::S },
-            sort: None,
-        },
-        attributes: vec![],
-        indexes: vec![],
-        billing: BillingMode::PayPerRequest,
-        throughput: Throughput::default(),
-        deletion_protection: false,
-        table_class: None,
-        tags: Default::default(),
-        created_millis: 0,
-        uuid: 0,
-    })
-}
-
-fn pk(n: u64) -> AttributeValue {
-    AttributeValue::S(format!("key-{n:08}"))
 }
 
 /// A random order that costs nothing to draw.
@@ -96,26 +78,16 @@ fn main() {
     let coarse = CoarseClock::over(Arc::new(clock));
     let cache =
         Cache::new(CacheSettings::default(), Arc::new(coarse), 5, 2, &Registry::new()).expect("sound");
-    let version = Version { incarnation: 1, shard: 0, index: 1 };
-    cache.gap(version);
-    let table = table();
+    cache.gap(things::VERSION);
+    let table = things::table();
     let mut keys = Vec::new();
     let mut requests = Vec::new();
     for n in 0..ITEMS {
-        let item = Item::new().with("pk", pk(n)).with("x", AttributeValue::S("x".repeat(480)));
-        let key = KeyBytes::new(&order::encode(&pk(n)).expect("a string"), None);
-        let item_key = cache.item_key(&table, key.as_bytes()).expect("a short key");
-        let permit = cache.item_permit(&cache.view().expect("no gap"));
-        let item = EncodedItem::encode(&item);
-        cache.fill_item(
-            &permit,
-            &item_key,
-            Read { item: Some(&item), version, ttl_nanos: u64::MAX, refresh: false },
-        );
-        keys.push(key);
+        things::fill(&cache, &table, n, 480);
+        keys.push(things::key_bytes(n));
         requests.push(GetItemInput {
             table: table.name.clone(),
-            key: Item::new().with("pk", pk(n)),
+            key: things::key(n),
             projection: None,
             consistent: false,
             return_capacity: ReturnConsumedCapacity::None,
@@ -123,8 +95,12 @@ fn main() {
     }
     let mut tables = Tables::default();
     tables.add(Arc::clone(&table));
-    let cached =
-        Cached::new(Refuses, Arc::clone(&cache), Encoders { json: Some(Arc::new(Fixed)), dax: None });
+    let over_cache =
+        || Cached::new(Refuses, Arc::clone(&cache), Encoders { json: Some(Arc::new(Fixed)), dax: None });
+    let cached = over_cache();
+    let resolved = Resolved::new(over_cache(), Arc::new(One(Arc::clone(&table))));
+    let limited = Limited::new(resolved, &LimitSettings::default());
+    let stack = Shared::new(Traced::new(limited, Arc::new(clock), &Registry::new()));
 
     measure(&clock, "lookup: hash, shard, entry", |n| {
         let key = cache.item_key(&table, keys[n].as_bytes()).expect("a short key");
@@ -147,4 +123,11 @@ fn main() {
             assert!(answer.is_ok());
         });
     }
+    measure(&clock, "stack, ready bytes (with the request)", |n| {
+        let cx = Context { wire: Wire::Json, ..Context::default() };
+        let call = pin!(stack.call(cx, Request::GetItem(requests[n].clone())));
+        let mut task = std::task::Context::from_waker(Waker::noop());
+        let Poll::Ready(answer) = call.poll(&mut task) else { panic!("a hit does not wait") };
+        assert!(answer.is_ok());
+    });
 }

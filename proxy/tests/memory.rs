@@ -3,17 +3,16 @@
 //! Resident memory is the whole process's, so every workload runs in a process of its own: each test starts this program
 //! anew with itself as the only test.
 
+#[path = "fixture/things.rs"]
+mod things;
+
 use std::process::Command;
 use std::sync::Arc;
 
 use api::operation::Ready;
-use api::schema::{BillingMode, KeyAttribute, KeySchema, Status, Throughput};
-use api::value::{ValueType, order};
-use api::{
-    AttributeValue, ChangeSink, EncodedItem, Item, KeyBytes, Table, TableId, TableName, Version, Wire,
-};
+use api::{ChangeSink, Wire};
 use bytes::Bytes;
-use forebay_proxy::cache::item::{Filled, ItemFound, Read};
+use forebay_proxy::cache::item::{Filled, ItemFound};
 use forebay_proxy::cache::{Cache, CacheSettings};
 use host::clock::ManualClock;
 use host::metrics::Registry;
@@ -32,48 +31,21 @@ fn resident_bytes() -> u64 {
     pages * 4096
 }
 
-fn table() -> Table {
-    Table {
-        id: TableId(1),
-        name: TableName::new("things").expect("a name"),
-        generation: 1,
-        status: Status::Active,
-        key: KeySchema {
-            partition: KeyAttribute { name: "pk".into(), value_type: ValueType::S },
-            sort: None,
-        },
-        attributes: vec![],
-        indexes: vec![],
-        billing: BillingMode::PayPerRequest,
-        throughput: Throughput::default(),
-        deletion_protection: false,
-        table_class: None,
-        tags: Default::default(),
-        created_millis: 0,
-        uuid: 0,
-    }
-}
-
 /// Fills the cache four times over with items of `bytes_of(n)` bytes, every one with a JSON form if `forms`.
 fn fill(forms: bool, bytes_of: impl Fn(u64) -> usize) {
     let settings = CacheSettings { cache_bytes: CACHE_BYTES, query_share_percent: 0, ..Default::default() };
     let before = resident_bytes();
     let cache = Cache::new(settings, Arc::new(ManualClock::at(0)), 5, 2, &Registry::new()).expect("sound");
-    let version = Version { incarnation: 1, shard: 0, index: 1 };
-    cache.gap(version);
-    let table = table();
+    cache.gap(things::VERSION);
+    let table = things::table();
     let mut offered = 0;
     let mut n = 0;
     while offered < 4 * CACHE_BYTES.bytes() {
         let bytes = bytes_of(n);
-        let pk = AttributeValue::S(format!("key-{n}"));
-        let key = KeyBytes::new(&order::encode(&pk).expect("a string"), None);
-        let item =
-            EncodedItem::encode(&Item::new().with("pk", pk).with("x", AttributeValue::S("x".repeat(bytes))));
-        let view = cache.view().expect("no gap");
+        assert_eq!(things::fill(&cache, &table, n, bytes), Filled::Stands);
+        let key = things::key_bytes(n);
         let item_key = cache.item_key(&table, key.as_bytes()).expect("a short key");
-        let read = Read { item: Some(&item), version, ttl_nanos: u64::MAX, refresh: false };
-        assert_eq!(cache.fill_item(&cache.item_permit(&view), &item_key, read), Filled::Stands);
+        let view = cache.view().expect("no gap");
         // A hit shares the entry's buffer, which then grows a counter of its own.
         if let ItemFound::Hit(entry, _) = cache.item(&view, &item_key) {
             drop(entry.item());
