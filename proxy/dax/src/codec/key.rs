@@ -26,9 +26,14 @@ fn mismatch() -> Error {
 /// Appends the content of a key. Errors: a key attribute is missing or of another type.
 pub fn write_key(out: &mut Vec<u8>, schema: &KeySchema, item: &Item) -> Result<(), Error> {
     let partition = value_of(item, &schema.partition)?;
-    let Some(sort) = &schema.sort else { return Ok(write_last(out, partition, write_number)) };
-    write_value(out, partition);
-    Ok(write_last(out, value_of(item, sort)?, write_sortable))
+    match &schema.sort {
+        None => write_last(out, partition, write_number),
+        Some(sort) => {
+            write_value(out, partition);
+            write_last(out, value_of(item, sort)?, write_sortable);
+        }
+    }
+    Ok(())
 }
 
 /// The value of a key attribute, if it has the schema's type.

@@ -96,9 +96,9 @@ pub fn write_value_ref(out: &mut Vec<u8>, value: ValueRef<'_>) {
             write::array(out, list.len());
             list.for_each(|value| write_value_ref(out, value));
         }
-        ValueRef::Ss(set) => write_set(out, STRING_SET, set, |out, text| write::text(out, text)),
+        ValueRef::Ss(set) => write_set(out, STRING_SET, set, write::text),
         ValueRef::Ns(set) => write_set(out, NUMBER_SET, set, |out, number| write_number(out, &number)),
-        ValueRef::Bs(set) => write_set(out, BINARY_SET, set, |out, bytes| write::bytes(out, bytes)),
+        ValueRef::Bs(set) => write_set(out, BINARY_SET, set, write::bytes),
     }
 }
 

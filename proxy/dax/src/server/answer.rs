@@ -25,6 +25,10 @@ use crate::error::{UNKNOWN_TABLE, write_error, write_with_codes};
 const DEFINING_ROUNDS: usize = 2;
 
 /// What has to be done for a request.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "taken apart where it is made; a box would be an allocation in every hit"
+)]
 pub(super) enum Step {
     /// Nothing more: the answer is written, or there is none.
     Done,

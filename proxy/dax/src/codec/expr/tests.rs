@@ -47,7 +47,8 @@ fn read(bytes: &[u8]) -> Result<Condition, Error> {
 #[test]
 fn conditions_are_the_trees_that_clients_send() {
     let one_two = [(":x", number("1")), (":y", number("2"))];
-    let cases: &[(&str, &[(&str, AttributeValue)], &str)] = &[
+    type Values<'v> = &'v [(&'v str, AttributeValue)];
+    let cases: &[(&str, Values<'_>, &str)] = &[
         ("attribute_not_exists(pk)", &[], "8301820c821262706b80"),
         (
             "a BETWEEN :lo AND :hi OR NOT contains(tags, :t)",
