@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::{Context, DynamoDb, ErrorKind, OpKind};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use raft::{Clock, RaftSettings};
 use serde_json::{Value, json};
 use store::db::SharedDb;
@@ -14,6 +14,7 @@ use store::embedded::{SeededEntropy, Surroundings};
 use store::{Embedded, EmbeddedSettings};
 
 use crate::ledger::{Ledger, Mark, Outcome};
+use crate::oracle::cache::{Caches, Stamps, Watched};
 use crate::oracle::feed::Feed;
 use crate::oracle::index;
 use crate::random::Random;
@@ -30,6 +31,8 @@ const REQUESTS_MAX: u64 = 24;
 const AT_ONCE_MAX: u64 = 6;
 /// Milliseconds since the epoch where every world begins.
 const BEGINNING_MILLIS: u64 = 1_700_000_000_000;
+/// Reads through the caches for each request or requests at once.
+const READS: usize = 6;
 /// Pages of a scan at most.
 const PAGES_MAX: usize = 1000;
 /// Looks whether a table is usable.
@@ -58,6 +61,8 @@ pub struct Report {
     pub acknowledged: u64,
     /// Changes that the feed told.
     pub told: u64,
+    /// Reads that the caches answered from memory.
+    pub hits: u64,
 }
 
 /// Whether the world of a seed asks one thing at a time.
@@ -67,9 +72,14 @@ pub fn one_at_a_time(seed: u64) -> bool {
 
 /// Lives a seed's world through.
 pub fn run(seed: u64, disk: Disk) -> Report {
+    run_with(seed, disk, Stamps::Raised)
+}
+
+/// The same, with caches that are told of writes as said.
+pub fn run_with(seed: u64, disk: Disk, stamps: Stamps) -> Report {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime starts");
-    runtime.block_on(World::new(seed, disk).live())
+    runtime.block_on(World::new(seed, disk, stamps).live())
 }
 
 struct SimClock(AtomicU64, AtomicU64);
@@ -87,7 +97,10 @@ impl Clock for SimClock {
 struct World {
     seed: u64,
     kind: Disk,
+    stamps: Stamps,
     random: Random,
+    /// For what is read: apart, so that reading decides nothing else.
+    reading: Random,
     clock: Arc<SimClock>,
     log: MemoryDisk,
     state: MemoryDisk,
@@ -115,11 +128,13 @@ struct Asked {
 }
 
 impl World {
-    fn new(seed: u64, kind: Disk) -> World {
+    fn new(seed: u64, kind: Disk, stamps: Stamps) -> World {
         World {
             seed,
             kind,
+            stamps,
             random: Random::new(seed),
+            reading: Random::new(!seed),
             clock: Arc::new(SimClock(AtomicU64::new(BEGINNING_MILLIS), AtomicU64::new(0))),
             log: MemoryDisk::new(WriteAheadLog::On),
             state: MemoryDisk::new(WriteAheadLog::Off),
@@ -133,8 +148,9 @@ impl World {
     async fn live(mut self) -> Report {
         for life in 0..LIVES {
             let feed = Arc::new(Feed::default());
-            let store = match self.open(life, &feed) {
-                Ok(store) => store,
+            let watched = Watched::new(Arc::clone(&feed), self.seed, self.stamps);
+            let store = match self.open(life, &watched) {
+                Ok(store) => Arc::new(store),
                 Err(error) => {
                     self.fault(format!("life {life}: the store does not open: {error}"));
                     break;
@@ -145,9 +161,18 @@ impl World {
             } else {
                 self.check(life, &store).await;
             }
+            let mut caches = match Caches::over(&store, &watched, TABLE).await {
+                Ok(caches) => caches,
+                Err(error) => {
+                    self.fault(format!("life {life}: {error}"));
+                    break;
+                }
+            };
             let last = life + 1 == LIVES;
             let trouble = if last { None } else { self.trouble() };
-            self.requests(&store, trouble).await;
+            self.requests(&store, &mut caches, trouble).await;
+            self.report.hits += caches.hits;
+            drop(caches);
             self.log.clear_faults();
             self.state.clear_faults();
             if last {
@@ -162,7 +187,7 @@ impl World {
             self.report.told += feed.told();
         }
         let feed = Arc::new(Feed::default());
-        match self.open(LIVES, &feed) {
+        match self.open(LIVES, &Watched::new(Arc::clone(&feed), self.seed, self.stamps)) {
             Ok(store) => {
                 self.check(LIVES, &store).await;
                 if let Err(error) = store.close().await {
@@ -175,7 +200,7 @@ impl World {
         self.report
     }
 
-    fn open(&self, life: usize, feed: &Arc<Feed>) -> Result<Embedded, store::OpenError> {
+    fn open(&self, life: usize, watched: &Arc<Watched>) -> Result<Embedded, store::OpenError> {
         let log: SharedDb = match self.kind {
             Disk::Honest => Arc::new(self.log.open()),
             Disk::NeverSynced => Arc::new(Unsynced(self.log.open())),
@@ -193,7 +218,7 @@ impl World {
             ..RaftSettings::default()
         };
         let settings = EmbeddedSettings { raft, ..EmbeddedSettings::default() };
-        Embedded::open(settings, log, state, surroundings, Arc::clone(feed) as Arc<dyn api::ChangeSink>)
+        Embedded::open(settings, log, state, surroundings, Arc::clone(watched) as Arc<dyn api::ChangeSink>)
     }
 
     /// What will go wrong in a life, if something does.
@@ -238,7 +263,7 @@ impl World {
     }
 
     /// The end of a life: the power goes, or only the process.
-    fn end(&mut self, store: Embedded) {
+    fn end(&mut self, store: Arc<Embedded>) {
         if self.random.below(3) == 0 {
             self.note("killed".to_owned());
         } else {
@@ -277,7 +302,7 @@ impl World {
         self.fault("the table does not become usable".to_owned());
     }
 
-    async fn requests(&mut self, store: &Embedded, mut trouble: Option<Trouble>) {
+    async fn requests(&mut self, store: &Embedded, caches: &mut Caches, mut trouble: Option<Trouble>) {
         let mut left = 1 + self.random.below(REQUESTS_MAX);
         let mut done = 0;
         while left > 0 {
@@ -301,7 +326,16 @@ impl World {
             let advance = self.random.below(50);
             self.clock.0.fetch_add(advance, Ordering::Relaxed);
             self.clock.1.fetch_add(advance, Ordering::Relaxed);
-            let answers = join_all(asked.iter().map(|asked| ask(store, asked.op, &asked.body))).await;
+            caches.advance(advance);
+            let writes = join_all(asked.iter().map(|asked| ask(store, asked.op, &asked.body)));
+            // Where things go one at a time, reads come after the write; otherwise in the middle of the writes.
+            let answers = if one_at_a_time(self.seed) {
+                let answers = writes.await;
+                self.reads(caches).await;
+                answers
+            } else {
+                join(writes, self.reads(caches)).await.0
+            };
             let mut in_trouble = false;
             for (asked, answer) in asked.into_iter().zip(answers) {
                 let outcome = match &answer {
@@ -323,6 +357,14 @@ impl World {
             // is no choice of the seed. Worlds with several at once go on, and see what becomes of those.
             if in_trouble && one_at_a_time(self.seed) {
                 return;
+            }
+        }
+    }
+
+    async fn reads(&mut self, caches: &mut Caches) {
+        for _ in 0..READS {
+            if let Some(fault) = caches.read(&mut self.reading, KEYS).await {
+                self.fault(fault);
             }
         }
     }
