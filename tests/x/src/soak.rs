@@ -34,6 +34,20 @@ const SOAKS: &[Soak] = &[
         ],
     },
     Soak {
+        name: "start-times",
+        about: "a gigabyte of items: ready in a second after a clean stop, in five after kill -9 (FOREBAY_GIGABYTES)",
+        command: &[
+            "test",
+            "--release",
+            "--package",
+            "forebay-tests",
+            "--test",
+            "soak_start_times",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Soak {
         name: "fuzz-json",
         about: "a million requests of broken JSON: no panic",
         command: &[
