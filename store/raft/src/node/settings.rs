@@ -46,7 +46,7 @@ impl Default for RaftSettings {
             recent_bytes: 8 * 1024 * 1024,
             keep_log_bytes: 1024 * 1024 * 1024,
             keep_log_millis: 10 * 60 * 1000,
-            flush_after_log_bytes: 64 * 1024 * 1024,
+            flush_after_log_bytes: 32 * 1024 * 1024,
             heartbeat_millis: 150,
             election_min_millis: 600,
             election_max_millis: 1_200,
