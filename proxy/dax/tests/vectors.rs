@@ -3,6 +3,8 @@
 //! a server would. Where clients differ from each other in form (order of options, spelling of numbers, texts sent twice),
 //! what is written is another form of the same, and must read back as the same value.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails")]
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
