@@ -10,10 +10,11 @@
 
 mod answer;
 mod load;
+mod outgoing;
 mod serve;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::future::Future;
 use std::net::SocketAddr;

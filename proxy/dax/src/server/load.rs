@@ -1,4 +1,4 @@
-//! What all connections together hold: requests in progress and memory for frames that arrive. Past a bound requests are
+//! What all connections together hold: requests in progress, and memory for frames that arrive and answers that wait. Past a bound requests are
 //! refused, so that overload is answered instead of stored up.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,7 +49,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Memory one frame holds of the shared bound. Grown as bytes arrive, so that a large announced length alone holds nothing.
+/// Memory that a frame, or the answers of one connection, hold of the shared bound. Of a frame it is grown as bytes arrive, so
+/// that a large announced length alone holds nothing.
 pub(super) struct FrameBytes<'a> {
     load: &'a Load,
     held: usize,

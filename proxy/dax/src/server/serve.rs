@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::answer::{self, Step};
 use super::load::FrameBytes;
+use super::outgoing::Outgoing;
 use super::{Inner, Reached};
 use crate::codec::frame::{Frame, FrameError, FrameScanner, REQUEST_FRAME_BYTES};
 use crate::codec::handshake::Preamble;
@@ -25,8 +26,6 @@ const BUFFER_BYTES: usize = 4 * 1024;
 const OWN_BYTES: usize = 32 * 1024;
 /// Largest buffer kept between requests; a larger one is given back.
 const KEPT_BYTES: usize = 64 * 1024;
-/// Answers to pipelined requests gathered before they are written.
-const GATHERED_BYTES: usize = 64 * 1024;
 /// Requests after which a busy connection looks at whether it should stop.
 const REQUESTS_PER_STOP_CHECK: u32 = 64;
 /// How long past a request's deadline this front still waits, so that the layers below are the ones to judge it.
@@ -63,7 +62,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let (mut start, mut end) = (0, 0);
-    let mut out: Vec<u8> = Vec::new();
+    let mut out = Outgoing::new(inner.load.frame(), inner.settings.write_timeout());
     let mut scanner = FrameScanner::new();
     let mut connection = Connection::new(inner.surroundings.random());
     let mut held = inner.load.frame();
@@ -83,13 +82,13 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
             }
             Ok(Some(Frame::Request { method, header_bytes, bytes })) => {
                 let values = &buffer[start + header_bytes..start + bytes];
-                match answer::begin(inner, &mut connection, reached, method, values, &mut out) {
+                match answer::begin(inner, &mut connection, reached, method, values, out.end()) {
                     Step::Done => {}
                     Step::Define { names, request_id } => {
-                        if !flush(inner, &mut io, &mut out).await? {
+                        if !out.flush(&mut io).await? {
                             return Ok(());
                         }
-                        answer::define(inner, names, request_id, &mut out).await;
+                        answer::define(inner, names, request_id, out.end()).await;
                     }
                     Step::Call { cx, request, asked } => {
                         let mut call = pin!(inner.db.call(cx, request));
@@ -97,29 +96,29 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                             Poll::Ready(result) => result,
                             Poll::Pending => {
                                 // Earlier answers must not wait for this one.
-                                if !flush(inner, &mut io, &mut out).await? {
+                                if !out.flush(&mut io).await? {
                                     return Ok(());
                                 }
                                 in_time(inner, call).await
                             }
                         };
-                        answer::finish(inner, &mut connection, asked, result, &mut out).await;
+                        answer::finish(inner, &mut connection, asked, result, out.end()).await;
                     }
                 }
                 start += bytes;
                 waiting = Waiting::Request;
                 served = served.wrapping_add(1);
-                if out.len() >= GATHERED_BYTES && !flush(inner, &mut io, &mut out).await? {
+                if out.is_full() && !out.flush(&mut io).await? {
                     return Ok(());
                 }
                 if served.is_multiple_of(REQUESTS_PER_STOP_CHECK) && poll_once(stop.as_mut()).await.is_ready()
                 {
-                    flush(inner, &mut io, &mut out).await?;
+                    out.flush(&mut io).await?;
                     return close(io).await;
                 }
             }
             Ok(None) => {
-                if !flush(inner, &mut io, &mut out).await? {
+                if !out.flush(&mut io).await? {
                     return Ok(());
                 }
                 if start == end {
@@ -134,8 +133,8 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                     too_late_at = Instant::now() + inner.settings.frame_timeout();
                 }
                 if !make_room(&mut buffer, &mut start, &mut end, &scanner, &mut held) {
-                    answer::fail(&mut out, &answer::throttled(), connection.next_request_id());
-                    flush(inner, &mut io, &mut out).await?;
+                    answer::fail(out.end(), &answer::throttled(), connection.next_request_id());
+                    out.flush(&mut io).await?;
                     return linger(io).await;
                 }
                 if waiting == Waiting::Preamble && !Preamble::may_begin(&buffer[start..end]) {
@@ -153,8 +152,8 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 inner.surroundings.malformed_frame();
                 tracing::debug!(%error, "what arrived is no frame");
                 if waiting != Waiting::Preamble {
-                    answer::fail(&mut out, &refused(error), connection.next_request_id());
-                    flush(inner, &mut io, &mut out).await?;
+                    answer::fail(out.end(), &refused(error), connection.next_request_id());
+                    out.flush(&mut io).await?;
                 }
                 return linger(io).await;
             }
@@ -242,42 +241,6 @@ async fn fill<IO: AsyncRead + Unpin>(
         None => read.await,
         Some(limit) => tokio::time::timeout_at(limit, read).await.unwrap_or(Ok(Filled::TooLate)),
     }
-}
-
-/// Writes what was gathered, and forgets it. `false` if the peer made no room in time.
-async fn flush<D, IO: AsyncWrite + Unpin>(
-    inner: &Inner<D>,
-    io: &mut IO,
-    out: &mut Vec<u8>,
-) -> io::Result<bool> {
-    let mut left = &out[..];
-    while !left.is_empty() {
-        let mut write = pin!(std::future::poll_fn(|cx| Pin::new(&mut *io).poll_write(cx, left)));
-        let written = match poll_once(write.as_mut()).await {
-            Poll::Ready(written) => written?,
-            // The peer takes what it has time for: each part has its own.
-            Poll::Pending => match tokio::time::timeout(inner.settings.write_timeout(), write).await {
-                Ok(written) => written?,
-                Err(_) => return Ok(false),
-            },
-        };
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        left = &left[written..];
-    }
-    if !out.is_empty() {
-        out.clear();
-        if out.capacity() > KEPT_BYTES {
-            *out = Vec::new();
-        }
-        // A socket has nothing to flush; an encrypted stream may.
-        match tokio::time::timeout(inner.settings.write_timeout(), io.flush()).await {
-            Ok(flushed) => flushed?,
-            Err(_) => return Ok(false),
-        }
-    }
-    Ok(true)
 }
 
 /// Reads on for a bounded while: closing with unread bytes would reset the connection and take the answer with it.

@@ -16,13 +16,14 @@ pub struct DaxSettings {
     pub frame_timeout_millis: u64,
     /// How long a new connection may take to begin as one of this wire. Default 30,000.
     pub preamble_timeout_millis: u64,
-    /// How long a peer may take to make room for a part of an answer. Default 30,000.
+    /// How long a peer may take to take in all that is under way to it, however small the parts. Default 30,000.
     pub write_timeout_millis: u64,
     /// How long a TLS handshake may take. Default 10,000.
     pub tls_handshake_timeout_millis: u64,
     /// Requests in progress at a time, all connections together; more are throttled. Default 4,096.
     pub max_requests_in_flight: usize,
-    /// Memory for requests that arrive, beyond each connection's own buffer, all connections together; more are throttled.
+    /// Memory for requests that arrive, beyond each connection's own buffer, and for answers that their peers do not take in
+    /// at once, all connections together; past it requests are throttled, and connections with such answers closed.
     /// Default 256 MiB: sixteen of the largest requests.
     pub max_frame_bytes_in_flight: usize,
 }

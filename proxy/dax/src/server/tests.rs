@@ -29,7 +29,7 @@ const NODE: &str = "8081a70001016e6e6f6465302e66616b652e64617802447f00000103191f
 
 /// A key-value store of the table `Hash`, and what it was asked for last.
 #[derive(Default)]
-struct Store {
+pub(crate) struct Store {
     items: Mutex<HashMap<String, Item>>,
     version: AtomicU64,
     floor: Mutex<Option<Version>>,
@@ -70,7 +70,7 @@ impl Store {
 }
 
 /// The store, which takes its time for the key `slow` and never answers for `never`.
-struct Db(Arc<Store>);
+pub(crate) struct Db(Arc<Store>);
 
 impl DynamoDb for Db {
     async fn call(&self, cx: Context, request: Request) -> Result<Answer, Error> {
@@ -87,7 +87,7 @@ impl DynamoDb for Db {
     }
 }
 
-fn hash_table() -> Table {
+pub(crate) fn hash_table() -> Table {
     Table {
         id: TableId(1),
         name: TableName::new("Hash").unwrap(),
@@ -138,7 +138,7 @@ const SIGNED_AT: &str = "20240102T030405Z";
 const SIGNED_SECONDS: u64 = 1_704_164_645;
 
 #[derive(Default)]
-struct World {
+pub(crate) struct World {
     malformed: AtomicUsize,
 }
 
@@ -160,13 +160,13 @@ impl Surroundings for World {
     }
 }
 
-struct Front {
-    server: DaxServer<Db>,
+pub(crate) struct Front {
+    pub(crate) server: DaxServer<Db>,
     store: Arc<Store>,
     world: Arc<World>,
 }
 
-fn front_with(auth: Auth, settings: DaxSettings) -> Front {
+pub(crate) fn front_with(auth: Auth, settings: DaxSettings) -> Front {
     let (store, world) = (Arc::new(Store::default()), Arc::new(World::default()));
     let cluster = Cluster {
         catalog: Arc::new(OneTable(Arc::new(hash_table()))),
@@ -504,6 +504,77 @@ async fn a_peer_that_takes_no_answer_is_let_go() {
     let _ = tokio::time::timeout(Duration::from_secs(100), io.write_all(&more)).await;
     served.await.unwrap().unwrap();
     assert!(began.elapsed() >= Duration::from_secs(30));
+}
+
+/// A client's end that holds little, of a connection that is being served.
+fn narrow(front: &Front) -> (DuplexStream, tokio::task::JoinHandle<std::io::Result<()>>) {
+    let (io, far) = tokio::io::duplex(64);
+    let server = front.server.clone();
+    let served =
+        tokio::spawn(async move { server.serve_connection(far, REACHED, std::future::pending()).await });
+    (io, served)
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_is_under_way_to_a_peer_has_one_write_timeout_however_slowly_it_reads() {
+    let front = front();
+    let (mut io, served) = narrow(&front);
+    let requests = unhex(&format!("{PREAMBLE}{}", get("nope").repeat(100)).replace(' ', ""));
+    let (mut read, mut write) = tokio::io::split(&mut io);
+    let began = tokio::time::Instant::now();
+    let ask = async {
+        // The front hangs up before it has taken all.
+        let _ = write.write_all(&requests).await;
+        let _ = write.shutdown().await;
+        std::future::pending::<()>().await;
+    };
+    let sip = async {
+        let mut taken = 0;
+        while read.read(&mut [0; 1]).await.unwrap() > 0 {
+            taken += 1;
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        taken
+    };
+    let taken = tokio::select! { () = ask => 0, taken = sip => taken };
+    served.await.unwrap().unwrap();
+    assert!(taken > 0 && taken < 300, "{taken}");
+    assert!(began.elapsed() >= Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_wait_are_charged_to_the_memory_of_all_connections() {
+    let settings = DaxSettings { max_frame_bytes_in_flight: 1 << 20, ..DaxSettings::default() };
+    let front = front_with(Auth::Any, settings);
+    let item = Item::new()
+        .with("pk", AttributeValue::S("x".into()))
+        .with("a", AttributeValue::B(vec![0; 350 << 10].into()));
+    front.store.items.lock().unwrap().insert("x".into(), item);
+    let ask = unhex(&format!("{PREAMBLE}{}", get("x")).replace(' ', ""));
+    let began = tokio::time::Instant::now();
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let (mut io, served) = narrow(&front);
+        io.write_all(&ask).await.unwrap();
+        tokio::task::yield_now().await;
+        waiting.push((io, served));
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(waiting.iter().all(|(_, served)| !served.is_finished()));
+    // The third does not fit any more: it is given up at once, not after its time.
+    let (mut io, served) = narrow(&front);
+    io.write_all(&ask).await.unwrap();
+    served.await.unwrap().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(2));
+    // And once those that waited are gone, there is room again.
+    for (io, served) in waiting {
+        drop(io);
+        assert!(served.await.unwrap().is_err());
+    }
+    let mut peer = front.connect();
+    peer.send(&format!("{PREAMBLE} {}", get("x"))).await;
+    let mut answer = vec![0; 350 << 10];
+    peer.io.read_exact(&mut answer).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -550,7 +550,7 @@ fn transact_get_items() -> impl Strategy<Value = Exchange> {
     )
 }
 
-fn transact_write_items() -> impl Strategy<Value = Exchange> {
+pub(crate) fn transact_write_items() -> impl Strategy<Value = Exchange> {
     let action = table().prop_flat_map(|schema| {
         (item_of(&schema), Just(schema), 0..4, update(), maybe(condition()), condition(), any::<bool>())
     });
@@ -680,7 +680,7 @@ impl Ends {
 }
 
 /// The same answer with every item decoded: a client has no encoded form.
-fn decoded(response: Response) -> Response {
+pub(crate) fn decoded(response: Response) -> Response {
     let tree = |body: ItemBody| ItemBody::Tree(body.to_item());
     let all = |items: Vec<ItemBody>| items.into_iter().map(tree).collect();
     match response {
