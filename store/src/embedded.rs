@@ -211,14 +211,22 @@ impl Core {
         }
     }
 
-    /// One read from one view. The version is taken before the view, so that it is never ahead of what was read.
+    /// One read from one view, with the version it is of.
+    ///
+    /// Between the engine's commit and its publication there is more to be seen than the published version says. A
+    /// caller who was told the older version could next be answered from memory with an image from before what it has
+    /// seen (P3). So where a commit was under way, the version comes from the snapshot that was read.
     fn read_from(&self, source: ScanSource, request: &Request) -> Result<Answer, EngineError> {
         let tables = self.published.tables();
         let version = self.published.version();
-        let view = match request {
-            Request::GetItem(_) => View::of_one_record(&self.state_db, &tables, source),
-            _ => View::new(&self.state_db, &tables, source),
-        };
+        if let Request::GetItem(_) = request {
+            let response = engine::read(&View::of_one_record(&self.state_db, &tables, source), request)?;
+            if self.published.is_still(&version) {
+                return Ok(Answer::from_store(response, Some(version)));
+            }
+        }
+        let view = View::new(&self.state_db, &tables, source);
+        let version = if self.published.is_still(&version) { version } else { view.version()? };
         let response = engine::read(&view, request)?;
         Ok(Answer::from_store(response, Some(version)))
     }

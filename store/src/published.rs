@@ -1,7 +1,8 @@
 //! What the applying thread shows to those who read: the tables, and how far the state has been brought.
 //!
-//! Invariant: whatever is shown here is in the engine already. So who loads it first and takes a snapshot afterwards
-//! finds in the snapshot at least what was shown.
+//! Invariants: whatever is shown here is in the engine already. So who loads it first and takes a snapshot afterwards
+//! finds in the snapshot at least what was shown. What is about to be committed is told before the engine takes it; so
+//! who read data of a version also sees that it was under way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,7 @@ pub struct Published {
     tables: ArcSwap<TableMap>,
     incarnation: AtomicU64,
     index: AtomicU64,
+    committing: AtomicU64,
     log_time_millis: AtomicU64,
     applied: watch::Sender<u64>,
     schemas: watch::Sender<u64>,
@@ -30,6 +32,7 @@ impl Default for Published {
             tables: ArcSwap::default(),
             incarnation: AtomicU64::new(0),
             index: AtomicU64::new(0),
+            committing: AtomicU64::new(0),
             log_time_millis: AtomicU64::new(0),
             applied: watch::Sender::new(0),
             schemas: watch::Sender::new(0),
@@ -48,6 +51,14 @@ impl Published {
         // The index is stored last, so that it never runs ahead of the incarnation it belongs to.
         let index = self.index.load(Ordering::Acquire);
         Version { incarnation: self.incarnation.load(Ordering::Acquire), shard: 0, index }
+    }
+
+    /// Whether the engine has been given nothing beyond `version`: asked after a read, whether that version, loaded before
+    /// it, is exactly the one that was read.
+    pub fn is_still(&self, version: &Version) -> bool {
+        // Whoever read something of a commit has it from the engine, which took it after `begin_commit`; so the mark is
+        // seen here wherever its data was seen.
+        self.committing.load(Ordering::Acquire) == version.index
     }
 
     /// Log time of the last entry applied, milliseconds since the epoch.
@@ -72,7 +83,13 @@ impl Published {
         self.schemas.send_modify(|count| *count += 1);
     }
 
+    /// Told before the engine is given the batch that ends with `index`.
+    pub(crate) fn begin_commit(&self, index: u64) {
+        self.committing.store(index, Ordering::Release);
+    }
+
     pub(crate) fn set_applied(&self, applied: &Applied) {
+        self.begin_commit(applied.version.index);
         self.log_time_millis.store(applied.log_time_millis, Ordering::Relaxed);
         self.incarnation.store(applied.version.incarnation, Ordering::Release);
         self.index.store(applied.version.index, Ordering::Release);

@@ -316,6 +316,7 @@ impl State {
         if !pending.changes.is_empty() {
             self.sink.raise(&pending.changes);
         }
+        self.published.begin_commit(applied_index);
         self.db.write(pending.batch, Durability::Buffered)?;
         if !pending.schemas.is_empty() {
             self.published.set_tables(self.names.clone());

@@ -8,11 +8,12 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use api::{KeyBytes, Table, TableId, TableName};
+use api::{KeyBytes, Table, TableId, TableName, Version};
 
 use crate::db::{Cursor, DbError, KeyRange, Resident, Scan, ScanOrder, ScanSource, SharedDb, Snapshot};
 use crate::error::{EngineError, table_not_found};
 use crate::kv;
+use crate::kv::applied::Applied;
 use crate::kv::item::StoredItem;
 
 /// Every table that is there in some state, by name. Swapped whole when one changes.
@@ -62,6 +63,14 @@ impl<'a> View<'a> {
                 }
             }
         })
+    }
+
+    /// The version this view is of, as its own records say.
+    pub fn version(&self) -> Result<Version, EngineError> {
+        match self.get(&kv::applied::KEY)? {
+            Some(value) => Ok(Applied::decode(&value)?.version),
+            None => Ok(Version::default()),
+        }
     }
 
     /// The item of a key.

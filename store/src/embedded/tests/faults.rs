@@ -1,12 +1,14 @@
 //! What stands after a crash, what a failed disk allows, and in which order the feed tells of changes.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, Weak};
 
-use api::op::PutItemInput;
-use api::{Change, DynamoDb, ErrorKind, Image, Table, Version};
+use api::op::{BatchGetItemInput, PutItemInput, TableKeys};
+use api::{Answer, Change, DynamoDb, ErrorKind, Image, Table, Version};
 
 use super::*;
+use crate::db::ScanSource;
 use crate::db::memory::{CrashTail, Fault, MemoryDisk, WriteAheadLog};
+use crate::embedded::Core;
 use crate::published::Published;
 
 struct Disks {
@@ -205,6 +207,56 @@ fn the_feed_raises_before_a_write_shows_and_publishes_before_it_is_acknowledged(
         assert_eq!(changes[2].indexes.len(), 0, "an entry that stays is no change of the index");
         assert!(changes.windows(2).all(|pair| pair[0].version.index < pair[1].version.index));
         assert!(changes.windows(2).all(|pair| pair[0].log_time_millis <= pair[1].log_time_millis));
+    });
+}
+
+/// Reads, while a write is committed but not published yet, what it wrote.
+#[derive(Default)]
+struct Peeking {
+    core: OnceLock<Weak<Core>>,
+    answers: Mutex<Vec<(Version, Answer)>>,
+}
+
+impl ChangeSink for Peeking {
+    fn raise(&self, _: &[Change]) {}
+    fn publish(&self, changes: &[Change], applied: Version) {
+        let Some(core) = self.core.get().and_then(Weak::upgrade) else { return };
+        if changes.is_empty() {
+            return;
+        }
+        let keys = TableKeys { table: name(), keys: vec![key("a", 1)], projection: None, consistent: false };
+        let batch = BatchGetItemInput { tables: vec![keys], return_capacity: ReturnConsumedCapacity::None };
+        for request in [get(key("a", 1), false).into(), batch.into()] {
+            let answer = core.read_from(ScanSource::Resident, &request).unwrap();
+            self.answers.lock().unwrap().push((applied, answer));
+        }
+    }
+    fn table_changed(&self, _: &Arc<Table>, _: bool) {}
+    fn gap(&self, _: Version) {}
+}
+
+#[test]
+fn what_is_read_between_commit_and_publication_is_told_with_its_own_version() {
+    run(async {
+        let peeking = Arc::new(Peeking::default());
+        let store = store_with(Arc::default(), Arc::clone(&peeking) as Arc<dyn ChangeSink>);
+        store.send(cx(), create()).await.unwrap();
+        active(&store).await;
+        peeking.core.set(Arc::downgrade(&store.core)).ok().unwrap();
+        store.send(cx(), put(key("a", 1))).await.unwrap();
+        let answers = std::mem::take(&mut *peeking.answers.lock().unwrap());
+        assert_eq!(answers.len(), 2);
+        for (committed, answer) in answers {
+            let seen = match answer.response {
+                api::Response::GetItem(output) => output.item.is_some(),
+                api::Response::BatchGetItem(output) => output.responses[0].1.len() == 1,
+                other => panic!("{other:?}"),
+            };
+            assert!(seen, "the write is committed");
+            assert_eq!(answer.version, Some(committed));
+        }
+        let after = store.call(cx(), get(key("a", 1), false).into()).await.unwrap();
+        assert_eq!(after.version, Some(store.version()));
     });
 }
 
