@@ -34,6 +34,12 @@ impl Load {
         Waiting(self)
     }
 
+    /// What is held of the memory bound.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.frame_bytes.load(Ordering::Relaxed)
+    }
+
     /// Reserves nothing yet; [`FrameBytes::grow`] does.
     pub(super) const fn frame(&self) -> FrameBytes<'_> {
         FrameBytes { load: self, held: 0 }
