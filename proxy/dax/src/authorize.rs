@@ -16,12 +16,12 @@ use crate::codec::handshake::AuthorizeConnection;
 /// How far a signature's time may be from our clock, either way. Unit: seconds.
 const SKEW_SECONDS: u64 = 5 * 60;
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-const SERVICE: &str = "dax";
-const TERMINATOR: &str = "aws4_request";
+pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+pub(crate) const SERVICE: &str = "dax";
+pub(crate) const TERMINATOR: &str = "aws4_request";
 
 /// The hosts that clients sign for: most without, Go with the scheme.
-const HOSTS: [&str; 2] = ["dax.amazonaws.com", "https://dax.amazonaws.com"];
+pub(crate) const HOSTS: [&str; 2] = ["dax.amazonaws.com", "https://dax.amazonaws.com"];
 
 /// SHA-256 of no bytes, the payload of the request that is signed for.
 const EMPTY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -130,10 +130,14 @@ fn check_time(time: &str, now: u64) -> Result<(), Error> {
 }
 
 /// The hash of the canonical request, in hexadecimal.
-fn request_hash(host: &str, time: &str) -> String {
+pub(crate) fn request_hash(host: &str, time: &str) -> String {
     let request = format!("POST\n/\n\nhost:{host}\nx-amz-date:{time}\n\nhost;x-amz-date\n{EMPTY_HASH}");
-    let hash = digest::digest(&digest::SHA256, request.as_bytes());
-    hash.as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
+    hexadecimal(digest::digest(&digest::SHA256, request.as_bytes()).as_ref())
+}
+
+/// Bytes as lower-case digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         for digit in [byte >> 4, byte & 15] {
             text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
         }
@@ -142,7 +146,7 @@ fn request_hash(host: &str, time: &str) -> String {
 }
 
 /// Seconds since 1970 of a time like `20130609T095204Z`; `None` for what is none.
-fn seconds(time: &str) -> Option<u64> {
+pub(crate) fn seconds(time: &str) -> Option<u64> {
     let time = time.as_bytes();
     if time.len() != 16 || time[8] != b'T' || time[15] != b'Z' {
         return None;

@@ -154,6 +154,19 @@ const NO_REASON: &str = "None";
 /// Most codes that are read of a sequence.
 const CODES: usize = 16;
 
+/// Reads the codes an answer begins with; none of a success. Errors: what is no array of numbers.
+pub(crate) fn read_codes(reader: &mut Reader<'_>) -> Result<Vec<i64>, Error> {
+    let mut codes: Vec<i64> = Vec::new();
+    let mut elements = reader.array()?;
+    while elements.more(reader)? {
+        let code = reader.int_as()?;
+        if codes.len() < CODES {
+            codes.push(code);
+        }
+    }
+    Ok(codes)
+}
+
 /// Reads an error, all of `bytes`, from its codes on. `request` is what was asked, where it was one of the API's. Errors:
 /// what is no error of this wire.
 pub fn read_error(
@@ -163,14 +176,7 @@ pub fn read_error(
     lists: &mut ListNames<'_>,
 ) -> Result<Error, Error> {
     let reader = &mut Reader::new(bytes);
-    let mut codes: Vec<i64> = Vec::new();
-    let mut elements = reader.array()?;
-    while elements.more(reader)? {
-        let code = reader.int_as()?;
-        if codes.len() < CODES {
-            codes.push(code);
-        }
-    }
+    let codes = read_codes(reader)?;
     let message = if reader.null()? { String::new() } else { reader.text()?.to_owned() };
     let mut kind = kind_of(&codes);
     let mut reasons = None;

@@ -79,7 +79,7 @@ pub(super) fn write_header(out: &mut Vec<u8>, method: Method) -> Result<(), Erro
     Ok(())
 }
 
-fn not_on_this_wire(op: OpKind) -> Error {
+pub(crate) fn not_on_this_wire(op: OpKind) -> Error {
     Error::new(
         ErrorKind::UnknownOperationException,
         format!("{} is not an operation of DAX; send it to the HTTP endpoint", op.name()),
