@@ -87,6 +87,14 @@ impl<D: DynamoDb> DynamoDb for Limited<D> {
             true => self.bounded(cx, request).instrument(tracing::debug_span!("limited")).await,
         }
     }
+
+    /// What is answered at once does not wait, and only a read may be tried without a place.
+    fn call_now(&self, cx: &mut Context, request: &Request) -> Option<Answer> {
+        if request.kind().class() != OpClass::Read || host::telemetry::enabled() {
+            return None;
+        }
+        self.inner.call_now(cx, request)
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +128,18 @@ mod tests {
             };
             Ok(Answer::from_store(response, None))
         }
+
+        fn call_now(&self, _: &mut Context, _: &Request) -> Option<Answer> {
+            Some(Answer::from_store(Response::GetItem(GetItemOutput::default()), None))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_read_answered_at_once_takes_no_place_and_nothing_else_is_tried() {
+        let limited = Limited::new(Slow::default(), &LimitSettings { max_in_flight: 0 });
+        assert!(limited.call_now(&mut Context::default(), &get("quick")).is_some());
+        let list = Request::from(ListTablesInput { start: None, limit: None });
+        assert_eq!(limited.call_now(&mut Context::default(), &list), None);
     }
 
     fn get(table: &str) -> Request {

@@ -32,11 +32,7 @@ enum Outcome {
 impl Outcome {
     fn of(result: &Result<Answer, Error>) -> Outcome {
         match result {
-            Ok(answer) => match answer.source {
-                Source::Store => Outcome::Store,
-                Source::Cache => Outcome::Cache,
-                Source::Mixed => Outcome::Mixed,
-            },
+            Ok(answer) => Outcome::of_source(answer.source),
             Err(error) => match error.kind {
                 ErrorKind::ThrottlingException
                 | ErrorKind::RequestLimitExceeded
@@ -46,6 +42,14 @@ impl Outcome {
                     Fault::Server => Outcome::Fault,
                 },
             },
+        }
+    }
+
+    fn of_source(source: Source) -> Outcome {
+        match source {
+            Source::Store => Outcome::Store,
+            Source::Cache => Outcome::Cache,
+            Source::Mixed => Outcome::Mixed,
         }
     }
 
@@ -136,6 +140,19 @@ impl<D: DynamoDb> DynamoDb for Traced<D> {
         self.count(kind, Outcome::of(&result), self.clock.monotonic_nanos().saturating_sub(began));
         result
     }
+
+    fn call_now(&self, cx: &mut Context, request: &Request) -> Option<Answer> {
+        if host::telemetry::enabled() {
+            return None;
+        }
+        let began = self.clock.monotonic_nanos();
+        let answer = self.inner.call_now(cx, request)?;
+        let kind = request.kind();
+        self.total.get(kind as usize).increment();
+        let nanos = self.clock.monotonic_nanos().saturating_sub(began);
+        self.count(kind, Outcome::of_source(answer.source), nanos);
+        Some(answer)
+    }
 }
 
 #[cfg(test)]
@@ -164,6 +181,35 @@ mod tests {
                 _ => Err(Error::validation("no")),
             }
         }
+
+        fn call_now(&self, _: &mut Context, request: &Request) -> Option<Answer> {
+            self.clock.advance(Duration::from_millis(1));
+            let output = ListTablesOutput { names: vec![], last: None };
+            let source = Source::Cache;
+            matches!(request, Request::ListTables(_)).then(|| Answer {
+                response: Response::ListTables(output),
+                version: None,
+                source,
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_answered_at_once_is_counted_as_ever_and_what_is_not_is_counted_once() {
+        let clock = ManualClock::default();
+        let registry = Registry::new();
+        let traced = Traced::new(Takes { clock: clock.clone() }, Arc::new(clock), &registry);
+        let list = Request::from(ListTablesInput { start: None, limit: None });
+        traced.call_now(&mut Context::default(), &list).unwrap();
+        let at = OpKind::ListTables as usize;
+        let read = traced.seconds.get(at, Outcome::Cache as usize).read();
+        assert_eq!((traced.total.get(at).value(), read.count, read.sum_nanos), (1, 1, 1_000_000));
+        let limits = Request::from(DescribeLimitsInput {});
+        let at = OpKind::DescribeLimits as usize;
+        assert_eq!(traced.call_now(&mut Context::default(), &limits), None);
+        assert_eq!((traced.total.get(at).value(), traced.failed.get(at).value()), (0, 0));
+        traced.call(Context::default(), limits).await.unwrap_err();
+        assert_eq!((traced.total.get(at).value(), traced.failed.get(at).value()), (1, 1));
     }
 
     #[tokio::test]

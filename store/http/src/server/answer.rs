@@ -48,7 +48,7 @@ pub(super) async fn answer<D: DynamoDb>(
     let request_id = connection.next_request_id();
     let mut asked_again = false;
     let mut reply = loop {
-        let Begun { op, cx, request, content } = match begin(inner, head, body, connection, request_id) {
+        let Begun { op, mut cx, request, content } = match begin(inner, head, body, connection, request_id) {
             Ok(begun) => begun,
             Err(reply) => break *reply,
         };
@@ -60,7 +60,14 @@ pub(super) async fn answer<D: DynamoDb>(
             status = tracing::field::Empty,
         );
         let asked = cx.min_version;
-        let result = call(inner, cx, request, &span).await;
+        let result = match span.in_scope(|| inner.db.call_now(&mut cx, &request)) {
+            Some(answer) => Ok(answer),
+            None => {
+                // Only what may wait needs a deadline, and a clock read for it.
+                cx.deadline = Some(inner.surroundings.monotonic() + inner.settings.request_timeout());
+                call(inner, cx, request, &span).await
+            }
+        };
         if let Ok(Answer { version: Some(version), .. }) = &result
             && let Some(later) = connection.saw(*version)
             && op.class() == OpClass::Read
@@ -207,7 +214,7 @@ fn begin<D: DynamoDb>(
     let cx = Context {
         request_id,
         caller,
-        deadline: Some(inner.surroundings.monotonic() + inner.settings.request_timeout()),
+        deadline: None,
         min_version: connection.floor(asked),
         max_staleness,
         wire: Wire::Json,

@@ -1,5 +1,6 @@
 //! The front over a store that answers what a test tells it to, without sockets.
 
+mod at_once;
 mod bad_input;
 mod floors;
 mod front;

@@ -1,10 +1,10 @@
 //! The largest things, batches with partial hits, and what is told of capacity.
 
 use api::limits::{BATCH_GET_BYTES, ITEM_BYTES};
-use api::op::{BatchGetItemInput, Capacity, ReturnConsumedCapacity, TableKeys};
+use api::op::{BatchGetItemInput, Capacity, GetItemInput, ReturnConsumedCapacity, TableKeys};
 use api::schema::IndexProjection;
 use api::service::Source;
-use api::{Context, DynamoDb, Item, Response, TableName, Wire};
+use api::{Context, DynamoDb, Item, Request, Response, TableName, Version, Wire};
 
 use super::world::{World, delete, get, global, key, local, put, query, run, s, scan};
 use crate::cache::{CacheSettings, HitCapacity};
@@ -191,5 +191,37 @@ fn a_table_made_again_has_nothing_of_the_one_before() {
         assert!(!from_cache && output.item.is_none());
         let (said, from_cache) = world.ask(query(&name(), None, "pk", "p1".into()).into()).await.unwrap();
         assert!(matches!(said, Ok(Response::Query(page)) if page.count == 0) && !from_cache);
+    });
+}
+
+#[test]
+fn a_hit_at_once_is_the_answer_of_a_call_and_every_read_is_counted_once() {
+    run(async {
+        let world = fresh(CacheSettings::default()).await;
+        world.write(put(&name(), key(1, 1))).await;
+        let ask = Request::from(get(&name(), key(1, 1)));
+        let now = |cx: Context, request: &Request| world.cached.call_now(&mut { cx }, request);
+        let counts = || {
+            let counts = world.cache.statistics();
+            (counts.get_hits.value(), counts.get_misses.value())
+        };
+        let hit = now(Context::default(), &ask).expect("a write puts the item into the cache");
+        assert_eq!(counts(), (1, 0));
+        assert_eq!(world.cached.call(Context::default(), ask.clone()).await.unwrap(), hit);
+        assert_eq!(counts(), (2, 0));
+        let version = hit.version.unwrap();
+        let later = Version { index: version.index + 1, ..version };
+        assert_eq!(now(Context { min_version: Some(later), ..Context::default() }, &ask), None);
+        let strong = GetItemInput { consistent: true, ..get(&name(), key(1, 1)) };
+        assert_eq!(now(Context::default(), &strong.into()), None);
+        let nowhere = get(&TableName::new("nowhere").unwrap(), key(1, 1));
+        assert_eq!(now(Context::default(), &nowhere.into()), None);
+        assert_eq!(now(Context::default(), &query(&name(), None, "pk", "p1".into()).into()), None);
+        assert_eq!(counts(), (2, 0));
+        world.cache.clear();
+        assert_eq!(now(Context::default(), &ask), None);
+        assert_eq!(counts(), (2, 0));
+        world.cached.call(Context::default(), ask.clone()).await.unwrap();
+        assert_eq!(counts(), (2, 1));
     });
 }
