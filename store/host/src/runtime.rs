@@ -15,9 +15,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 
 use crate::metrics::{Counter, Gauge, Registry, names};
 use crate::shutdown::Shutdown;
@@ -72,11 +71,21 @@ impl Fronts {
         let mut started = Vec::new();
         for index in 0..workers.max(1) {
             let (jobs, queue) = mpsc::channel(HANDOVER_QUEUE);
-            let runtime = Builder::new_current_thread().enable_all().build()?;
             let stopped = stopped.clone();
-            let thread = std::thread::Builder::new()
-                .name(format!("front-{index}"))
-                .spawn(move || LocalSet::new().block_on(&runtime, work(queue, stopped)))?;
+            let (tell, made) = std::sync::mpsc::channel();
+            let thread = std::thread::Builder::new().name(format!("front-{index}")).spawn(move || {
+                // Made where it stays: what it runs is not `Send`, and neither is it.
+                let made = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+                let (runtime, said) = match made {
+                    Ok(runtime) => (Some(runtime), Ok(())),
+                    Err(error) => (None, Err(error)),
+                };
+                // Whoever starts the threads waits for this; if it is gone, there is nothing to serve.
+                if let (Ok(()), Some(runtime)) = (tell.send(said), runtime) {
+                    runtime.block_on(work(queue, stopped));
+                }
+            })?;
+            made.recv().map_err(|_| io::Error::other("a front's thread ended before it began"))??;
             threads.push(thread);
             started.push(Worker { jobs, open: Arc::new(AtomicUsize::new(0)) });
         }
