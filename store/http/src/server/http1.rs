@@ -175,8 +175,11 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 }
                 watch.restart(Phase::Idle);
                 let gathered = start < end && rest.is_empty() && !reply.close && out.has_room();
-                if !gathered && !out.flush(&mut io, rest, &mut watch).await? {
-                    return Ok(End::Closed);
+                if !gathered {
+                    after_others().await;
+                    if !out.flush(&mut io, rest, &mut watch).await? {
+                        return Ok(End::Closed);
+                    }
                 }
                 if reply.close {
                     return close(io).await;
@@ -381,6 +384,20 @@ async fn fill<IO: AsyncRead + Unpin>(
             return Poll::Ready(Ok(Filled::Stop));
         }
         watch.poll_over(cx).map(|()| Ok(Filled::TooLate))
+    })
+    .await
+}
+
+/// Lets what else is ready on this thread go first. Connections that became readable together then write one right after
+/// the other, and a peer that reads several of them is woken once instead of once for each.
+async fn after_others() {
+    let mut waited = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     })
     .await
 }
