@@ -1,5 +1,7 @@
 //! The client over pipes and sockets: against our own server, and against peers that follow a script.
 
+mod bad_answers;
+
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
