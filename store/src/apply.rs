@@ -35,6 +35,8 @@ pub enum Outcome {
     Refused(Error),
     /// A table it rests on has changed since it was made: it changed nothing, and may be made again.
     Stale,
+    /// A number that was given: an attribute list's id, or the first of a stretch of them.
+    Given(u64),
     /// A step of our own, or an entry applied in an earlier life: nobody waits for an answer.
     Noted,
 }
@@ -108,6 +110,10 @@ fn run(state: &mut State, command: Command) -> Result<Outcome, EngineError> {
         Body::RemoveIndex { table, index } => maintain::remove_index(state, table, index),
         Body::Purge { id } => maintain::purge(state, id)?,
         Body::ForgetTokens { from_millis, tokens } => token::forget(state, from_millis, tokens)?,
+        Body::DefineAttributeList { names, demand } => {
+            return state.define_list(names, demand).map(Outcome::Given);
+        }
+        Body::TakePassingIds => return state.take_passing_ids().map(Outcome::Given),
     }
     Ok(Outcome::Noted)
 }

@@ -10,6 +10,8 @@
 use api::{IndexId, Request, TableId};
 use bytes::Bytes;
 
+use crate::attribute_lists::{Demand, Names};
+
 /// Format of the entries written now.
 const FORMAT: u8 = 1;
 
@@ -98,6 +100,15 @@ pub enum Body {
         /// Most tokens to remove.
         tokens: u32,
     },
+    /// Gives a list of attribute names its id, if it has none.
+    DefineAttributeList {
+        /// The names, in the order that the id stands for.
+        names: Names,
+        /// Who wants it.
+        demand: Demand,
+    },
+    /// Takes a stretch of ids for attribute lists that need not last.
+    TakePassingIds,
 }
 
 impl Body {
@@ -109,9 +120,11 @@ impl Body {
             | Body::Write { .. }
             | Body::Control { .. }
             | Body::Activate { .. }
+            | Body::DefineAttributeList { .. }
             | Body::Purge { .. }
             | Body::Remove { .. }
-            | Body::RemoveIndex { .. } => false,
+            | Body::RemoveIndex { .. }
+            | Body::TakePassingIds => false,
         }
     }
 }
@@ -147,6 +160,8 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
+    use crate::attribute_lists::Demand;
+
     use super::{Basis, Body, Command, CommandError};
     use api::op::DeleteTableInput;
     use api::{Request, TableId, TableName};
@@ -162,6 +177,7 @@ mod tests {
             },
             Body::Purge { id: 9 },
             Body::ForgetTokens { from_millis: 1, tokens: 2 },
+            Body::DefineAttributeList { names: vec!["a".to_owned()].into(), demand: Demand::Answer },
         ];
         for body in bodies {
             let command = Command { clock_millis: 77, entropy: u128::MAX, body };

@@ -28,6 +28,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::apply::{Applier, Outcome, Reply, too_stale};
+use crate::attribute_lists::{AttributeLists, Demand, Names};
 use crate::command::{Body, Command};
 use crate::db::memory::MemoryDb;
 use crate::db::{DbLogDisk, ScanSource, SharedDb, WritePressure};
@@ -154,6 +155,31 @@ impl Embedded {
             None => Ok(()),
             Some(error) => Err(from_raft(error)),
         }
+    }
+
+    /// The registry of attribute lists; stays valid as long as the store does.
+    pub fn attribute_lists(&self) -> &AttributeLists {
+        self.core.published.attribute_lists()
+    }
+
+    /// The id of a list of attribute names, given to it now if it had none; durable when it is answered. Errors: names
+    /// that no item can have; `LimitExceededException` where there is no room for another; those of any write.
+    pub async fn define_attribute_list(
+        &self,
+        cx: &Context,
+        names: Names,
+        demand: Demand,
+    ) -> Result<u64, Error> {
+        if let Some(id) = self.attribute_lists().id(&names) {
+            return Ok(id);
+        }
+        self.core.draw(cx, Body::DefineAttributeList { names, demand }).await
+    }
+
+    /// [`PASSING_IDS`](crate::attribute_lists::PASSING_IDS) ids for attribute lists that need not last, which nobody had and
+    /// nobody else gets: the first of them. Errors: those of any write.
+    pub async fn take_passing_ids(&self, cx: &Context) -> Result<u64, Error> {
+        self.core.draw(cx, Body::TakePassingIds).await
     }
 
     /// Bytes of the log and state on disk, roughly.
@@ -304,7 +330,7 @@ impl Core {
                 (Outcome::Done(response), _) => return Ok(answer(response, reply.version)),
                 (Outcome::Refused(error), _) => return Err(error),
                 (Outcome::Stale, Body::Write { request: again, .. }) => request = again,
-                (Outcome::Stale | Outcome::Noted, _) => return Err(internal()),
+                (Outcome::Stale | Outcome::Given(_) | Outcome::Noted, _) => return Err(internal()),
             }
         }
         Err(too_stale())
@@ -315,7 +341,17 @@ impl Core {
         match reply.outcome {
             Outcome::Done(response) => Ok(answer(response, reply.version)),
             Outcome::Refused(error) => Err(error),
-            Outcome::Stale | Outcome::Noted => Err(internal()),
+            Outcome::Stale | Outcome::Given(_) | Outcome::Noted => Err(internal()),
+        }
+    }
+
+    /// Proposes a command that is answered with a number.
+    async fn draw(&self, cx: &Context, body: Body) -> Result<u64, Error> {
+        let (reply, _) = self.propose(cx, body).await?;
+        match reply.outcome {
+            Outcome::Given(number) => Ok(number),
+            Outcome::Refused(error) => Err(error),
+            Outcome::Done(_) | Outcome::Stale | Outcome::Noted => Err(internal()),
         }
     }
 

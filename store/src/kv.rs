@@ -11,6 +11,7 @@
 //! [`Malformed`].
 
 pub mod applied;
+pub mod attribute_list;
 pub mod backfill;
 pub mod collection;
 pub mod counters;
@@ -18,6 +19,7 @@ pub mod dropped;
 pub mod format;
 pub mod index_entry;
 pub mod item;
+pub mod passing_lists;
 pub mod sequence;
 pub mod table;
 pub mod token;
@@ -60,8 +62,10 @@ pub enum Kind {
     Stream = 0x40,
     /// Reserved: items by the time they expire.
     TimeToLive = 0x50,
-    /// Reserved: the registry of attribute lists.
+    /// A list of attribute names, by its id. See [`attribute_list`].
     AttributeList = 0x60,
+    /// The next id for lists that need not last; one record. See [`passing_lists`].
+    PassingLists = 0x61,
 }
 
 /// Stored bytes that no version of this program wrote.

@@ -10,6 +10,7 @@
 //! readers see it; [`kv`] what stands on disk; [`db`] the seam to the storage engine; [`error`] what can go wrong.
 
 pub mod apply;
+pub mod attribute_lists;
 pub mod command;
 pub mod db;
 pub mod embedded;

@@ -12,6 +12,7 @@ use api::{Table, TableName, Version};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::attribute_lists::AttributeLists;
 use crate::engine::view::TableMap;
 use crate::kv::applied::Applied;
 
@@ -24,6 +25,7 @@ pub struct Published {
     log_time_millis: AtomicU64,
     applied: watch::Sender<u64>,
     schemas: watch::Sender<u64>,
+    attribute_lists: AttributeLists,
 }
 
 impl Default for Published {
@@ -36,6 +38,7 @@ impl Default for Published {
             log_time_millis: AtomicU64::new(0),
             applied: watch::Sender::new(0),
             schemas: watch::Sender::new(0),
+            attribute_lists: AttributeLists::default(),
         }
     }
 }
@@ -71,6 +74,11 @@ impl Published {
         let mut applied = self.applied.subscribe();
         // The sender lives as long as this does, so waiting ends only by the index.
         let _ = applied.wait_for(|at| *at >= index).await;
+    }
+
+    /// Every attribute list there is.
+    pub fn attribute_lists(&self) -> &AttributeLists {
+        &self.attribute_lists
     }
 
     /// Tells of every change to a table. The value counts them.

@@ -16,6 +16,7 @@ use api::service::Cause;
 use api::{Change, ChangeSink, Image, IndexId, KeyBytes, Table, TableId, TableName, Version};
 use bytes::Bytes;
 
+use crate::attribute_lists::{self, AttributeLists, Demand, Names};
 use crate::db::{Batch, DbError, Durability, KeyRange, Scan, SharedDb};
 use crate::engine::view::TableMap;
 use crate::error::{EngineError, OpenError, named_table_not_found, table_not_found};
@@ -57,6 +58,7 @@ struct Pending {
     changes: Vec<Change>,
     counted: BTreeSet<TableId>,
     schemas: Vec<(Arc<Table>, bool)>,
+    lists: Vec<Names>,
 }
 
 impl State {
@@ -90,6 +92,7 @@ impl State {
                 }
             }
         }
+        load_attribute_lists(&db, published.attribute_lists())?;
         let names: TableMap = tables.values().map(|table| (table.name.clone(), Arc::clone(table))).collect();
         let stamp = Stamp { version: applied.version, log_time_millis: applied.log_time_millis };
         published.set_tables(names.clone());
@@ -201,6 +204,37 @@ impl State {
         self.next_id += 1;
         self.put(&kv::sequence::KEY[..], kv::sequence::encode(self.next_id));
         id
+    }
+
+    /// The id of a list of attribute names, given to it now if it had none. Errors: names that no item can have; no room
+    /// for another list.
+    pub fn define_list(&mut self, names: Names, demand: Demand) -> Result<u64, EngineError> {
+        let published = Arc::clone(&self.published);
+        let lists = published.attribute_lists();
+        if let Some(id) = lists.id(&names) {
+            return Ok(id);
+        }
+        if let Some(at) = self.pending.lists.iter().position(|pending| *pending == names) {
+            return Ok(attribute_lists::FIRST_ID + (lists.len() + at) as u64);
+        }
+        attribute_lists::check(&names)?;
+        let Some(id) = lists.next_id(&names, demand, &self.pending.lists) else {
+            return Err(attribute_lists::full(lists.len()).into());
+        };
+        self.put(kv::attribute_list::key(id).to_vec(), kv::attribute_list::encode(&names));
+        self.pending.lists.push(names);
+        Ok(id)
+    }
+
+    /// The first of [`attribute_lists::PASSING_IDS`] ids that nobody had and nobody else gets.
+    pub fn take_passing_ids(&mut self) -> Result<u64, EngineError> {
+        let first = match self.get(&kv::passing_lists::KEY)? {
+            Some(value) => kv::passing_lists::decode(&value)?,
+            None => kv::passing_lists::FIRST,
+        };
+        let next = kv::passing_lists::encode(first + attribute_lists::PASSING_IDS);
+        self.put(&kv::passing_lists::KEY[..], next);
+        Ok(first)
     }
 
     /// Makes or alters a table. An alteration counts its generation up.
@@ -324,6 +358,9 @@ impl State {
                 self.sink.table_changed(table, *dropped);
             }
         }
+        for names in pending.lists.drain(..) {
+            self.published.attribute_lists().show(names);
+        }
         self.sink.publish(&pending.changes, self.applied.version);
         self.published.set_applied(&self.applied);
         // The maps keep their room: the next batch is about as large.
@@ -338,6 +375,20 @@ impl State {
 fn recount(size: &mut Size, old: Option<u64>, new: Option<u64>) {
     size.items = size.items.saturating_sub(u64::from(old.is_some())) + u64::from(new.is_some());
     size.bytes = size.bytes.saturating_sub(old.unwrap_or(0)) + new.unwrap_or(0);
+}
+
+fn load_attribute_lists(db: &SharedDb, lists: &AttributeLists) -> Result<(), OpenError> {
+    let snapshot = db.snapshot();
+    let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::prefix(kv::attribute_list::PREFIX)));
+    while let Some(record) = cursor.advance()? {
+        let (id, names) = (kv::attribute_list::id(record.key)?, kv::attribute_list::decode(record.value)?);
+        // Ids were given one after another, so their records come in the order they are shown in.
+        if id != attribute_lists::FIRST_ID + lists.len() as u64 {
+            return Err(kv::attribute_list::out_of_order().into());
+        }
+        lists.show(names);
+    }
+    Ok(())
 }
 
 fn check_format(db: &SharedDb) -> Result<(), OpenError> {

@@ -1,5 +1,6 @@
 //! The store as a service, over the engine in memory.
 
+mod attribute_lists;
 mod faults;
 mod indexes;
 mod tables;

@@ -11,17 +11,17 @@ use crate::db::memory::{CrashTail, Fault, MemoryDisk, WriteAheadLog};
 use crate::embedded::Core;
 use crate::published::Published;
 
-struct Disks {
+pub(super) struct Disks {
     log: MemoryDisk,
     state: MemoryDisk,
 }
 
 impl Disks {
-    fn new() -> Disks {
+    pub(super) fn new() -> Disks {
         Disks { log: MemoryDisk::new(WriteAheadLog::On), state: MemoryDisk::new(WriteAheadLog::Off) }
     }
 
-    fn open(&self) -> Embedded {
+    pub(super) fn open(&self) -> Embedded {
         Embedded::open(
             EmbeddedSettings::default(),
             Arc::new(self.log.open()),
@@ -32,7 +32,7 @@ impl Disks {
         .unwrap()
     }
 
-    fn crash(&self) {
+    pub(super) fn crash(&self) {
         self.log.crash(CrashTail::default());
         self.state.crash(CrashTail::default());
     }

@@ -1,0 +1,176 @@
+//! The registry of attribute lists: ordered names of attributes, each list known by a number that never changes its meaning.
+//!
+//! Clients of the binary protocol send and get items as an id and values, and remember what an id means for as long as they
+//! live. So ids are given by commands of the log, one after another, and neither changed nor taken back; every replica gives
+//! the same. What is shown here is in the engine already.
+//!
+//! Bounded, because names may come from data: [`Demand::Answer`], a list that the node itself wants for an answer, is
+//! refused early, since the node has another way; [`Demand::Client`] has the rest for itself.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use api::limits;
+use api::{Error, ErrorKind};
+use parking_lot::RwLock;
+
+/// The names of a list, in its order.
+pub type Names = Arc<[String]>;
+
+/// The first id that is given. 1 is the empty list, which clients know without asking.
+pub const FIRST_ID: u64 = 2;
+/// Most lists there can be.
+pub const LISTS_MAX: usize = 65_536;
+/// Most bytes of names, with [`NAME_OVERHEAD_BYTES`] for each. Unit: bytes.
+pub const LISTS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What a name costs in memory besides its bytes, twice kept. Unit: bytes.
+const NAME_OVERHEAD_BYTES: usize = 32;
+/// How many ids that need not last a node takes at a time.
+pub const PASSING_IDS: u64 = 1 << 20;
+
+/// Who wants a list registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Demand {
+    /// A client that is about to write with it: there is no other way.
+    Client,
+    /// A node, for its answers: half of what there is room for.
+    Answer,
+}
+
+/// Every list there is. Read by anyone, written by the thread that applies.
+#[derive(Debug, Default)]
+pub struct AttributeLists {
+    // Held for a look-up or an insertion; a hit that is answered from ready bytes does not come here.
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    ids: HashMap<Names, u64>,
+    lists: Vec<Names>,
+    bytes: usize,
+}
+
+impl AttributeLists {
+    /// The id of these names in this order.
+    pub fn id(&self, names: &[String]) -> Option<u64> {
+        self.known.read().ids.get(names).copied()
+    }
+
+    /// The names of an id.
+    pub fn names(&self, id: u64) -> Option<Names> {
+        let at = usize::try_from(id.checked_sub(FIRST_ID)?).ok()?;
+        self.known.read().lists.get(at).cloned()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.known.read().lists.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What memory they take, roughly. Unit: bytes.
+    pub fn bytes(&self) -> usize {
+        self.known.read().bytes
+    }
+
+    /// The id that the next list gets, if there is room for it beside `more` that are about to be shown.
+    pub(crate) fn next_id(&self, names: &[String], demand: Demand, more: &[Names]) -> Option<u64> {
+        let known = self.known.read();
+        let share = match demand {
+            Demand::Client => 1,
+            Demand::Answer => 2,
+        };
+        let lists = known.lists.len() + more.len();
+        let bytes = known.bytes + more.iter().map(|names| weight(names)).sum::<usize>() + weight(names);
+        let fits = lists < LISTS_MAX / share && bytes <= LISTS_BYTES_MAX / share;
+        fits.then_some(FIRST_ID + lists as u64)
+    }
+
+    /// Shows a list that is committed. Ids come one after another.
+    pub(crate) fn show(&self, names: Names) {
+        let mut known = self.known.write();
+        let id = FIRST_ID + known.lists.len() as u64;
+        known.bytes += weight(&names);
+        known.ids.insert(Arc::clone(&names), id);
+        known.lists.push(names);
+    }
+}
+
+/// Refuses names that no item can have.
+pub(crate) fn check(names: &[String]) -> Result<(), Error> {
+    let bytes: usize = names.iter().map(String::len).sum();
+    let long = names.iter().any(|name| name.is_empty() || name.len() > limits::ATTRIBUTE_NAME_BYTES);
+    if names.is_empty() || long || bytes > limits::ITEM_BYTES {
+        return Err(Error::validation("One or more attribute names are invalid: no item can have them"));
+    }
+    Ok(())
+}
+
+/// There is no room for another list.
+pub(crate) fn full(lists: usize) -> Error {
+    Error::new(
+        ErrorKind::LimitExceededException,
+        format!(
+            "{lists} different sets of attribute names are in use, which is as many as are kept. Put names that come \
+             from data into a map attribute"
+        ),
+    )
+}
+
+fn weight(names: &[String]) -> usize {
+    names.iter().map(|name| name.len() + NAME_OVERHEAD_BYTES).sum::<usize>() + NAME_OVERHEAD_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Names {
+        text.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn an_id_is_one_order_of_names() {
+        let lists = AttributeLists::default();
+        lists.show(names("a b"));
+        lists.show(names("b a"));
+        assert_eq!(lists.id(&names("a b")), Some(2));
+        assert_eq!(lists.id(&names("b a")), Some(3));
+        assert_eq!(lists.id(&names("a")), None);
+        assert_eq!(lists.names(3), Some(names("b a")));
+        for unknown in [0, 1, 4, u64::MAX] {
+            assert_eq!(lists.names(unknown), None);
+        }
+    }
+
+    #[test]
+    fn answers_have_half_the_room_and_clients_the_rest() {
+        let lists = AttributeLists::default();
+        let wanted = names("w");
+        for at in 0..LISTS_MAX {
+            let half = at < LISTS_MAX / 2;
+            assert_eq!(lists.next_id(&wanted, Demand::Answer, &[]).is_some(), half);
+            assert_eq!(lists.next_id(&wanted, Demand::Client, &[]), Some(FIRST_ID + at as u64));
+            lists.show(names(&format!("n{at}")));
+        }
+        assert_eq!(lists.next_id(&wanted, Demand::Client, &[]), None);
+    }
+
+    #[test]
+    fn long_names_are_counted_by_their_bytes() {
+        let lists = AttributeLists::default();
+        let long: Names = vec!["n".repeat(65_535); 64].into();
+        let room = LISTS_BYTES_MAX / weight(&long);
+        for _ in 0..room {
+            assert!(lists.next_id(&long, Demand::Client, &[]).is_some());
+            lists.show(Arc::clone(&long));
+        }
+        assert_eq!(lists.next_id(&long, Demand::Client, &[]), None);
+        assert_eq!(lists.next_id(&names("short"), Demand::Client, &vec![long; 1]), None);
+    }
+}
