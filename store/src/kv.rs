@@ -19,7 +19,6 @@ pub mod dropped;
 pub mod format;
 pub mod index_entry;
 pub mod item;
-pub mod passing_lists;
 pub mod sequence;
 pub mod table;
 pub mod token;
@@ -64,7 +63,7 @@ pub enum Kind {
     TimeToLive = 0x50,
     /// A list of attribute names, by its id. See [`attribute_list`].
     AttributeList = 0x60,
-    /// The next id for lists that need not last; one record. See [`passing_lists`].
+    /// The next id for lists that need not last; one record. See [`sequence`].
     PassingLists = 0x61,
 }
 

@@ -73,10 +73,7 @@ impl State {
             Some(value) => Applied::decode(&value)?,
             None => Applied::default(),
         };
-        let next_id = match db.get(&kv::sequence::KEY)? {
-            Some(value) => kv::sequence::decode(&value)?,
-            None => kv::sequence::FIRST,
-        };
+        let next_id = kv::sequence::TABLES.next(db.get(&kv::sequence::TABLES.key())?.as_deref())?;
         let mut tables = HashMap::new();
         let mut counters = HashMap::new();
         {
@@ -202,7 +199,7 @@ impl State {
     pub fn next_id(&mut self) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        self.put(&kv::sequence::KEY[..], kv::sequence::encode(self.next_id));
+        self.put(kv::sequence::TABLES.key().to_vec(), kv::sequence::encode(self.next_id));
         id
     }
 
@@ -228,12 +225,9 @@ impl State {
 
     /// The first of [`attribute_lists::PASSING_IDS`] ids that nobody had and nobody else gets.
     pub fn take_passing_ids(&mut self) -> Result<u64, EngineError> {
-        let first = match self.get(&kv::passing_lists::KEY)? {
-            Some(value) => kv::passing_lists::decode(&value)?,
-            None => kv::passing_lists::FIRST,
-        };
-        let next = kv::passing_lists::encode(first + attribute_lists::PASSING_IDS);
-        self.put(&kv::passing_lists::KEY[..], next);
+        let passing = kv::sequence::PASSING_LISTS;
+        let first = passing.next(self.get(&passing.key())?.as_deref())?;
+        self.put(passing.key().to_vec(), kv::sequence::encode(first + attribute_lists::PASSING_IDS));
         Ok(first)
     }
 

@@ -1,7 +1,8 @@
-//! The next table or index id. Both are drawn from this one sequence, so that an id never comes back.
+//! Ids that are handed out once: from where on they are free.
 //!
-//! Key: `0x03`. Value: format (u8, now 1), next id (u64). Written by apply with every table or index made; correctness
-//! depends on it.
+//! Key: `0x03` for tables and indexes, both drawn from one sequence; `0x61` for attribute lists that need not last. Value:
+//! format (u8, now 1), next free id (u64). Written by apply with every id given; correctness depends on it: an id once
+//! handed out, for however short a time, never gets another meaning.
 
 use bytes::Bytes;
 
@@ -10,11 +11,34 @@ use super::{Kind, Malformed};
 
 const FORMAT: u8 = 1;
 
-/// The first id ever given. Ids below are free for our own use.
-pub const FIRST: u64 = 16;
+/// One of the sequences.
+#[derive(Debug, Clone, Copy)]
+pub struct Sequence {
+    kind: Kind,
+    /// The first id ever given.
+    pub first: u64,
+}
 
-/// The record's key.
-pub const KEY: [u8; 1] = [Kind::Sequence as u8];
+/// Ids of tables and indexes. Those below are free for our own use.
+pub const TABLES: Sequence = Sequence { kind: Kind::Sequence, first: 16 };
+
+/// Ids of attribute lists that need not last: beyond any id that does.
+pub const PASSING_LISTS: Sequence = Sequence { kind: Kind::PassingLists, first: 1 << 32 };
+
+impl Sequence {
+    /// The record's key.
+    pub const fn key(self) -> [u8; 1] {
+        [self.kind as u8]
+    }
+
+    /// The next id of the record's value; without one, the first.
+    pub fn next(self, value: Option<&[u8]>) -> Result<u64, Malformed> {
+        let Some(value) = value else { return Ok(self.first) };
+        let mut reader = Reader::new(self.kind, value);
+        reader.format(FORMAT)?;
+        reader.u64()
+    }
+}
 
 /// The record's value.
 pub fn encode(next: u64) -> Bytes {
@@ -24,20 +48,18 @@ pub fn encode(next: u64) -> Bytes {
     bytes.into()
 }
 
-/// The next id of a value.
-pub fn decode(value: &[u8]) -> Result<u64, Malformed> {
-    let mut reader = Reader::new(Kind::Sequence, value);
-    reader.format(FORMAT)?;
-    reader.u64()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{decode, encode};
+    use super::{PASSING_LISTS, TABLES, encode};
 
     #[test]
-    fn the_sequence_round_trips() {
-        assert_eq!(decode(&encode(u64::MAX)), Ok(u64::MAX));
-        assert!(decode(&[9; 9]).is_err());
+    fn a_sequence_round_trips() {
+        for sequence in [TABLES, PASSING_LISTS] {
+            for next in [sequence.first, u64::MAX] {
+                assert_eq!(sequence.next(Some(&encode(next))), Ok(next));
+            }
+            assert_eq!(sequence.next(None), Ok(sequence.first));
+            assert!(sequence.next(Some(&[9; 9])).is_err());
+        }
     }
 }
