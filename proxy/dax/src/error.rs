@@ -220,7 +220,7 @@ fn read_reasons(
     let mut reasons: Vec<CancellationReason> = Vec::new();
     let mut elements = reader.array()?;
     while elements.more(reader)? {
-        let code = if reader.null()? { None } else { code_of(reader.text()?) };
+        let code = if reader.null()? { None } else { CancellationCode::from_name(reader.text()?) };
         let mut part = |reader: &mut Reader<'_>| match elements.more(reader)? {
             true => Ok(()),
             false => Err(malformed("a cancellation reason without all its parts")),
@@ -241,19 +241,6 @@ fn read_reasons(
         reasons.push(CancellationReason { code, message, item });
     }
     Ok(reasons)
-}
-
-fn code_of(name: &str) -> Option<CancellationCode> {
-    const ALL: [CancellationCode; 7] = [
-        CancellationCode::ConditionalCheckFailed,
-        CancellationCode::ItemCollectionSizeLimitExceeded,
-        CancellationCode::TransactionConflict,
-        CancellationCode::ProvisionedThroughputExceeded,
-        CancellationCode::ThrottlingError,
-        CancellationCode::ValidationError,
-        CancellationCode::DuplicateItem,
-    ];
-    ALL.into_iter().find(|code| code.name() == name)
 }
 
 #[cfg(test)]

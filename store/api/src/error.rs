@@ -114,6 +114,20 @@ impl CancellationCode {
             CancellationCode::DuplicateItem => "DuplicateItem",
         }
     }
+
+    /// The code of a name.
+    pub fn from_name(name: &str) -> Option<CancellationCode> {
+        const ALL: [CancellationCode; 7] = [
+            CancellationCode::ConditionalCheckFailed,
+            CancellationCode::ItemCollectionSizeLimitExceeded,
+            CancellationCode::TransactionConflict,
+            CancellationCode::ProvisionedThroughputExceeded,
+            CancellationCode::ThrottlingError,
+            CancellationCode::ValidationError,
+            CancellationCode::DuplicateItem,
+        ];
+        ALL.into_iter().find(|code| code.name() == name)
+    }
 }
 
 /// An error as the service would send it.

@@ -166,7 +166,7 @@ fn read_reasons(reader: &mut Reader<'_>) -> Result<Vec<CancellationReason>, Erro
         let mut reason = CancellationReason::default();
         reader.members(|reader, name| {
             match &*name {
-                "Code" => reason.code = reader.text()?.and_then(|code| code_of(&code)),
+                "Code" => reason.code = reader.text()?.and_then(|code| CancellationCode::from_name(&code)),
                 "Message" => reason.message = reader.string()?,
                 "Item" => reason.item = Some(codec::read_item(reader)?),
                 _ => reader.skip()?,
@@ -177,19 +177,6 @@ fn read_reasons(reader: &mut Reader<'_>) -> Result<Vec<CancellationReason>, Erro
         Ok(())
     })?;
     Ok(reasons)
-}
-
-fn code_of(name: &str) -> Option<CancellationCode> {
-    const ALL: [CancellationCode; 7] = [
-        CancellationCode::ConditionalCheckFailed,
-        CancellationCode::ItemCollectionSizeLimitExceeded,
-        CancellationCode::TransactionConflict,
-        CancellationCode::ProvisionedThroughputExceeded,
-        CancellationCode::ThrottlingError,
-        CancellationCode::ValidationError,
-        CancellationCode::DuplicateItem,
-    ];
-    ALL.into_iter().find(|code| code.name() == name)
 }
 
 #[cfg(test)]
