@@ -26,6 +26,32 @@ mod key {
 /// Most indexes that are read of one table; more than one can have.
 const INDEXES: usize = 64;
 
+/// Appends what each table consumed, each in the form that `write_one` has.
+pub(super) fn write_all(
+    out: &mut Vec<u8>,
+    capacity: &[ConsumedCapacity],
+    write_one: fn(&mut Vec<u8>, &ConsumedCapacity),
+) {
+    write::array(out, capacity.len());
+    capacity.iter().for_each(|each| write_one(out, each));
+}
+
+/// Reads what each table consumed; null is nothing.
+pub(super) fn read_all(
+    reader: &mut Reader<'_>,
+    read_one: impl Fn(&mut Reader<'_>) -> Result<Option<ConsumedCapacity>, Error>,
+) -> Result<Vec<ConsumedCapacity>, Error> {
+    let mut all = Vec::new();
+    if reader.null()? {
+        return Ok(all);
+    }
+    let mut elements = reader.array()?;
+    while elements.more(reader)? {
+        all.extend(read_one(reader)?);
+    }
+    Ok(all)
+}
+
 /// A number of units, which some clients write as an integer.
 fn read_units(reader: &mut Reader<'_>) -> Result<f64, Error> {
     match reader.kind()? {

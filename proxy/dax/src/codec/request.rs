@@ -8,8 +8,10 @@ mod items;
 mod pages;
 pub(crate) mod transactions;
 
+use api::expr::Projection;
 use api::{Error, ErrorKind, OpKind, Request};
 
+use super::expr;
 use super::frame::SERVICE;
 use super::item::{ListIds, ListNames};
 use super::method::Method;
@@ -77,6 +79,14 @@ pub(super) fn write_header(out: &mut Vec<u8>, method: Method) -> Result<(), Erro
     write::unsigned(out, u64::from(SERVICE));
     write::int(out, i64::from(id));
     Ok(())
+}
+
+/// Appends a projection, or null where there is none.
+fn write_option_projection(out: &mut Vec<u8>, projection: Option<&Projection>) {
+    match projection {
+        Some(projection) => write::wrapped(out, |out| expr::write_projection(out, projection)),
+        None => write::null(out),
+    }
 }
 
 pub(crate) fn not_on_this_wire(op: OpKind) -> Error {

@@ -3,38 +3,22 @@
 use std::sync::Arc;
 
 use api::op::{
-    BatchGetItemInput, BatchGetItemOutput, BatchWriteItemOutput, ConsumedCapacity, ItemCollectionMetrics,
-    TableKeys,
+    BatchGetItemInput, BatchGetItemOutput, BatchWriteItemOutput, ItemCollectionMetrics, TableKeys,
 };
 use api::{Error, ItemBody, TableName};
 
 use super::fields::{write_key_of_body, write_one};
 use super::mismatched;
 use crate::cbor::{Reader, write};
-use crate::codec::capacity::{read_collection, read_plain, write_collection, write_plain};
+use crate::codec::capacity::{
+    read_all, read_collection, read_plain, write_all, write_collection, write_plain,
+};
 use crate::codec::item::{ListIds, ListNames, read_item, read_projected};
 use crate::codec::key::{read_key, write_key};
 use crate::codec::malformed;
 use crate::codec::question::ItemsOf;
 use crate::codec::request::batches::{read_one, read_writes, write_writes};
 use crate::codec::schema::{FindSchema, Schema};
-
-fn write_capacities(out: &mut Vec<u8>, capacity: &[ConsumedCapacity]) {
-    write::array(out, capacity.len());
-    capacity.iter().for_each(|each| write_plain(out, each));
-}
-
-fn read_capacities(reader: &mut Reader<'_>) -> Result<Vec<ConsumedCapacity>, Error> {
-    let mut all = Vec::new();
-    if reader.null()? {
-        return Ok(all);
-    }
-    let mut elements = reader.array()?;
-    while elements.more(reader)? {
-        all.extend(read_plain(reader)?);
-    }
-    Ok(all)
-}
 
 /// Appends item collections by table. Errors: metrics of a table that was not asked.
 pub(super) fn write_collections(
@@ -111,7 +95,7 @@ pub(super) fn write_get(
             write::wrapped(out, |out| write_key(out, of.schema.key(), key))?;
         }
     }
-    write_capacities(out, &output.capacity);
+    write_all(out, &output.capacity, write_plain);
     Ok(())
 }
 
@@ -174,7 +158,7 @@ pub(super) fn read_get(
     if parts.more(reader)? {
         return Err(malformed("an answer to a batch of too many parts"));
     }
-    let capacity = read_capacities(reader)?;
+    let capacity = read_all(reader, read_plain)?;
     Ok(BatchGetItemOutput { responses, unprocessed, capacity })
 }
 
@@ -190,7 +174,7 @@ pub(super) fn write_write(
         write::text(out, table.as_str());
         write_writes(out, schema, writes, lists)?;
     }
-    write_capacities(out, &output.capacity);
+    write_all(out, &output.capacity, write_plain);
     write_collections(out, asked, &output.collections)
 }
 
@@ -210,7 +194,7 @@ pub(super) fn read_write(
         })?;
         unprocessed.push((schema.name().clone(), writes));
     }
-    let capacity = read_capacities(reader)?;
+    let capacity = read_all(reader, read_plain)?;
     let collections = read_collections(reader, schemas)?;
     Ok(BatchWriteItemOutput { unprocessed, capacity, collections })
 }

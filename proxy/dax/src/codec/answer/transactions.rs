@@ -2,35 +2,18 @@
 
 use std::sync::Arc;
 
-use api::op::{ConsumedCapacity, TransactGetItemsInput, TransactGetItemsOutput, TransactWriteItemsOutput};
+use api::op::{TransactGetItemsInput, TransactGetItemsOutput, TransactWriteItemsOutput};
 use api::{Error, ItemBody};
 
 use super::batches::{read_collections, write_collections};
 use super::fields::write_one;
 use super::mismatched;
 use crate::cbor::{FRAME_DEPTH, Reader, write};
-use crate::codec::capacity::{read_extended, write_extended};
+use crate::codec::capacity::{read_all, read_extended, write_all, write_extended};
 use crate::codec::item::{ListIds, ListNames, read_item, read_projected};
 use crate::codec::malformed;
 use crate::codec::question::ItemsOf;
 use crate::codec::schema::{FindSchema, Schema};
-
-fn write_capacities(out: &mut Vec<u8>, capacity: &[ConsumedCapacity]) {
-    write::array(out, capacity.len());
-    capacity.iter().for_each(|each| write_extended(out, each));
-}
-
-fn read_capacities(reader: &mut Reader<'_>) -> Result<Vec<ConsumedCapacity>, Error> {
-    let mut all = Vec::new();
-    if reader.null()? {
-        return Ok(all);
-    }
-    let mut elements = reader.array()?;
-    while elements.more(reader)? {
-        all.push(read_extended(reader)?);
-    }
-    Ok(all)
-}
 
 pub(super) fn write_get(
     out: &mut Vec<u8>,
@@ -49,7 +32,7 @@ pub(super) fn write_get(
             None => write::null(out),
         }
     }
-    write_capacities(out, &output.capacity);
+    write_all(out, &output.capacity, write_extended);
     Ok(())
 }
 
@@ -77,7 +60,7 @@ pub(super) fn read_get(
     if items.len() != input.gets.len() || !parts.more(reader)? {
         return Err(bad());
     }
-    let capacity = read_capacities(reader)?;
+    let capacity = read_all(reader, |reader| read_extended(reader).map(Some))?;
     if parts.more(reader)? {
         return Err(malformed("an answer to a transaction of too many parts"));
     }
@@ -92,7 +75,7 @@ pub(super) fn write_write(
     write::array(out, 3);
     // Responses of the actions; there are none, and one client reads no more than this head.
     write::array(out, 0);
-    write_capacities(out, &output.capacity);
+    write_all(out, &output.capacity, write_extended);
     write_collections(out, asked, &output.collections)
 }
 
@@ -108,7 +91,7 @@ pub(super) fn read_write(
     part(reader, true)?;
     reader.raw(FRAME_DEPTH)?;
     part(reader, true)?;
-    let capacity = read_capacities(reader)?;
+    let capacity = read_all(reader, |reader| read_extended(reader).map(Some))?;
     part(reader, true)?;
     let collections = read_collections(reader, schemas)?;
     part(reader, false)?;

@@ -3,6 +3,7 @@
 use api::op::{BatchGetItemInput, BatchWrite, BatchWriteItemInput, TableKeys};
 use api::{Error, Item, Request, TableName, limits};
 
+use super::write_option_projection;
 use crate::cbor::{Reader, write};
 use crate::codec::expr::{self, read_projection};
 use crate::codec::item::{ListIds, ListNames, read_item, write_tree};
@@ -90,10 +91,7 @@ pub(super) fn write_get(
         write::text(out, table.table.as_str());
         write::array(out, 3);
         write::boolean(out, table.consistent);
-        match &table.projection {
-            Some(projection) => write::wrapped(out, |out| expr::write_projection(out, projection)),
-            None => write::null(out),
-        }
+        write_option_projection(out, table.projection.as_ref());
         write::array(out, table.keys.len());
         for key in &table.keys {
             write::wrapped(out, |out| write_key(out, schema.key(), key))?;

@@ -2,7 +2,8 @@
 
 use api::expr::{Condition, ExpressionKind, Update};
 use api::op::{
-    DeleteItemInput, GetItemInput, PutItemInput, ReturnOld, ReturnOnFailure, ReturnValues, UpdateItemInput,
+    DeleteItemInput, GetItemInput, PutItemInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics,
+    ReturnOld, ReturnOnFailure, ReturnValues, UpdateItemInput,
 };
 use api::{Error, Request};
 
@@ -101,12 +102,8 @@ pub(super) fn write_put(
     let schema = schemas(input.table.as_str())?;
     write_table_and_key(out, &schema, &input.item)?;
     write::wrapped(out, |out| write_tree(out, schema.key(), &input.item, lists));
-    let mut options = OptionsWriter::open(out);
-    write_return_old(&mut options, input.return_values);
-    options.capacity(input.return_capacity);
-    options.collection(input.return_collection);
-    write_option_condition(&mut options, input.condition.as_ref());
-    options.close();
+    let condition = input.condition.as_ref();
+    write_options(out, input.return_values, input.return_capacity, input.return_collection, condition);
     Ok(())
 }
 
@@ -134,12 +131,8 @@ pub(super) fn write_delete(
     schemas: FindSchema<'_>,
 ) -> Result<(), Error> {
     write_table_and_key(out, &schemas(input.table.as_str())?, &input.key)?;
-    let mut options = OptionsWriter::open(out);
-    write_return_old(&mut options, input.return_values);
-    options.capacity(input.return_capacity);
-    options.collection(input.return_collection);
-    write_option_condition(&mut options, input.condition.as_ref());
-    options.close();
+    let condition = input.condition.as_ref();
+    write_options(out, input.return_values, input.return_capacity, input.return_collection, condition);
     Ok(())
 }
 
@@ -223,6 +216,22 @@ fn write_return_old(options: &mut OptionsWriter<'_>, asked: ReturnOld) {
 fn read_option_condition(options: &Options<'_>) -> Result<Option<Condition>, Error> {
     let room = &mut expr::room_of_request();
     options.condition.map(|bytes| read_condition(ExpressionKind::Condition, bytes, room)).transpose()
+}
+
+/// Appends the options of PutItem or DeleteItem.
+fn write_options(
+    out: &mut Vec<u8>,
+    return_values: ReturnOld,
+    return_capacity: ReturnConsumedCapacity,
+    return_collection: ReturnItemCollectionMetrics,
+    condition: Option<&Condition>,
+) {
+    let mut options = OptionsWriter::open(out);
+    write_return_old(&mut options, return_values);
+    options.capacity(return_capacity);
+    options.collection(return_collection);
+    write_option_condition(&mut options, condition);
+    options.close();
 }
 
 fn write_option_condition(options: &mut OptionsWriter<'_>, condition: Option<&Condition>) {

@@ -7,6 +7,7 @@ use api::op::{
 };
 use api::{Error, Item, Request, limits};
 
+use super::write_option_projection;
 use crate::cbor::{FRAME_DEPTH, Reader, write};
 use crate::codec::expr::{self, read_condition, read_projection, read_update};
 use crate::codec::item::{ListIds, ListNames, read_item, write_tree};
@@ -129,10 +130,7 @@ pub(super) fn write_get(
     }
     write::array(out, input.gets.len());
     for get in &input.gets {
-        match &get.projection {
-            Some(projection) => write::wrapped(out, |out| expr::write_projection(out, projection)),
-            None => write::null(out),
-        }
+        write_option_projection(out, get.projection.as_ref());
     }
     let mut options = OptionsWriter::open(out);
     options.capacity(input.return_capacity);
