@@ -33,6 +33,7 @@ pub use signing::Credentials;
 
 use crate::cbor::Reader;
 use crate::codec::handshake::{self, Endpoint, Preamble};
+use crate::codec::layering::Layering;
 use crate::codec::method::Method;
 use crate::codec::request::not_on_this_wire;
 use crate::error::{read_codes, read_error};
@@ -289,8 +290,12 @@ impl Wiring {
             Err(late) => return Err(Failed::not_sent(&late)),
         };
         let mut preamble = Vec::new();
-        Preamble { session: self.session.to_vec(), user_agent: Some(USER_AGENT.to_owned()) }
-            .write(&mut preamble);
+        Preamble {
+            layering: Layering::Plain,
+            session: self.session.to_vec(),
+            user_agent: Some(USER_AGENT.to_owned()),
+        }
+        .write(&mut preamble);
         Ok(Link::new(io, preamble, self.settings.pipelining > 1))
     }
 

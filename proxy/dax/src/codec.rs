@@ -1,7 +1,7 @@
 //! Requests and answers as frames of this wire, both ways. A server reads requests and writes answers, a client the other way
 //! round; both use the same rooms, so that what one writes the other reads.
 //!
-//! [`frame`] finds where a frame ends; [`method`] is what may be asked; [`handshake`] the wire's own methods; [`request`] and
+//! [`frame`] finds where a frame ends, [`layering`] is what stands around answers; [`method`] is what may be asked; [`handshake`] the wire's own methods; [`request`] and
 //! [`answer`] those of the API, [`question`] what an answer leans on; [`item`], [`key`], [`value`], [`number`], [`expr`] the
 //! parts they are made of. Errors have a room of their own, [`crate::error`].
 //!
@@ -15,6 +15,7 @@ pub mod frame;
 pub mod handshake;
 pub mod item;
 pub mod key;
+pub mod layering;
 pub mod method;
 pub mod number;
 mod options;

@@ -8,6 +8,7 @@ use api::limits::{ATTRIBUTE_NAME_BYTES, ITEM_BYTES};
 use api::schema::{KeyAttribute, KeySchema};
 use api::value::ValueType;
 
+use super::layering::Layering;
 use super::malformed;
 use super::method::Method;
 use super::options::utf8;
@@ -19,13 +20,15 @@ use crate::cbor::{CborError, FRAME_DEPTH, Kind, Reader, write};
 const MAGIC: &str = "J7yne5G";
 /// The magic as it is sent, with its head.
 const BEGINNING: &[u8; 8] = b"\x67J7yne5G";
-/// The one layering and the one client mode that are ever sent.
-const PLAIN: u8 = 0;
+/// The one client mode that is ever sent.
+const CLIENT_MODE: u8 = 0;
 const USER_AGENT: &str = "UserAgent";
 
 /// How a connection begins. Nothing is answered to it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Preamble {
+    /// What answers are to stand behind.
+    pub layering: Layering,
     /// Marks the generation of a client's pool; for the client's own use.
     pub session: Vec<u8>,
     /// Name and version of the client.
@@ -53,7 +56,7 @@ impl Preamble {
     /// Appends the five values.
     pub fn write(&self, out: &mut Vec<u8>) {
         write::text(out, MAGIC);
-        write::unsigned(out, u64::from(PLAIN));
+        write::unsigned(out, self.layering.number());
         write::bytes(out, &self.session);
         match &self.user_agent {
             Some(agent) => {
@@ -63,7 +66,7 @@ impl Preamble {
             }
             None => write::map(out, 0),
         }
-        write::unsigned(out, u64::from(PLAIN));
+        write::unsigned(out, u64::from(CLIENT_MODE));
     }
 
     /// Whether a connection that begins with these bytes may be one of this wire. Tells another protocol by its first bytes,
@@ -78,10 +81,8 @@ impl Preamble {
         if reader.text() != Ok(MAGIC) {
             return Err(PreambleError::NotDax);
         }
-        match reader.int_as::<i64>()? {
-            layering if layering != i64::from(PLAIN) => return Err(PreambleError::Layering(layering)),
-            _ => {}
-        }
+        let number = reader.int_as()?;
+        let layering = Layering::from_number(number).ok_or(PreambleError::Layering(number))?;
         let session = match reader.kind()? {
             Kind::Bytes => reader.bytes()?.to_vec(),
             Kind::Text => reader.text()?.as_bytes().to_vec(),
@@ -103,11 +104,11 @@ impl Preamble {
             }
         }
         match reader.int_as::<i64>()? {
-            mode if mode != i64::from(PLAIN) => return Err(PreambleError::ClientMode(mode)),
+            mode if mode != i64::from(CLIENT_MODE) => return Err(PreambleError::ClientMode(mode)),
             _ => {}
         }
         reader.end()?;
-        Ok(Preamble { session, user_agent })
+        Ok(Preamble { layering, session, user_agent })
     }
 }
 

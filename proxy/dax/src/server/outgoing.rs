@@ -13,6 +13,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 
 use super::load::FrameBytes;
+use crate::codec::layering::{Layering, header};
 
 /// Answers to pipelined requests gathered before they are written.
 const GATHERED_BYTES: usize = 64 * 1024;
@@ -22,6 +23,9 @@ const KEPT_BYTES: usize = 64 * 1024;
 /// Answers on their way out.
 pub(super) struct Outgoing<'a> {
     bytes: Vec<u8>,
+    /// Where the answer begins that is not complete yet.
+    begun: usize,
+    layering: Layering,
     charged: FrameBytes<'a>,
     timeout: Duration,
 }
@@ -29,10 +33,24 @@ pub(super) struct Outgoing<'a> {
 impl<'a> Outgoing<'a> {
     /// Nothing yet. What waits is charged to `charged`.
     pub(super) const fn new(charged: FrameBytes<'a>, timeout: Duration) -> Outgoing<'a> {
-        Outgoing { bytes: Vec::new(), charged, timeout }
+        Outgoing { bytes: Vec::new(), begun: 0, layering: Layering::Plain, charged, timeout }
     }
 
-    /// Where the next answer is appended.
+    /// Notes what the client wants its answers to stand behind.
+    pub(super) const fn stand_behind(&mut self, layering: Layering) {
+        self.layering = layering;
+    }
+
+    /// Says that what was appended is the whole answer; where nothing was, there is none.
+    pub(super) fn complete(&mut self) {
+        let answer_bytes = self.bytes.len() - self.begun;
+        if self.layering == Layering::Headed && answer_bytes > 0 {
+            self.bytes.splice(self.begun..self.begun, header(answer_bytes));
+        }
+        self.begun = self.bytes.len();
+    }
+
+    /// Where the next answer is appended. [`Outgoing::complete`] ends it.
     pub(super) const fn end(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
@@ -80,6 +98,7 @@ impl<'a> Outgoing<'a> {
         }
         self.charged.release();
         self.bytes.clear();
+        self.begun = 0;
         if self.bytes.capacity() > KEPT_BYTES {
             self.bytes = Vec::new();
         }

@@ -72,10 +72,13 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
     loop {
         match scanner.next(&buffer[start..end]) {
             Ok(Some(Frame::Preamble { bytes })) => {
-                if let Err(why) = Preamble::read(&buffer[start..start + bytes]) {
-                    tracing::debug!(%why, "a connection is not one of DAX");
-                    inner.surroundings.malformed_frame();
-                    return Ok(());
+                match Preamble::read(&buffer[start..start + bytes]) {
+                    Ok(preamble) => out.stand_behind(preamble.layering),
+                    Err(why) => {
+                        tracing::debug!(%why, "a connection is not one of DAX");
+                        inner.surroundings.malformed_frame();
+                        return Ok(());
+                    }
                 }
                 start += bytes;
                 waiting = Waiting::Request;
@@ -105,6 +108,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                         answer::finish(inner, &mut connection, asked, result, out.end()).await;
                     }
                 }
+                out.complete();
                 start += bytes;
                 waiting = Waiting::Request;
                 served = served.wrapping_add(1);
@@ -134,6 +138,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 }
                 if !make_room(&mut buffer, &mut start, &mut end, &scanner, &mut held) {
                     answer::fail(out.end(), &answer::throttled(), connection.next_request_id());
+                    out.complete();
                     out.flush(&mut io).await?;
                     return linger(io).await;
                 }
@@ -153,6 +158,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 tracing::debug!(%error, "what arrived is no frame");
                 if waiting != Waiting::Preamble {
                     answer::fail(out.end(), &refused(error), connection.next_request_id());
+                    out.complete();
                     out.flush(&mut io).await?;
                 }
                 return linger(io).await;

@@ -1,6 +1,7 @@
 //! The front over a pipe and a small store, byte by byte where the wire says so.
 
 mod bad_input;
+mod headed;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -435,7 +436,7 @@ async fn what_has_no_end_is_answered_and_the_connection_closed() {
     }
     // What does not even begin as a connection of this wire is told nothing.
     for bytes in
-        ["474554202f20485454502f312e31", "674a37796e65354800f6a000", "674a37796e65354701f6a000", "ff"]
+        ["474554202f20485454502f312e31", "674a37796e65354800f6a000", "674a37796e65354702f6a000", "ff"]
     {
         let front = front();
         let mut peer = front.connect();

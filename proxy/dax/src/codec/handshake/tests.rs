@@ -8,6 +8,11 @@ use crate::codec::tests::{hex, unhex};
 fn the_preambles_of_all_clients_are_read() {
     for (bytes, session, agent) in [
         (
+            "674a37796e65354701f6a169557365724167656e74764461784a6176615632436c69656e742d322e302e313000",
+            0,
+            Some("DaxJavaV2Client-2.0.10"),
+        ),
+        (
             "674a37796e6535470050691d658d092003957510be13ce679143a169557365724167656e7475446178507974686f6e436c69656e742d322e312e3000",
             16,
             Some("DaxPythonClient-2.1.0"),
@@ -29,7 +34,8 @@ fn the_preambles_of_all_clients_are_read() {
 #[test]
 fn a_preamble_is_read_back_as_it_was_written() {
     for user_agent in [None, Some("Forebay-1".to_owned())] {
-        let preamble = Preamble { session: vec![7; 16], user_agent };
+        let layering = if user_agent.is_some() { Layering::Headed } else { Layering::Plain };
+        let preamble = Preamble { layering, session: vec![7; 16], user_agent };
         let mut out = Vec::new();
         preamble.write(&mut out);
         assert_eq!(FrameScanner::new().next(&out), Ok(Some(Frame::Preamble { bytes: out.len() })));
@@ -42,7 +48,8 @@ fn what_is_no_preamble_is_told_apart() {
     for (bytes, error) in [
         ("674a37796e65354800f6a000", PreambleError::NotDax),
         ("0000f6a000", PreambleError::NotDax),
-        ("674a37796e65354701f6a000", PreambleError::Layering(1)),
+        ("674a37796e65354702f6a000", PreambleError::Layering(2)),
+        ("674a37796e65354720f6a000", PreambleError::Layering(-1)),
         ("674a37796e65354700f6a001", PreambleError::ClientMode(1)),
     ] {
         assert_eq!(Preamble::read(&unhex(bytes)), Err(error), "{bytes}");
