@@ -355,8 +355,9 @@ fn every_captured_exchange_is_read_and_written_again() {
     println!("requests: {requests:?}; answers: {answers:?}; in another form: {other_forms:?}");
     assert_eq!(captures.len(), 172);
     // Requests in another form: options in a client's own order or left out, texts sent twice, numbers as floats. Answers:
-    // places of an index in another order, and attribute lists of an update or numbers of a set.
+    // places of an index in another order, attribute lists of an update or numbers of a set, and the two maps that only the
+    // Java client, which nobody captured, insists to have in the indefinite form.
     assert_eq!(requests, Count { to_the_byte: 96, same_value: 76, not_written: 0 });
     // Four preambles and four claims have no answer.
-    assert_eq!(answers, Count { to_the_byte: 149, same_value: 13, not_written: 2 });
+    assert_eq!(answers, Count { to_the_byte: 143, same_value: 19, not_written: 2 });
 }

@@ -8,7 +8,8 @@
 //! | transactions | an array of two or three |
 //!
 //! What is written is the least that every client takes: no field that its operation does not have, definite lengths but for
-//! the field map, and no null where a field can be left out.
+//! the field map, the map of a part of an item and that of a transaction's capacity, which the Java client takes in no other
+//! form, and no null where a field can be left out.
 
 mod batches;
 mod fields;

@@ -118,19 +118,12 @@ fn read_indexes(
     Ok(indexes)
 }
 
-/// Appends the extended form.
+/// Appends the extended form. Its map is indefinite, those in it are not: the Java client takes no others.
 pub(super) fn write_extended(out: &mut Vec<u8>, capacity: &ConsumedCapacity) {
-    let total = &capacity.total;
-    let parts = 2
-        + usize::from(total.read_units.is_some())
-        + usize::from(total.write_units.is_some())
-        + usize::from(capacity.own.is_some())
-        + usize::from(!capacity.global.is_empty())
-        + usize::from(!capacity.local.is_empty());
-    write::map(out, parts);
+    write::open_map(out);
     write::unsigned(out, key::TABLE_NAME);
     write::text(out, &capacity.table);
-    write_parts(out, total);
+    write_parts(out, &capacity.total);
     if let Some(own) = &capacity.own {
         write::unsigned(out, key::TABLE);
         write_units_map(out, own);
@@ -145,6 +138,7 @@ pub(super) fn write_extended(out: &mut Vec<u8>, capacity: &ConsumedCapacity) {
             }
         }
     }
+    write::close(out);
 }
 
 fn write_units_map(out: &mut Vec<u8>, units: &Capacity) {

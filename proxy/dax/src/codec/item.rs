@@ -138,15 +138,17 @@ pub fn read_item(bytes: &[u8], mut item: Item, lists: &mut ListNames<'_>) -> Res
     Ok(item)
 }
 
-/// Appends the content of a part of an item: the id of a list of just its names, and every value by its place.
+/// Appends the content of a part of an item: the id of a list of just its names, and every value by its place. The map is of
+/// the indefinite form: the Java client takes no other here, all others take both.
 pub fn write_part(out: &mut Vec<u8>, item: &Item, lists: &mut ListIds<'_>) {
     let names: Vec<&str> = item.0.keys().map(String::as_str).collect();
     write::unsigned(out, lists.id(&names).0);
-    write::map(out, item.0.len());
+    write::open_map(out);
     for (place, value) in item.0.values().enumerate() {
         write::unsigned(out, place as u64);
         write_value(out, value);
     }
+    write::close(out);
 }
 
 /// Reads the content of a part of an item.

@@ -95,10 +95,10 @@ fn a_part_names_places_of_its_list() {
     let part = Item::new().with("v", text("x")).with("w", text("y"));
     let mut out = Vec::new();
     write_part(&mut out, &part, &mut ListIds::new(&ids));
-    assert_eq!(hex(&out), "03a2006178016179");
+    assert_eq!(hex(&out), "03bf006178016179ff");
     assert_eq!(read_part(&out, &mut ListNames::new(&names)).unwrap(), part);
-    // A list of more names than the part has will do, and so will an indefinite map.
-    let read = read_part(&[0x03, 0xBF, 0x01, 0x61, b'y', 0xFF], &mut ListNames::new(&names));
+    // A list of more names than the part has will do, and so will a map of a known length.
+    let read = read_part(&[0x03, 0xA1, 0x01, 0x61, b'y'], &mut ListNames::new(&names));
     assert_eq!(read.unwrap(), Item::new().with("w", text("y")));
     assert!(read_part(&[0x03, 0xA1, 0x02, 0x00], &mut ListNames::new(&names)).is_err());
 }
