@@ -7,11 +7,12 @@
 //! Bounded, because names may come from data: [`Demand::Answer`], a list that the node itself wants for an answer, is
 //! refused early, since the node has another way; [`Demand::Client`] has the rest for itself.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 
 use api::limits;
 use api::{Error, ErrorKind};
+use hashbrown::HashTable;
 use parking_lot::RwLock;
 
 /// The names of a list, in its order.
@@ -23,7 +24,7 @@ pub const FIRST_ID: u64 = 2;
 pub const LISTS_MAX: usize = 65_536;
 /// Most bytes of names, with [`NAME_OVERHEAD_BYTES`] for each. Unit: bytes.
 pub const LISTS_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// What a name costs in memory besides its bytes, twice kept. Unit: bytes.
+/// What a name costs in memory besides its bytes. Unit: bytes.
 const NAME_OVERHEAD_BYTES: usize = 32;
 /// How many ids that need not last a node takes at a time.
 pub const PASSING_IDS: u64 = 1 << 20;
@@ -46,15 +47,28 @@ pub struct AttributeLists {
 
 #[derive(Debug, Default)]
 struct Known {
-    ids: HashMap<Names, u64>,
+    // Where in `lists` the names of a hash stand: names are found as they are borrowed, whatever owns them.
+    places: HashTable<usize>,
+    // Names may come from whoever writes, so their hashes must not be foreseeable.
+    hasher: RandomState,
     lists: Vec<Names>,
     bytes: usize,
 }
 
+fn hash<S: AsRef<str>>(hasher: &RandomState, names: &[S]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    names.iter().for_each(|name| name.as_ref().hash(&mut hasher));
+    hasher.finish()
+}
+
 impl AttributeLists {
     /// The id of these names in this order.
-    pub fn id(&self, names: &[String]) -> Option<u64> {
-        self.known.read().ids.get(names).copied()
+    pub fn id<S: AsRef<str>>(&self, names: &[S]) -> Option<u64> {
+        let known = self.known.read();
+        let is_same =
+            |at: &usize| known.lists[*at].iter().map(String::as_str).eq(names.iter().map(AsRef::as_ref));
+        let at = known.places.find(hash(&known.hasher, names), is_same)?;
+        Some(FIRST_ID + *at as u64)
     }
 
     /// The names of an id.
@@ -94,10 +108,10 @@ impl AttributeLists {
     /// Shows a list that is committed. Ids come one after another.
     pub(crate) fn show(&self, names: Names) {
         let mut known = self.known.write();
-        let id = FIRST_ID + known.lists.len() as u64;
-        known.bytes += weight(&names);
-        known.ids.insert(Arc::clone(&names), id);
-        known.lists.push(names);
+        let Known { places, hasher, lists, bytes } = &mut *known;
+        *bytes += weight(&names);
+        places.insert_unique(hash(hasher, &names), lists.len(), |at| hash(hasher, &lists[*at]));
+        lists.push(names);
     }
 }
 
@@ -143,6 +157,8 @@ mod tests {
         assert_eq!(lists.id(&names("b a")), Some(3));
         assert_eq!(lists.id(&names("a")), None);
         assert_eq!(lists.names(3), Some(names("b a")));
+        assert_eq!(lists.id(&["ab"]), None);
+        assert_eq!(lists.id(&["b", "a"]), Some(3));
         for unknown in [0, 1, 4, u64::MAX] {
             assert_eq!(lists.names(unknown), None);
         }

@@ -28,7 +28,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::apply::{Applier, Outcome, Reply, too_stale};
-use crate::attribute_lists::{AttributeLists, Demand, Names};
+use crate::attribute_lists::{self, AttributeLists, Demand, Names};
 use crate::command::{Body, Command};
 use crate::db::memory::MemoryDb;
 use crate::db::{DbLogDisk, ScanSource, SharedDb, WritePressure};
@@ -170,8 +170,14 @@ impl Embedded {
         names: Names,
         demand: Demand,
     ) -> Result<u64, Error> {
-        if let Some(id) = self.attribute_lists().id(&names) {
+        let lists = self.attribute_lists();
+        if let Some(id) = lists.id(&names) {
             return Ok(id);
+        }
+        // Said again where the command is applied, but a registry that is full stays so: that needs no entry in the log.
+        attribute_lists::check(&names)?;
+        if lists.next_id(&names, demand, &[]).is_none() {
+            return Err(attribute_lists::full(lists.len()));
         }
         self.core.draw(cx, Body::DefineAttributeList { names, demand }).await
     }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use socket2::TcpKeepalive;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::sync::mpsc;
@@ -26,6 +27,13 @@ use crate::socket::{Socket, Traffic};
 pub const HANDOVER_QUEUE: usize = 256;
 /// The pause after a failure to accept, such as running out of file descriptors, so that it does not spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Silence after which the kernel asks whether a peer is still there. Some protocols never close an idle connection, so
+/// this is what tells of one whose peer is gone.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+/// How often the kernel asks again.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
+/// Questions without an answer after which the connection is given up.
+const KEEPALIVE_PROBES: u32 = 4;
 /// How often a drain looks whether the last connection has closed.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
 
@@ -36,18 +44,10 @@ struct Worker {
     open: Arc<AtomicUsize>,
 }
 
-/// What one front allows and counts.
-#[derive(Debug, Clone)]
-pub struct FrontLimits {
-    /// The value of the label `protocol` in metrics.
-    pub protocol: &'static str,
-    /// Open connections of this front; one more is closed as soon as it is accepted, and counted.
-    pub max_connections: usize,
-}
-
 /// The worker threads and the acceptor.
 pub struct Fronts {
     workers: Arc<[Worker]>,
+    max_connections: usize,
     acceptor: Handle,
     registry: Registry,
     shutdown: Shutdown,
@@ -62,10 +62,16 @@ impl std::fmt::Debug for Fronts {
 }
 
 impl Fronts {
-    /// Starts `workers` threads (at least one) and the acceptor. Accepting ends when `shutdown` is triggered.
+    /// Starts `workers` threads (at least one) and the acceptor. Of all fronts together `max_connections` may be open; one
+    /// more is closed as soon as it is accepted, and counted. Accepting ends when `shutdown` is triggered.
     ///
     /// Errors: the operating system refuses a thread or a runtime.
-    pub fn start(workers: usize, registry: Registry, shutdown: Shutdown) -> io::Result<Self> {
+    pub fn start(
+        workers: usize,
+        max_connections: usize,
+        registry: Registry,
+        shutdown: Shutdown,
+    ) -> io::Result<Self> {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let mut threads = Vec::new();
         let mut started = Vec::new();
@@ -96,7 +102,7 @@ impl Fronts {
                 .name("acceptor".to_owned())
                 .spawn(move || runtime.block_on(until_stopped(stopped)))?,
         );
-        Ok(Fronts { workers: started.into(), acceptor, registry, shutdown, threads, stop })
+        Ok(Fronts { workers: started.into(), max_connections, acceptor, registry, shutdown, threads, stop })
     }
 
     /// The number of worker threads.
@@ -106,14 +112,15 @@ impl Fronts {
 
     /// Connections open now, over all fronts.
     pub fn open_connections(&self) -> usize {
-        self.workers.iter().map(|worker| worker.open.load(Ordering::Acquire)).sum()
+        open_connections(&self.workers)
     }
 
     /// Serves what arrives at `listener` with `handler`, which is called on the worker's thread for each connection; the connection is
-    /// open until its future ends. No delay is set on the socket, and its bytes are counted. Returns at once.
+    /// open until its future ends. No delay and keepalive are set on the socket, and its bytes are counted, under `protocol` as the
+    /// metrics' label of that name. Returns at once.
     ///
     /// Errors: the listener cannot be made non-blocking or cannot be registered.
-    pub fn serve<H, F>(&self, listener: StdListener, limits: FrontLimits, handler: H) -> io::Result<()>
+    pub fn serve<H, F>(&self, listener: StdListener, protocol: &'static str, handler: H) -> io::Result<()>
     where
         H: Fn(Socket, SocketAddr) -> F + Clone + Send + 'static,
         F: Future<Output = ()> + 'static,
@@ -123,13 +130,14 @@ impl Fronts {
             let _entered = self.acceptor.enter();
             TcpListener::from_std(listener)?
         };
-        let label = [("protocol", limits.protocol)];
+        let label = [("protocol", protocol)];
         let front = Front {
-            limits: limits.clone(),
+            protocol,
+            max_connections: self.max_connections,
             open: self.registry.gauge(names::CLIENT_CONNECTIONS, &label),
             refused: self.registry.counter(names::CONNECTIONS_REFUSED, &label),
             failed: self.registry.counter(names::ACCEPT_ERRORS, &label),
-            traffic: Traffic::of(&self.registry, limits.protocol),
+            traffic: Traffic::of(&self.registry, protocol),
             workers: self.workers.clone(),
         };
         let shutdown = self.shutdown.clone();
@@ -204,9 +212,14 @@ async fn work(mut queue: mpsc::Receiver<Job>, stopped: tokio::sync::watch::Recei
     }
 }
 
+fn open_connections(workers: &[Worker]) -> usize {
+    workers.iter().map(|worker| worker.open.load(Ordering::Acquire)).sum()
+}
+
 /// One listener with its bounds and counts.
 struct Front {
-    limits: FrontLimits,
+    protocol: &'static str,
+    max_connections: usize,
     open: Gauge,
     refused: Counter,
     failed: Counter,
@@ -225,18 +238,19 @@ impl Front {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     self.failed.increment();
-                    tracing::warn!(%error, protocol = self.limits.protocol, "cannot accept a connection");
+                    tracing::warn!(%error, protocol = self.protocol, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
-            if self.open.value() >= i64::try_from(self.limits.max_connections).unwrap_or(i64::MAX) {
+            // All listeners share this thread, so nothing is accepted between the look and the count.
+            if open_connections(&self.workers) >= self.max_connections {
                 self.refused.increment();
                 continue;
             }
             if let Err(error) = self.hand_over(stream, peer, handler.clone()).await {
                 self.failed.increment();
-                tracing::warn!(%error, %peer, protocol = self.limits.protocol, "a new connection was lost");
+                tracing::warn!(%error, %peer, protocol = self.protocol, "a new connection was lost");
             }
         }
     }
@@ -247,6 +261,7 @@ impl Front {
         F: Future<Output = ()> + 'static,
     {
         stream.set_nodelay(true)?;
+        socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
         // Taken off the acceptor's reactor: it must wake on the thread that serves it.
         let stream = stream.into_std()?;
         let worker = self
@@ -269,6 +284,13 @@ impl Front {
         });
         worker.jobs.send(job).await.map_err(|_| io::Error::other(WorkerGone))
     }
+}
+
+const fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_EVERY)
+        .with_retries(KEEPALIVE_PROBES)
 }
 
 /// A connection's place in its worker's count, given back when dropped.
@@ -329,13 +351,14 @@ mod tests {
     fn echoing(workers: usize, max_connections: usize) -> (Fronts, SocketAddr, Shutdown, Served, Registry) {
         let registry = Registry::new();
         let shutdown = Shutdown::new(Duration::from_millis(200));
-        let fronts = Fronts::start(workers, registry.clone(), shutdown.clone()).expect("starts");
+        let fronts =
+            Fronts::start(workers, max_connections, registry.clone(), shutdown.clone()).expect("starts");
         let listener = StdListener::bind("127.0.0.1:0").expect("binds");
         let address = listener.local_addr().expect("bound");
         let served = Served::default();
         let note = served.clone();
         fronts
-            .serve(listener, FrontLimits { protocol: "test", max_connections }, move |stream, _| {
+            .serve(listener, "test", move |stream, _| {
                 note.note();
                 // Not Send, to prove that it need not be.
                 let local = std::rc::Rc::new(());
@@ -399,6 +422,43 @@ mod tests {
         drop(open);
         shutdown.trigger();
         assert_eq!(fronts.drain().await, 0);
+    }
+
+    #[tokio::test]
+    async fn the_bound_is_one_for_all_fronts_together() {
+        let (fronts, address, shutdown, _, registry) = echoing(1, 2);
+        let listener = StdListener::bind("127.0.0.1:0").expect("binds");
+        let other = listener.local_addr().expect("bound");
+        fronts.serve(listener, "other", |stream, _| echo(stream)).expect("serves");
+        let open = (connected(address).await, connected(other).await);
+        let mut third = TcpStream::connect(other).await.expect("the kernel accepts");
+        assert!(!matches!(third.read(&mut [0]).await, Ok(1..)));
+        assert_eq!(registry.counter(names::CONNECTIONS_REFUSED, &[("protocol", "other")]).value(), 1);
+        drop(open);
+        shutdown.trigger();
+        assert_eq!(fronts.drain().await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_served_socket_asks_after_a_silent_peer() {
+        let registry = Registry::new();
+        let shutdown = Shutdown::new(Duration::from_millis(200));
+        let fronts = Fronts::start(1, 1, registry, shutdown.clone()).expect("starts");
+        let listener = StdListener::bind("127.0.0.1:0").expect("binds");
+        let address = listener.local_addr().expect("bound");
+        let (tell, mut told) = mpsc::channel(1);
+        let handler = move |socket: Socket, _| {
+            let tell = tell.clone();
+            async move {
+                let asks = socket2::SockRef::from(socket.as_tcp()).keepalive();
+                tell.send((asks.ok(), socket.local_addr().ok())).await.expect("heard");
+            }
+        };
+        fronts.serve(listener, "test", handler).expect("serves");
+        let _open = TcpStream::connect(address).await.expect("connects");
+        assert_eq!(told.recv().await, Some((Some(true), Some(address))));
+        shutdown.trigger();
+        fronts.drain().await;
     }
 
     #[tokio::test]

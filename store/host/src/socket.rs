@@ -4,6 +4,7 @@
 //! own for each call. Deliberately adds nothing else to the socket it holds.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -41,6 +42,16 @@ impl Socket {
     /// Counts into `traffic` what passes through `stream`.
     pub fn new(stream: TcpStream, traffic: Traffic) -> Socket {
         Socket { stream, traffic }
+    }
+
+    /// The address of ours that the client connected to.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn as_tcp(&self) -> &TcpStream {
+        &self.stream
     }
 
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
