@@ -21,6 +21,7 @@ use api::service::Caller;
 
 pub use keyring::{Credentials, Keyring, KeyringError};
 pub use sign::{Signature, sign};
+pub use verify::SignedText;
 
 use crate::server::head::Head;
 use crate::surroundings::Surroundings;

@@ -136,6 +136,42 @@ fn a_session_token_must_be_the_keys_own() {
 }
 
 #[test]
+fn a_signed_text_is_judged_as_a_signed_request_is() {
+    const SCOPE: &str = "20240102/us-east-1/dax/aws4_request";
+    // A connection's string to sign, and the signature that the official Python client made of it.
+    let text = format!(
+        "AWS4-HMAC-SHA256\n20240102T030405Z\n{SCOPE}\na78725a0e503ef79ee0591668a82e8111022c1f5dfb15e3c496b76531caa1940"
+    );
+    let right = SignedText {
+        access_key: "AKIDEXAMPLE",
+        session_token: None,
+        region: "us-east-1",
+        scope: SCOPE,
+        text: text.as_bytes(),
+        signature: "2b6a77536b7ae60b931a4ee56277cb98bad74d78eed6b45c01abd35dbe7c1e47",
+    };
+    let keyring = Keyring::new([key("AKIDEXAMPLE", None)], None);
+    for _ in 0..2 {
+        assert_eq!(keyring.verify_text(&right).unwrap().access_key, "AKIDEXAMPLE");
+    }
+    let kind = |keyring: &Keyring, signed: SignedText<'_>| keyring.verify_text(&signed).unwrap_err().kind;
+    let (invalid, unrecognized) =
+        (ErrorKind::InvalidSignatureException, ErrorKind::UnrecognizedClientException);
+    let upper = right.signature.to_uppercase();
+    for signature in ["", "00", &upper, &right.signature[1..]] {
+        assert_eq!(kind(&keyring, SignedText { signature, ..right }), invalid);
+    }
+    assert_eq!(kind(&keyring, SignedText { text: &right.text[1..], ..right }), invalid);
+    assert_eq!(kind(&keyring, SignedText { access_key: "AKID", ..right }), unrecognized);
+    assert_eq!(kind(&keyring, SignedText { session_token: Some("t"), ..right }), unrecognized);
+    let bound = Keyring::new([key("AKIDEXAMPLE", Some("t"))], Some("us-east-1".into()));
+    assert_eq!(kind(&bound, right), unrecognized);
+    assert!(bound.verify_text(&SignedText { session_token: Some("t"), ..right }).is_ok());
+    let elsewhere = Keyring::new([key("AKIDEXAMPLE", None)], Some("eu-west-1".into()));
+    assert_eq!(kind(&elsewhere, right), invalid);
+}
+
+#[test]
 fn a_request_signed_in_its_query_is_let_in_while_it_lasts() {
     let uri = "/?TableName=table&Key=%7B%27k%27%3A%20%7B%27S%27%3A%20%27a%27%7D%7D&X-Amz-Algorithm=AWS4-HMAC-SHA256\
         &X-Amz-Credential=AKIDBOTO%2F20261121%2Feu-central-1%2Fdynamodb%2Faws4_request&X-Amz-Date=20261121T073219Z\

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use api::service::Caller;
 use api::{Error, ErrorKind};
+use ring::hmac;
 
 use super::authorization::Authorization;
 use super::canonical::{Canonical, hash, hex};
-use super::keyring::Keyring;
+use super::keyring::{Keyring, Known};
 use super::sign::signature;
 use super::time;
 use crate::server::head::Head;
@@ -72,7 +73,54 @@ pub(super) fn verify(
     if !is_right {
         return Err(mismatch(&canonical, &claim.date, scope, &canonical_hash));
     }
-    let token_fits = match (&known.credentials.session_token, &claim.session_token) {
+    admit(&known, claim.session_token.as_deref())
+}
+
+/// A text, and who claims to have signed it. For protocols that send along what was signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignedText<'a> {
+    /// The access key id.
+    pub access_key: &'a str,
+    /// The token of temporary credentials.
+    pub session_token: Option<&'a str>,
+    /// The region of the scope.
+    pub region: &'a str,
+    /// What the signing key is derived for: day, region, service and terminator, joined by slashes.
+    pub scope: &'a str,
+    /// What was signed.
+    pub text: &'a [u8],
+    /// The signature, in lower-case hexadecimal.
+    pub signature: &'a str,
+}
+
+impl Keyring {
+    /// Who signed a text. Whether the text says what it should, its time and scope among it, is for the asker to judge, before
+    /// this. Errors: `UnrecognizedClientException` for a key or token that is not known, `InvalidSignatureException` for a
+    /// region or signature that is not right.
+    pub fn verify_text(&self, signed: &SignedText<'_>) -> Result<Arc<Caller>, Error> {
+        if self.region().is_some_and(|only| only != signed.region) {
+            return Err(invalid(format!(
+                "Credential should be scoped to a valid region, not '{}'.",
+                signed.region
+            )));
+        }
+        let known = self.find(signed.access_key).ok_or_else(unrecognized)?;
+        let is_right = known.judge(signed.scope, |key| {
+            equal(&hex(hmac::sign(key, signed.text).as_ref()), signed.signature.as_bytes())
+        });
+        if !is_right {
+            return Err(invalid(
+                "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
+                 Access Key and signing method. Consult the service documentation for details.",
+            ));
+        }
+        admit(&known, signed.session_token.map(str::as_bytes))
+    }
+}
+
+/// The caller whose signature was right, if the token that came with it is.
+fn admit(known: &Known, token: Option<&[u8]>) -> Result<Arc<Caller>, Error> {
+    let token_fits = match (&known.credentials.session_token, token) {
         (None, None) => true,
         (Some(wanted), Some(given)) => equal(wanted.as_bytes(), given),
         _ => false,
