@@ -60,7 +60,7 @@ node "$dynalite" --port "$dynalite_disk_port" --createTableMs 0 --path "$work/dy
 pids+=("$dynalite_disk_pid")
 forebay_port=$(free_port) admin_port=$(free_port)
 start_forebay() {
-  "$forebay" dev --data "$work/forebay" --http-port "$forebay_port" --admin-port "$admin_port" --set telemetry.log=warn >"$work/forebay.log" 2>&1 &
+  "$forebay" dev --data "$work/forebay" --http-port "$forebay_port" --dax-port 0 --admin-port "$admin_port" --set telemetry.log=warn >"$work/forebay.log" 2>&1 &
   forebay_pid=$!
   pids+=("$forebay_pid")
   await "$forebay_port"

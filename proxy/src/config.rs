@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use dax::DaxSettings;
 use host::settings::HumanDuration;
 use host::telemetry::TelemetrySettings;
 use host::tls::TlsSettings;
@@ -25,7 +26,7 @@ pub struct Config {
     pub listen: ListenSettings,
     /// Whom it lets in.
     pub credentials: CredentialSettings,
-    /// Certificate for HTTPS. Left out: plain HTTP only.
+    /// Certificate for HTTPS and DAX over TLS. Left out: plain only.
     pub tls: Option<TlsSettings>,
     /// Where and how it stores.
     pub store: StoreSettings,
@@ -35,6 +36,8 @@ pub struct Config {
     pub limits: LimitSettings,
     /// The HTTP front.
     pub http: HttpSettings,
+    /// The DAX front.
+    pub dax: DaxSettings,
     /// Logs, traces and metrics that leave the process.
     pub telemetry: TelemetrySettings,
 }
@@ -75,6 +78,12 @@ pub struct ListenSettings {
     pub address: IpAddr,
     /// Port of the DynamoDB API over HTTP; 0 picks a free one. With `[tls]` it speaks HTTPS.
     pub http_port: u16,
+    /// Port of the DAX protocol; 0 picks a free one. With `[tls]` it is not opened, unless `plain_dax_beside_tls` says so.
+    pub dax_port: u16,
+    /// Port of the DAX protocol over TLS; 0 picks a free one. Opened only with `[tls]`.
+    pub dax_tls_port: u16,
+    /// Opens the plain DAX port also where `[tls]` is set. What passes there is not encrypted.
+    pub plain_dax_beside_tls: bool,
     /// Address of the admin port.
     pub admin_address: IpAddr,
     /// Port for health, metrics and settings; 0 picks a free one.
@@ -88,6 +97,9 @@ impl Default for ListenSettings {
         ListenSettings {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             http_port: 8000,
+            dax_port: 8111,
+            dax_tls_port: 9111,
+            plain_dax_beside_tls: false,
             admin_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             admin_port: 8080,
             anyone_may_read_and_write_everything: false,
@@ -99,6 +111,16 @@ impl ListenSettings {
     /// Where the HTTP front is bound.
     pub fn http(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.http_port)
+    }
+
+    /// Where the plain DAX front is bound.
+    pub fn dax(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.dax_port)
+    }
+
+    /// Where the DAX front over TLS is bound.
+    pub fn dax_tls(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.dax_tls_port)
     }
 
     /// Where the admin port is bound.
@@ -188,6 +210,12 @@ mod tests {
         config.listen.anyone_may_read_and_write_everything = false;
         config.credentials.file = Some("keys.toml".into());
         config.check().unwrap();
+    }
+
+    #[test]
+    fn the_ports_of_dax_are_those_its_clients_assume() {
+        let listen = ListenSettings::default();
+        assert_eq!((listen.dax().to_string(), listen.dax_tls().port()), ("127.0.0.1:8111".into(), 9111));
     }
 
     #[test]

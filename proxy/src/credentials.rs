@@ -1,4 +1,4 @@
-//! The file of access keys, read at the start and followed when it changes.
+//! The file of access keys, read at the start and followed when it changes. All fronts let in the same callers.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The cache in front of a DynamoDB-API store, and what the server binary is made of.
 //!
 //! [`cache`] is the product as a data structure; [`layer`] the decorators around it; [`stack`] their order; [`upstream`]
-//! where misses go; [`run`] the order of start and stop; [`config`] the settings of it all. Without the feature `rocksdb` only
+//! where misses go; [`front`] the protocols it speaks; [`run`] the order of start and stop; [`config`] the settings of it all. Without the feature `rocksdb` only
 //! the first three are there, for whoever brings a store of their own: the simulation.
 
 // A connection is one future: the front, every decorator and the store, nested deeper than the compiler looks by default.
@@ -12,6 +12,8 @@ pub mod cache;
 pub mod config;
 #[cfg(feature = "rocksdb")]
 pub mod credentials;
+#[cfg(feature = "rocksdb")]
+pub mod front;
 pub mod layer;
 #[cfg(feature = "rocksdb")]
 pub mod run;

@@ -37,6 +37,12 @@ struct Dev {
     /// Port of the DynamoDB API over HTTP; 0 picks a free one.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     http_port: u16,
+    /// Port of the DAX protocol; 0 picks a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 8111)]
+    dax_port: u16,
+    /// Port of the DAX protocol over TLS, opened where a certificate is set; 0 picks a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 9111)]
+    dax_tls_port: u16,
     /// Port for health, metrics and settings; 0 picks a free one.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     admin_port: u16,
@@ -83,6 +89,8 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
             config.store.data = dev.data;
             config.store.in_memory = dev.in_memory;
             config.listen.http_port = dev.http_port;
+            config.listen.dax_port = dev.dax_port;
+            config.listen.dax_tls_port = dev.dax_tls_port;
             config.listen.admin_port = dev.admin_port;
             run(config)
         }

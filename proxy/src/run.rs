@@ -3,8 +3,6 @@
 //! Nothing listens before the store is open and brought up; the admin port opens first, so that a slow start can be watched.
 //! Stopping goes the other way: fronts drain, the store is closed and synced, telemetry sends what it has.
 
-use std::io::Write;
-use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +10,7 @@ use std::time::Duration;
 use host::admin::{Admin, Readiness};
 use host::clock::{Clock, CoarseClock, SystemClock};
 use host::metrics::Registry;
-use host::runtime::{FrontLimits, Fronts};
+use host::runtime::Fronts;
 use host::settings::SettingsError;
 use host::shutdown::Shutdown;
 use host::telemetry;
@@ -23,6 +21,8 @@ use store::Embedded;
 use crate::cache::Cache;
 use crate::cache::sweep::SWEEP_EVERY;
 use crate::config::{BadConfig, Config};
+use crate::front::announce::announce;
+use crate::front::{self, Doors, in_use};
 use crate::surroundings::System;
 use crate::{credentials, stack, upstream};
 
@@ -105,7 +105,8 @@ async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let threads = config.threads(cores);
     let auth = credentials::open(&config.credentials, &shutdown)?;
-    let tls = config.tls.clone().map(open_tls).transpose()?;
+    let (tls_of_http, tls_of_dax) =
+        (open_tls(config, front::http::ALPN)?, open_tls(config, front::dax::ALPN)?);
     let system = Arc::new(System::new(Arc::clone(&clock)));
     let coarse: Arc<dyn Clock> = Arc::new(coarse);
     let cache = Cache::new(config.cache.clone(), Arc::clone(&coarse), system.random_u64(), threads, registry)
@@ -113,15 +114,23 @@ async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
     let store = open_store(config, &cache, &system).await?;
     tokio::spawn(Arc::clone(&cache).sweep_every(SWEEP_EVERY));
 
-    let http = TcpListener::bind(config.listen.http()).map_err(in_use("http", config.listen.http()))?;
-    let http_address = http.local_addr().map_err(Failure::internal)?;
-    let fronts = Fronts::start(threads, registry.clone(), shutdown.clone()).map_err(Failure::internal)?;
+    let doors = Doors::bind(config)?;
+    let endpoints = doors.endpoints(admin_address);
+    let fronts = Fronts::start(threads, config.node.max_connections, registry.clone(), shutdown.clone())
+        .map_err(Failure::internal)?;
     let fine: Arc<dyn Clock> = clock;
     let db = stack::build(Arc::clone(&store), cache, &config.limits, fine, registry);
-    let server = HttpServer::new(db, auth, config.http.clone(), system);
-    serve_http(&fronts, http, server, tls.clone(), config.node.max_connections, &shutdown)?;
+    let server = HttpServer::new(db.clone(), auth.clone(), config.http.clone(), Arc::clone(&system) as _);
+    front::http::serve(&fronts, doors.http, server, tls_of_http, &shutdown)?;
+    let server = front::dax::server(db, &store, &auth, config, &system, registry);
+    if let Some(door) = doors.dax {
+        front::dax::serve(&fronts, door, server.clone(), &shutdown)?;
+    }
+    if let (Some(door), Some(tls)) = (doors.dax_tls, tls_of_dax) {
+        front::dax::serve_tls(&fronts, door, server, tls, &shutdown)?;
+    }
     store_ready.met();
-    announce(config, http_address, admin_address, tls.is_some()).map_err(Failure::internal)?;
+    announce(&mut std::io::stdout().lock(), config, &endpoints).map_err(Failure::internal)?;
 
     shutdown.triggered().await;
     tracing::info!("stopping: requests under way may end");
@@ -143,68 +152,12 @@ async fn open_store(
     Ok(Arc::new(opened.map_err(Failure::internal)??))
 }
 
-/// Says which port is taken, and how to choose another.
-fn in_use<'a>(port: &'a str, address: std::net::SocketAddr) -> impl FnOnce(std::io::Error) -> Failure + 'a {
-    move |error| {
-        Failure::TryAgain(format!(
-            "cannot listen on {address}: {error}; stop what listens there or choose another with --{port}-port"
-        ))
-    }
-}
-
-fn open_tls(settings: host::tls::TlsSettings) -> Result<Tls, Failure> {
-    let tls = Tls::open(settings, &[b"h2", b"http/1.1"])
-        .map_err(|error| Failure::Usage(format!("[tls]: {error}")))?;
+/// The certificate, followed when its files change, if there is one.
+fn open_tls(config: &Config, alpn: &[&[u8]]) -> Result<Option<Tls>, Failure> {
+    let Some(settings) = config.tls.clone() else { return Ok(None) };
+    let tls = Tls::open(settings, alpn).map_err(|error| Failure::Usage(format!("[tls]: {error}")))?;
     tokio::spawn(tls.clone().watch(host::tls::RELOAD_EVERY));
-    Ok(tls)
-}
-
-fn serve_http<D: api::DynamoDb>(
-    fronts: &Fronts,
-    listener: TcpListener,
-    server: HttpServer<D>,
-    tls: Option<Tls>,
-    max_connections: usize,
-    shutdown: &Shutdown,
-) -> Result<(), Failure> {
-    let shutdown = shutdown.clone();
-    let protocol = if tls.is_some() { "https" } else { "http" };
-    let handler = move |stream: host::socket::Socket, _peer: std::net::SocketAddr| {
-        let (server, tls, shutdown) = (server.clone(), tls.clone(), shutdown.clone());
-        async move {
-            let stop = async move { shutdown.triggered().await };
-            let served = match tls {
-                None => server.serve_connection(stream, stop).await,
-                Some(tls) => server.serve_tls(stream, tls.config(), stop).await,
-            };
-            if let Err(error) = served {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        }
-    };
-    fronts.serve(listener, FrontLimits { protocol, max_connections }, handler).map_err(Failure::internal)
-}
-
-/// The endpoints, and a first thing to try, on standard output.
-fn announce(
-    config: &Config,
-    http: std::net::SocketAddr,
-    admin: std::net::SocketAddr,
-    tls: bool,
-) -> std::io::Result<()> {
-    let scheme = if tls { "https" } else { "http" };
-    let stored =
-        if config.store.in_memory { "memory".into() } else { config.store.data.display().to_string() };
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "forebay {} is ready", env!("CARGO_PKG_VERSION"))?;
-    writeln!(out, "http   {scheme}://{http}")?;
-    writeln!(out, "admin  http://{admin}")?;
-    writeln!(out, "data   {stored}")?;
-    writeln!(out)?;
-    writeln!(out, "boto3    boto3.client(\"dynamodb\", endpoint_url=\"{scheme}://{http}\")")?;
-    writeln!(out, "AWS CLI  aws dynamodb list-tables --endpoint-url {scheme}://{http}")?;
-    writeln!(out, "JS       new DynamoDBClient({{ endpoint: \"{scheme}://{http}\" }})")?;
-    out.flush()
+    Ok(Some(tls))
 }
 
 /// How often files that may change are looked at.

@@ -43,6 +43,10 @@ pub struct Node {
     process: Child,
     /// Where DynamoDB's API is served.
     pub http: SocketAddr,
+    /// Where DAX is served in plain text, if it is.
+    pub dax: Option<SocketAddr>,
+    /// Where DAX is served over TLS, if it is.
+    pub dax_tls: Option<SocketAddr>,
     /// Where health and metrics are served.
     pub admin: SocketAddr,
     /// From the start of the process until `/ready` said so.
@@ -61,9 +65,8 @@ pub struct Ended {
 impl Node {
     /// `forebay dev` on free ports, with these arguments besides.
     pub fn dev(arguments: &[&str]) -> Node {
-        let mut all = vec!["dev", "--http-port", "0", "--admin-port", "0"];
-        all.extend(arguments);
-        Node::start(&all)
+        let dev = ["dev", "--http-port", "0", "--dax-port", "0", "--dax-tls-port", "0", "--admin-port", "0"];
+        Node::start(&[&dev, arguments].concat())
     }
 
     /// `forebay dev` on free ports over a directory.
@@ -90,18 +93,21 @@ impl Node {
                 let _ = say.send(line);
             }
         });
-        let (mut http, mut admin) = (None, None);
+        // What is not always there comes before what is.
+        let (mut http, mut dax, mut dax_tls, mut admin) = (None, None, None, None);
         while http.is_none() || admin.is_none() {
             let left = START_TIMEOUT.saturating_sub(begun.elapsed());
             let line = said.recv_timeout(left).expect("the node prints its addresses");
             match line.split_whitespace().collect::<Vec<_>>()[..] {
                 ["http", url] => http = Some(address(url)),
+                ["dax", url] => dax = Some(address(url)),
+                ["daxs", url] => dax_tls = Some(address(url)),
                 ["admin", url] => admin = Some(address(url)),
                 _ => {}
             }
         }
         let (http, admin) = (http.expect("looped until there"), admin.expect("looped until there"));
-        let mut node = Node { process, http, admin, ready_after: Duration::ZERO };
+        let mut node = Node { process, http, dax, dax_tls, admin, ready_after: Duration::ZERO };
         while node.get("/ready").is_none_or(|reply| reply.status != 200) {
             assert!(begun.elapsed() < START_TIMEOUT, "the node is not ready");
             std::thread::sleep(POLL);

@@ -14,7 +14,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use api::{Error, ErrorKind};
 
-/// The id of a list. Shape: 1 to 2^53 - 1, so that every client can hold it.
+/// The id of a list. Shape: 1 to 2^53 - 1, so that every client can hold it; from [`PASSING`] on it need not outlive the
+/// node that gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ListId(pub u64);
 
@@ -23,6 +24,10 @@ pub const EMPTY: ListId = ListId(1);
 
 /// The first id that is given out.
 pub const FIRST: ListId = ListId(2);
+
+/// The first of the passing ids: given to a list for answers only, where it can't have a lasting one, and known to the node
+/// that gave it alone. Bytes that hold one are not to be kept.
+pub const PASSING: ListId = ListId(1 << 32);
 
 /// The largest id a client of JavaScript can hold.
 pub const LAST: ListId = ListId((1 << 53) - 1);
@@ -33,17 +38,26 @@ pub type Names = Arc<[String]>;
 /// A list being registered.
 pub type Defining<'a> = Pin<Box<dyn Future<Output = Result<ListId, Error>> + Send + 'a>>;
 
+/// What an id is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// A client is about to write with it, now and for as long as it lives: the id must last.
+    Write,
+    /// An answer: the client asks soon what it means, and may be given a passing one.
+    Answer,
+}
+
 /// A registry of attribute lists.
 pub trait AttributeLists: Send + Sync + 'static {
-    /// The id of these names in this order, if it is known here; never waits. Not asked for no names.
-    fn id(&self, names: &[&str]) -> Option<ListId>;
+    /// The id of these names in this order, if one that will do is known here; never waits. Not asked for no names.
+    fn id(&self, names: &[&str], demand: Demand) -> Option<ListId>;
 
     /// The names of an id, if it is known here; never waits. Not asked for [`EMPTY`].
     fn names(&self, id: ListId) -> Option<Names>;
 
-    /// The id of these names, registered if they were not, durable by when it is given. Errors: the registry is full or
-    /// can't be reached; the message says what to do.
-    fn define(&self, names: Names) -> Defining<'_>;
+    /// The id of these names, registered if they were not; one that lasts is durable by when it is given. Errors: the
+    /// registry is full or can't be reached; the message says what to do.
+    fn define(&self, names: Names, demand: Demand) -> Defining<'_>;
 }
 
 /// A registry in memory. Bounded; forgets everything when the process ends.
@@ -101,7 +115,7 @@ impl VolatileLists {
 }
 
 impl AttributeLists for VolatileLists {
-    fn id(&self, names: &[&str]) -> Option<ListId> {
+    fn id(&self, names: &[&str], _: Demand) -> Option<ListId> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).ids.get(&joined(names)).copied()
     }
 
@@ -110,7 +124,7 @@ impl AttributeLists for VolatileLists {
         self.known.read().unwrap_or_else(PoisonError::into_inner).names.get(at).cloned()
     }
 
-    fn define(&self, names: Names) -> Defining<'_> {
+    fn define(&self, names: Names, _: Demand) -> Defining<'_> {
         let defined = self.insert(names);
         Box::pin(async move { defined })
     }
@@ -131,10 +145,10 @@ mod tests {
         let ba = lists.insert(names(&["b", "a"])).unwrap();
         assert_eq!((ab, ba), (ListId(2), ListId(3)));
         assert_eq!(lists.insert(names(&["a", "b"])).unwrap(), ab);
-        assert_eq!(lists.id(&["a", "b"]), Some(ab));
+        assert_eq!(lists.id(&["a", "b"], Demand::Write), Some(ab));
         assert_eq!(lists.names(ba), Some(names(&["b", "a"])));
         // Names are kept apart by their lengths.
-        assert_eq!(lists.id(&["ab"]), None);
+        assert_eq!(lists.id(&["ab"], Demand::Write), None);
         for unknown in [0, 1, 4, u64::MAX] {
             assert_eq!(lists.names(ListId(unknown)), None);
         }

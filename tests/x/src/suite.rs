@@ -1,4 +1,4 @@
-//! Suites outside cargo: a folder with a `run.sh HTTP_ENDPOINT ADMIN_URL` that ends on a line `N passed, N failed`.
+//! Suites outside cargo: a folder with a `run.sh HTTP_ENDPOINT ADMIN_URL DAX_ENDPOINT` that ends on a line `N passed, N failed`.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub fn run(folder: &Path, forebay: &Path, path: &OsStr) -> Tally {
         Err(failure) => return failed(failure),
     };
     let mut command = Command::new(folder.join("run.sh"));
-    command.args([&node.http, &node.admin]).current_dir(root()).env("PATH", path);
+    command.args([&node.http, &node.admin, &node.dax]).current_dir(root()).env("PATH", path);
     let mut tally = counted(&mut command, Counting::LastLine).unwrap_or_else(failed);
     if let Err(failure) = node.stop() {
         tally += failed(failure);

@@ -7,7 +7,7 @@ use api::schema::Status;
 use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpKind, Wire};
 
 use super::{Auth, Inner, Reached};
-use crate::attribute_lists::{EMPTY, ListId, Names};
+use crate::attribute_lists::{Demand, EMPTY, ListId, Names};
 use crate::authorize;
 use crate::cbor::write;
 use crate::codec::answer::{SUCCESS, write_answer};
@@ -136,7 +136,7 @@ fn try_begin<D: DynamoDb>(
                 0 => Some(EMPTY),
                 _ => {
                     let borrowed: Vec<&str> = names.iter().map(String::as_str).collect();
-                    inner.cluster.lists.id(&borrowed)
+                    inner.cluster.lists.id(&borrowed, Demand::Write)
                 }
             };
             match known {
@@ -192,7 +192,7 @@ pub(super) fn throttled() -> Error {
 
 /// Registers an attribute list and appends the answer.
 pub(super) async fn define<D>(inner: &Inner<D>, names: Names, request_id: u128, out: &mut Vec<u8>) {
-    match inner.cluster.lists.define(names).await {
+    match inner.cluster.lists.define(names, Demand::Write).await {
         Ok(id) => list_id(out, id),
         Err(error) => fail(out, &error, request_id),
     }
@@ -249,7 +249,7 @@ async fn write_with_lists<D>(
     let start = out.len();
     for _ in 0..=DEFINING_ROUNDS {
         let missing = {
-            let find = |names: &[&str]| inner.cluster.lists.id(names);
+            let find = |names: &[&str]| inner.cluster.lists.id(names, Demand::Answer);
             let mut lists = ListIds::new(&find);
             write(out, &mut lists)?;
             lists.missing()
@@ -259,7 +259,7 @@ async fn write_with_lists<D>(
         }
         out.truncate(start);
         for names in missing {
-            inner.cluster.lists.define(names).await?;
+            inner.cluster.lists.define(names, Demand::Answer).await?;
         }
     }
     Err(Error::new(ErrorKind::InternalServerError, "Internal server error"))

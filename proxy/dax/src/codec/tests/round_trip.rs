@@ -15,7 +15,7 @@ use api::{
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::attribute_lists::{AttributeLists, ListId, VolatileLists};
+use crate::attribute_lists::{AttributeLists, Demand, ListId, VolatileLists};
 use crate::codec::answer::{read_answer, write_answer};
 use crate::codec::frame::{AnswerScanner, Frame, FrameScanner};
 use crate::codec::item::{ListIds, ListNames};
@@ -625,7 +625,7 @@ impl Ends {
     fn write(&self, write: impl Fn(&mut Vec<u8>, &mut ListIds<'_>)) -> Vec<u8> {
         for _ in 0..2 {
             let mut out = Vec::new();
-            let find = |names: &[&str]| self.0.id(names);
+            let find = |names: &[&str]| self.0.id(names, Demand::Write);
             let mut lists = ListIds::new(&find);
             write(&mut out, &mut lists);
             let missing = lists.missing();
@@ -633,7 +633,7 @@ impl Ends {
                 return out;
             }
             for names in missing {
-                let mut defining = self.0.define(names);
+                let mut defining = self.0.define(names, Demand::Write);
                 let waker = std::task::Waker::noop();
                 let defined = defining.as_mut().poll(&mut std::task::Context::from_waker(waker));
                 assert!(matches!(defined, std::task::Poll::Ready(Ok(_))));

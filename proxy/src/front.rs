@@ -1,0 +1,73 @@
+//! The protocols a node speaks: their listeners, and what each is served with.
+//!
+//! Deliberately no protocol itself: those are crates, which know no listeners, certificates or counters. All listeners are
+//! bound before any is served, so that a port in use stops a start while nobody is connected yet.
+
+pub mod announce;
+pub mod dax;
+pub mod http;
+
+use std::net::{SocketAddr, TcpListener};
+
+use announce::Endpoints;
+
+use crate::config::Config;
+use crate::run::Failure;
+
+/// A bound listener and where it is.
+pub struct Door {
+    listener: TcpListener,
+    /// The address, with the port that was picked where none was given.
+    pub address: SocketAddr,
+}
+
+/// The listeners of a node.
+pub struct Doors {
+    /// DynamoDB over HTTP, or over HTTPS where there is a certificate.
+    pub http: Door,
+    /// DAX in plain text.
+    pub dax: Option<Door>,
+    /// DAX over TLS.
+    pub dax_tls: Option<Door>,
+}
+
+impl Doors {
+    /// Binds what the settings ask for. Errors: an address that can't be bound; says which, and how to choose another.
+    pub fn bind(config: &Config) -> Result<Doors, Failure> {
+        let (listen, tls) = (&config.listen, config.tls.is_some());
+        let plain = !tls || listen.plain_dax_beside_tls;
+        Ok(Doors {
+            http: Door::bind("http", listen.http())?,
+            dax: plain.then(|| Door::bind("dax", listen.dax())).transpose()?,
+            dax_tls: tls.then(|| Door::bind("dax-tls", listen.dax_tls())).transpose()?,
+        })
+    }
+
+    /// Where the node can be reached, for people and programs.
+    pub fn endpoints(&self, admin: SocketAddr) -> Endpoints {
+        Endpoints {
+            http: self.http.address,
+            tls: self.dax_tls.is_some(),
+            dax: self.dax.as_ref().map(|door| door.address),
+            dax_tls: self.dax_tls.as_ref().map(|door| door.address),
+            admin,
+        }
+    }
+}
+
+impl Door {
+    fn bind(port: &str, address: SocketAddr) -> Result<Door, Failure> {
+        let listener = TcpListener::bind(address).map_err(in_use(port, address))?;
+        let address = listener.local_addr().map_err(Failure::internal)?;
+        Ok(Door { listener, address })
+    }
+}
+
+/// Says which port is taken, and how to choose another.
+pub fn in_use(port: &str, address: SocketAddr) -> impl FnOnce(std::io::Error) -> Failure {
+    move |error| {
+        Failure::TryAgain(format!(
+            "cannot listen on {address}: {error}; stop what listens there or choose another with --{port}-port"
+        ))
+    }
+}

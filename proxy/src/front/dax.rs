@@ -1,0 +1,159 @@
+//! The DAX protocol, in plain text and over TLS: who is let in, which nodes clients are told of, and where attribute lists are
+//! kept.
+
+mod lists;
+mod node;
+mod passing;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use api::service::Caller;
+use api::{DynamoDb, Error};
+use dax::DaxServer;
+use dax::authorize::{Signed, Signers};
+use dax::server::{Auth, Cluster, Reached, Transport};
+use host::metrics::{Counter, Registry, names};
+use host::runtime::Fronts;
+use host::shutdown::Shutdown;
+use host::socket::Socket;
+use host::tls::Tls;
+use http_front::sigv4::{self, Keyring, SignedText};
+
+use lists::StoreLists;
+use node::OneNode;
+use store::Embedded;
+
+use super::Door;
+use crate::config::Config;
+use crate::run::Failure;
+use crate::surroundings::System;
+
+/// What the front offers in a TLS handshake: nothing, since its clients ask for nothing.
+pub const ALPN: &[&[u8]] = &[];
+
+/// The same callers as HTTP lets in.
+fn auth_of(of_http: &sigv4::Auth) -> Auth {
+    match of_http {
+        sigv4::Auth::Any => Auth::Any,
+        sigv4::Auth::Keys(keyring) => Auth::Keys(Arc::new(Keys(Arc::clone(keyring)))),
+    }
+}
+
+/// The keys of the file, as this protocol asks for them.
+struct Keys(Arc<Keyring>);
+
+impl Signers for Keys {
+    fn verify(&self, signed: Signed<'_>) -> Result<Arc<Caller>, Error> {
+        self.0.verify_text(&SignedText {
+            access_key: signed.access_key,
+            session_token: signed.session_token,
+            region: signed.region,
+            scope: signed.scope,
+            text: signed.string_to_sign,
+            signature: signed.signature,
+        })
+    }
+}
+
+/// The process's clock and randomness, and where what is no frame is counted.
+struct Surroundings {
+    system: Arc<System>,
+    malformed: Counter,
+}
+
+impl Surroundings {
+    /// Counts into `registry`.
+    fn new(system: Arc<System>, registry: &Registry) -> Surroundings {
+        Surroundings { system, malformed: registry.counter(names::MALFORMED_FRAMES, &[("protocol", "dax")]) }
+    }
+}
+
+impl dax::Surroundings for Surroundings {
+    fn wall_millis(&self) -> u64 {
+        http_front::surroundings::Surroundings::wall_millis(&*self.system)
+    }
+
+    fn monotonic(&self) -> Instant {
+        http_front::surroundings::Surroundings::monotonic(&*self.system)
+    }
+
+    fn random(&self) -> u128 {
+        self.system.random_u128()
+    }
+
+    fn malformed_frame(&self) {
+        self.malformed.increment();
+    }
+}
+
+/// The front over `db`, for plain text and TLS alike. `store` holds the schemas and attribute lists.
+pub fn server<D: DynamoDb>(
+    db: D,
+    store: &Arc<Embedded>,
+    auth: &sigv4::Auth,
+    config: &Config,
+    system: &Arc<System>,
+    registry: &Registry,
+) -> DaxServer<D> {
+    let lists = Arc::new(StoreLists::new(Arc::clone(store)));
+    tokio::spawn(Arc::clone(&lists).keep_stock());
+    let node = OneNode {
+        name: config.node.name.clone(),
+        zone: config.node.zone.clone(),
+        leader_session: (system.random_u64() >> 1) as i64,
+    };
+    let cluster = Cluster { catalog: store.catalog(), lists, nodes: Arc::new(node) };
+    let surroundings = Arc::new(Surroundings::new(Arc::clone(system), registry));
+    DaxServer::new(db, cluster, auth_of(auth), config.dax.clone(), surroundings)
+}
+
+/// Serves what arrives in plain text until the shutdown.
+pub fn serve<D: DynamoDb>(
+    fronts: &Fronts,
+    door: Door,
+    server: DaxServer<D>,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
+    let shutdown = shutdown.clone();
+    let handler = move |stream: Socket, _peer: SocketAddr| {
+        let (server, shutdown) = (server.clone(), shutdown.clone());
+        async move {
+            let served = async {
+                let reached = Reached { local: stream.local_addr()?, transport: Transport::Plain };
+                server.serve_connection(stream, reached, shutdown.triggered()).await
+            };
+            note(served.await);
+        }
+    };
+    fronts.serve(door.listener, "dax", handler).map_err(Failure::internal)
+}
+
+/// Serves what arrives over TLS until the shutdown.
+pub fn serve_tls<D: DynamoDb>(
+    fronts: &Fronts,
+    door: Door,
+    server: DaxServer<D>,
+    tls: Tls,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
+    let shutdown = shutdown.clone();
+    let handler = move |stream: Socket, _peer: SocketAddr| {
+        let (server, tls, shutdown) = (server.clone(), tls.clone(), shutdown.clone());
+        async move {
+            let served = async {
+                let local = stream.local_addr()?;
+                server.serve_tls(stream, local, tls.config(), shutdown.triggered()).await
+            };
+            note(served.await);
+        }
+    };
+    fronts.serve(door.listener, "daxs", handler).map_err(Failure::internal)
+}
+
+fn note(served: std::io::Result<()>) {
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
