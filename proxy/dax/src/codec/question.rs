@@ -4,7 +4,7 @@
 use api::expr::Projection;
 use api::op::Select;
 use api::schema::{IndexKind, IndexName};
-use api::{OpKind, Table};
+use api::{OpKind, Table, Wire};
 
 use super::item::{Given, is_separable};
 use super::schema::Schema;
@@ -76,6 +76,21 @@ pub struct Projected {
 }
 
 impl Question {
+    /// The form in which the answer may come. Bytes that are ready are of whole items, so a question that wants projected ones
+    /// can't be answered with them; where several elements of one list are wanted, the service is not even asked for less.
+    pub fn wire(&self) -> Wire {
+        match self {
+            Question::GetItem(items)
+            | Question::Query(PageOf { items, .. })
+            | Question::Scan(PageOf { items, .. })
+                if items.projected.is_some() =>
+            {
+                Wire::None
+            }
+            _ => Wire::Dax,
+        }
+    }
+
     /// The operation that was asked for.
     pub const fn op(&self) -> OpKind {
         match self {

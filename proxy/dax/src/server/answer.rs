@@ -1,10 +1,12 @@
 //! From a request to its answer: who calls, what is asked, the call, the answer's bytes.
 //!
-//! Of an answer that is ready at once nothing is spawned, counted or timed. A panic below is not caught here.
+//! What the service can say without waiting is asked for first, by a plain call, and is written before the next request is
+//! looked at: no future, no clock, no count, and no allocation but what decoding needs. A panic below is not caught here.
 
 use api::operation::{Request, Response};
 use api::schema::Status;
-use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpKind, Wire};
+use api::service::Tables;
+use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpKind};
 
 use super::{Auth, Inner, Reached};
 use crate::attribute_lists::{Demand, EMPTY, ListId, Names};
@@ -34,6 +36,8 @@ pub(super) enum Step {
     Done,
     /// The service is to be called.
     Call { cx: Context, request: Request, asked: Asked },
+    /// The service has answered, with attributes whose lists have no ids yet.
+    Unnamed { response: Response, asked: Asked },
     /// An attribute list is to be registered, and its id answered.
     Define { names: Names, request_id: u128 },
 }
@@ -90,26 +94,37 @@ fn try_begin<D: DynamoDb>(
     request_id: u128,
     out: &mut Vec<u8>,
 ) -> Result<Step, Error> {
-    let now = inner.surroundings.monotonic();
     let caller = match &inner.auth {
         Auth::Any => inner.anyone.clone(),
-        Auth::Keys(_) => connection.caller(now)?,
+        Auth::Keys(_) => connection.caller(inner.surroundings.monotonic())?,
     };
     match method {
         Method::Operation(op) => {
-            if !inner.load.has_room() {
-                return Err(throttled());
-            }
             let (request, question) = read(inner, connection, op, values)?;
-            let cx = Context {
+            let mut cx = Context {
                 request_id,
                 caller,
-                deadline: Some(now + inner.settings.request_timeout()),
+                deadline: None,
                 min_version: connection.floor(),
-                wire: Wire::Dax,
-                ..Context::default()
+                max_staleness: None,
+                wire: question.wire(),
+                hops: 0,
+                tables: Tables::default(),
             };
-            return Ok(Step::Call { cx, request, asked: Asked { request_id, question } });
+            let asked = Asked { request_id, question };
+            let Some(answer) = inner.db.call_now(&mut cx, &request) else {
+                if !inner.load.has_room() {
+                    return Err(throttled());
+                }
+                // Only what may wait needs a deadline, and a clock read for it.
+                cx.deadline = Some(inner.surroundings.monotonic() + inner.settings.request_timeout());
+                return Ok(Step::Call { cx, request, asked });
+            };
+            connection.saw(answer.version);
+            return Ok(match written_at_once(inner, out, &asked, &answer.response)? {
+                true => Step::Done,
+                false => Step::Unnamed { response: answer.response, asked },
+            });
         }
         Method::Endpoints => {
             let endpoints = inner.cluster.nodes.endpoints(reached);
@@ -198,6 +213,24 @@ pub(super) async fn define<D>(inner: &Inner<D>, names: Names, request_id: u128, 
     }
 }
 
+/// Appends an answer that needs no attribute list registered. `false`, and nothing appended, where it does.
+fn written_at_once<D>(
+    inner: &Inner<D>,
+    out: &mut Vec<u8>,
+    asked: &Asked,
+    response: &Response,
+) -> Result<bool, Error> {
+    let start = out.len();
+    let find = |names: &[&str]| inner.cluster.lists.id(names, Demand::Answer);
+    let mut lists = ListIds::new(&find);
+    let written = write_answer(out, &asked.question, response, &mut lists);
+    let whole = written.is_ok() && lists.missing().is_empty();
+    if !whole {
+        out.truncate(start);
+    }
+    written.map_err(|error| logged(asked, error)).map(|()| whole)
+}
+
 /// Appends the answer to what was asked. Waits only where an item has a list of attributes that has no id yet.
 pub(super) async fn finish<D>(
     inner: &Inner<D>,
@@ -210,18 +243,33 @@ pub(super) async fn finish<D>(
         connection.saw(answer.version);
         answer.response
     });
+    written(inner, asked, result, out).await;
+}
+
+/// Appends what came of what was asked, once all its attribute lists have ids.
+pub(super) async fn written<D>(
+    inner: &Inner<D>,
+    asked: Asked,
+    result: Result<Response, Error>,
+    out: &mut Vec<u8>,
+) {
     let start = out.len();
     let written = write_with_lists(inner, out, |out, lists| write_result(out, &asked, &result, lists)).await;
     if let Err(error) = written {
         out.truncate(start);
-        tracing::error!(
-            operation = asked.question.op().name(),
-            kind = error.kind.name(),
-            message = %error.message,
-            "an answer can't be written"
-        );
-        fail(out, &error, asked.request_id);
+        fail(out, &logged(&asked, error), asked.request_id);
     }
+}
+
+/// Says in the log what became of an answer.
+fn logged(asked: &Asked, error: Error) -> Error {
+    tracing::error!(
+        operation = asked.question.op().name(),
+        kind = error.kind.name(),
+        message = %error.message,
+        "an answer can't be written"
+    );
+    error
 }
 
 fn write_result(

@@ -55,6 +55,11 @@ impl<'a> Outgoing<'a> {
         &mut self.bytes
     }
 
+    /// Whether nothing waits to be written.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Whether what was gathered should go out before more is added.
     pub(super) const fn is_full(&self) -> bool {
         self.bytes.len() >= GATHERED_BYTES

@@ -1,7 +1,7 @@
 //! One connection: frames in, answers out.
 //!
-//! Requests that arrived together are answered together, in one write; nothing of them waits for one that has to. The buffer
-//! grows with bytes that came, never with a length that was announced, and is given back when it is not needed.
+//! Requests that arrived together are answered together, in one write; nothing of them waits for one that has to. Before it
+//! writes, a connection lets the others of its thread go first, so that their answers leave back to back. The buffer grows with bytes that came, never with a length that was announced, and is given back when it is not needed.
 
 use std::future::Future;
 use std::io;
@@ -93,6 +93,13 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                         }
                         answer::define(inner, names, request_id, out.end()).await;
                     }
+                    Step::Unnamed { response, asked } => {
+                        // Earlier answers must not wait for this one.
+                        if !out.flush(&mut io).await? {
+                            return Ok(());
+                        }
+                        answer::written(inner, asked, Ok(response), out.end()).await;
+                    }
                     Step::Call { cx, request, asked } => {
                         let mut call = pin!(inner.db.call(cx, request));
                         let result = match poll_once(call.as_mut()).await {
@@ -122,8 +129,11 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 }
             }
             Ok(None) => {
-                if !out.flush(&mut io).await? {
-                    return Ok(());
+                if !out.is_empty() {
+                    after_others().await;
+                    if !out.flush(&mut io).await? {
+                        return Ok(());
+                    }
                 }
                 if start == end {
                     (start, end) = (0, 0);
@@ -216,6 +226,20 @@ async fn in_time<D>(
             Err(Error::new(ErrorKind::InternalServerError, "Internal server error"))
         }
     }
+}
+
+/// Lets what else is ready on this thread go first. Connections that became readable together then write one right after
+/// the other, and a peer that reads several of them is woken once instead of once for each.
+async fn after_others() {
+    let mut waited = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
 }
 
 /// Polls a future once and tells what came of it.
