@@ -13,6 +13,7 @@ use super::malformed;
 use super::method::Method;
 use super::options::utf8;
 use super::request::write_header;
+use super::value::STRING_SET;
 use crate::attribute_lists::{ListId, Names};
 use crate::cbor::{CborError, FRAME_DEPTH, Kind, Reader, write};
 
@@ -337,9 +338,13 @@ pub fn write_define_attribute_list_id(out: &mut Vec<u8>, names: &[String]) -> Re
     Ok(())
 }
 
-/// Reads the values of a request for the id of an attribute list. Errors: names that no item can have together.
+/// Reads the values of a request for the id of an attribute list. The Java client sends the names as a set of strings, though
+/// their order counts. Errors: names that no item can have together.
 pub fn read_define_attribute_list_id(bytes: &[u8]) -> Result<Names, Error> {
     let reader = &mut Reader::new(bytes);
+    if reader.kind()? == Kind::Tag && reader.tag()? != STRING_SET {
+        return Err(malformed("an attribute list that is no set of strings"));
+    }
     let names = read_names(reader)?;
     reader.end()?;
     Ok(names)

@@ -14,7 +14,7 @@ use super::malformed;
 use super::number::{read_number, write_number};
 use crate::cbor::{Kind, Reader, write};
 
-const STRING_SET: u64 = 3321;
+pub(super) const STRING_SET: u64 = 3321;
 const NUMBER_SET: u64 = 3322;
 const BINARY_SET: u64 = 3323;
 

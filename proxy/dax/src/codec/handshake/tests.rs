@@ -103,7 +103,11 @@ fn attribute_lists_that_no_item_can_have_are_refused() {
     let read = |bytes: &[u8]| read_define_attribute_list_id(bytes);
     assert_eq!(&*read(&unhex("8261626161")).unwrap(), ["b", "a"]);
     assert_eq!(read(&unhex("80")).unwrap().len(), 0);
-    for bytes in ["8160", "8261616161", "8101", "a0", "816161ff"] {
+    // As a set of strings, from the Java client; as no other.
+    assert_eq!(&*read(&unhex("d90cf98261626161")).unwrap(), ["b", "a"]);
+    for bytes in
+        ["8160", "8261616161", "8101", "a0", "816161ff", "d90cfb816161", "d90cf9d90cf9816161", "d90cf9"]
+    {
         assert!(read(&unhex(bytes)).is_err(), "{bytes}");
     }
     let name = "n".repeat(60_000);
