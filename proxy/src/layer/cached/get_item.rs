@@ -128,8 +128,14 @@ impl<D: DynamoDb> Cached<D> {
             return Response::Ready(ready.clone());
         }
         let item = entry.item();
-        let units = capacity::read_units(item.as_ref().map_or(0, EncodedItem::billed_size), false);
-        let units = capacity::of_hit(self.cache.settings().hit_capacity, units);
+        // Adding up an item's size takes as long as looking it up: only where it will be told.
+        let units = match input.return_capacity {
+            ReturnConsumedCapacity::None => 0.0,
+            ReturnConsumedCapacity::Total | ReturnConsumedCapacity::Indexes => {
+                let units = capacity::read_units(item.as_ref().map_or(0, EncodedItem::billed_size), false);
+                capacity::of_hit(self.cache.settings().hit_capacity, units)
+            }
+        };
         let response = Response::GetItem(output(input, item, units));
         if plain
             && self.encoders.has(cx.wire)
