@@ -62,8 +62,7 @@ impl<D: DynamoDb> Cached<D> {
         match request {
             Request::GetItem(input) => self.get_item(cx, input).await,
             Request::BatchGetItem(input) => self.batch_get_item(cx, input).await,
-            Request::Query(input) if !input.consistent => self.page(cx, PageRequest::Query(input)).await,
-            Request::Scan(input) if !input.consistent => self.page(cx, PageRequest::Scan(input)).await,
+            Request::Query(_) | Request::Scan(_) => self.page(cx, request).await,
             other => self.inner.call(cx, other).await,
         }
     }
@@ -82,11 +81,14 @@ impl<D: DynamoDb> DynamoDb for Cached<D> {
         result
     }
 
-    /// Hits of GetItem only: what other reads do for an answer is long beside what a future costs.
+    /// Hits of GetItem, Query and Scan. A batch is many look-ups, long beside what a future costs.
     fn call_now(&self, cx: &mut Context, request: &Request) -> Option<Answer> {
+        if host::telemetry::enabled() {
+            return None;
+        }
         match request {
-            Request::GetItem(input) if !host::telemetry::enabled() => self.get_item_now(cx, input),
-            _ => None,
+            Request::GetItem(input) => self.get_item_now(cx, input),
+            _ => self.page_now(cx, PageRequest::of(request)?),
         }
     }
 }

@@ -11,21 +11,31 @@ use super::{Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched, out_of_time};
 use crate::cache::query::{PageEntry, PageFound, PageKey};
 use crate::cache::{Joined, Landed, Mode, SharedPage, View};
 
-/// A request for a page.
-pub(super) enum PageRequest {
-    Query(QueryInput),
-    Scan(ScanInput),
+/// A request for a page that the cache may answer.
+#[derive(Clone, Copy)]
+pub(super) enum PageRequest<'a> {
+    Query(&'a QueryInput),
+    Scan(&'a ScanInput),
 }
 
-impl PageRequest {
-    fn table(&self) -> &TableName {
+impl<'a> PageRequest<'a> {
+    /// The request as one for a page; `None` for all others, and for those that have to be read strongly.
+    pub(super) fn of(request: &'a Request) -> Option<PageRequest<'a>> {
+        match request {
+            Request::Query(input) if !input.consistent => Some(PageRequest::Query(input)),
+            Request::Scan(input) if !input.consistent => Some(PageRequest::Scan(input)),
+            _ => None,
+        }
+    }
+
+    fn table(self) -> &'a TableName {
         match self {
             PageRequest::Query(input) => &input.table,
             PageRequest::Scan(input) => &input.table,
         }
     }
 
-    fn return_capacity(&self) -> ReturnConsumedCapacity {
+    fn return_capacity(self) -> ReturnConsumedCapacity {
         match self {
             PageRequest::Query(input) => input.return_capacity,
             PageRequest::Scan(input) => input.return_capacity,
@@ -33,27 +43,18 @@ impl PageRequest {
     }
 
     /// The same request, asking for everything that is to be known of capacity.
-    fn with_capacity(&self) -> Request {
+    fn with_capacity(self) -> Request {
         let return_capacity = ReturnConsumedCapacity::Indexes;
         match self {
-            PageRequest::Query(input) => QueryInput { return_capacity, ..input.clone() }.into(),
-            PageRequest::Scan(input) => ScanInput { return_capacity, ..input.clone() }.into(),
+            PageRequest::Query(input) => QueryInput { return_capacity, ..QueryInput::clone(input) }.into(),
+            PageRequest::Scan(input) => ScanInput { return_capacity, ..ScanInput::clone(input) }.into(),
         }
     }
 
-    fn response(&self, page: Page) -> Response {
+    fn response(self, page: Page) -> Response {
         match self {
             PageRequest::Query(_) => Response::Query(page),
             PageRequest::Scan(_) => Response::Scan(page),
-        }
-    }
-}
-
-impl From<PageRequest> for Request {
-    fn from(request: PageRequest) -> Request {
-        match request {
-            PageRequest::Query(input) => input.into(),
-            PageRequest::Scan(input) => input.into(),
         }
     }
 }
@@ -72,41 +73,44 @@ struct Miss {
 }
 
 impl<D: DynamoDb> Cached<D> {
-    pub(super) async fn page(&self, cx: Context, request: PageRequest) -> Result<Answer, Error> {
-        let Some(table) = cx.tables.named(request.table()) else {
-            return self.inner.call(cx, request.into()).await;
+    /// Answers a request for a page; any other is passed on.
+    pub(super) async fn page(&self, cx: Context, whole: Request) -> Result<Answer, Error> {
+        let Some((request, table)) =
+            PageRequest::of(&whole).and_then(|request| Some((request, cx.tables.named(request.table())?)))
+        else {
+            return self.inner.call(cx, whole).await;
         };
         let mut failed = None;
         for attempt in 0..TRIES_MAX {
-            let miss = match key::with_scratch(|scratch| self.look_for_page(&cx, table, &request, scratch)) {
+            let miss = match key::with_scratch(|scratch| self.look_for_page(&cx, table, request, scratch)) {
                 Looked::Answer(answer) => return Ok(answer),
-                Looked::Pass => return self.inner.call(cx, request.into()).await,
+                Looked::Pass => return self.inner.call(cx, whole).await,
                 Looked::Miss(miss) => miss,
             };
             if attempt == 0 {
-                self.counters_of(&request).1.increment();
+                self.counters_of(request).1.increment();
             }
             let mut buffer = Vec::new();
-            let Some(page_key) = self.page_key(table, &request, &mut buffer) else {
-                return self.inner.call(cx, request.into()).await;
+            let Some(page_key) = self.page_key(table, request, &mut buffer) else {
+                return self.inner.call(cx, whole).await;
             };
             let (read, version) = match self.cache.join_page(&miss.view, &page_key, cx.min_version.as_ref()) {
                 Joined::Lead(leader) => {
-                    let read = self.read_page(&cx, &request, &page_key, &miss).await;
+                    let read = self.read_page(&cx, request, &page_key, &miss).await;
                     match &read {
                         Ok((shared, _)) => leader.land(|| shared.clone()),
                         Err(error) => leader.fail(error, out_of_time(&cx)),
                     }
                     read?
                 }
-                Joined::Alone => self.read_page(&cx, &request, &page_key, &miss).await?,
+                Joined::Alone => self.read_page(&cx, request, &page_key, &miss).await?,
                 Joined::Wait(waiting) => match waiting.landed(cx.deadline).await {
                     Landed::Read(shared) if self.cache.may_take(&miss.view, &waiting, &shared.version) => {
                         self.cache.statistics().query_coalesced.increment();
                         let version = shared.version;
                         (shared, Some(version))
                     }
-                    Landed::Read(_) => self.read_page(&cx, &request, &page_key, &miss).await?,
+                    Landed::Read(_) => self.read_page(&cx, request, &page_key, &miss).await?,
                     Landed::Failed(error) => return Err(error),
                     Landed::Again(error) => {
                         failed = error;
@@ -120,12 +124,21 @@ impl<D: DynamoDb> Cached<D> {
         }
         match failed {
             Some(error) => Err(error),
-            None => self.inner.call(cx, request.into()).await,
+            None => self.inner.call(cx, whole).await,
+        }
+    }
+
+    /// The answer if it is a hit. Whatever else it is is found, and counted, by the call that follows.
+    pub(super) fn page_now(&self, cx: &Context, request: PageRequest<'_>) -> Option<Answer> {
+        let table = cx.tables.named(request.table())?;
+        match key::with_scratch(|scratch| self.look_for_page(cx, table, request, scratch)) {
+            Looked::Answer(answer) => Some(answer),
+            Looked::Miss(_) | Looked::Pass => None,
         }
     }
 
     /// Hits and misses of the request's kind.
-    fn counters_of(&self, request: &PageRequest) -> (&Counter, &Counter) {
+    fn counters_of(&self, request: PageRequest<'_>) -> (&Counter, &Counter) {
         let statistics = self.cache.statistics();
         match request {
             PageRequest::Query(_) => (&statistics.query_hits, &statistics.query_misses),
@@ -136,7 +149,7 @@ impl<D: DynamoDb> Cached<D> {
     fn page_key<'a>(
         &self,
         table: &Table,
-        request: &PageRequest,
+        request: PageRequest<'_>,
         buffer: &'a mut Vec<u8>,
     ) -> Option<PageKey<'a>> {
         match request {
@@ -149,7 +162,7 @@ impl<D: DynamoDb> Cached<D> {
         &self,
         cx: &Context,
         table: &Table,
-        request: &PageRequest,
+        request: PageRequest<'_>,
         scratch: &mut Vec<u8>,
     ) -> Looked {
         let Some(view) = self.cache.view() else {
@@ -192,7 +205,7 @@ impl<D: DynamoDb> Cached<D> {
             })
     }
 
-    fn response_of_page(&self, cx: &Context, request: &PageRequest, entry: &Arc<PageEntry>) -> Response {
+    fn response_of_page(&self, cx: &Context, request: PageRequest<'_>, entry: &Arc<PageEntry>) -> Response {
         let asked = request.return_capacity();
         let plain = asked == ReturnConsumedCapacity::None;
         if plain && let Some(ready) = entry.ready(cx.wire) {
@@ -217,7 +230,7 @@ impl<D: DynamoDb> Cached<D> {
     async fn read_page(
         &self,
         cx: &Context,
-        request: &PageRequest,
+        request: PageRequest<'_>,
         page_key: &PageKey<'_>,
         miss: &Miss,
     ) -> Result<(SharedPage, Option<Version>), Error> {

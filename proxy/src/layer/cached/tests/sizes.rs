@@ -216,12 +216,49 @@ fn a_hit_at_once_is_the_answer_of_a_call_and_every_read_is_counted_once() {
         assert_eq!(now(Context::default(), &strong.into()), None);
         let nowhere = get(&TableName::new("nowhere").unwrap(), key(1, 1));
         assert_eq!(now(Context::default(), &nowhere.into()), None);
-        assert_eq!(now(Context::default(), &query(&name(), None, "pk", "p1".into()).into()), None);
         assert_eq!(counts(), (2, 0));
         world.cache.clear();
         assert_eq!(now(Context::default(), &ask), None);
         assert_eq!(counts(), (2, 0));
         world.cached.call(Context::default(), ask.clone()).await.unwrap();
         assert_eq!(counts(), (2, 1));
+    });
+}
+
+#[test]
+fn a_page_at_once_is_the_answer_of_a_call_and_every_read_is_counted_once() {
+    run(async {
+        let world = fresh(CacheSettings::default()).await;
+        world.write(put(&name(), key(1, 1))).await;
+        let now = |cx: Context, request: &Request| world.cached.call_now(&mut { cx }, request);
+        let counts = || {
+            let counts = world.cache.statistics();
+            let queries = (counts.query_hits.value(), counts.query_misses.value());
+            (queries, (counts.scan_hits.value(), counts.scan_misses.value()))
+        };
+        let pages =
+            [Request::from(query(&name(), None, "pk", "p1".into())), Request::from(scan(&name(), None))];
+        for ask in &pages {
+            assert_eq!(now(Context::default(), ask), None, "nothing is read");
+            world.cached.call(Context::default(), ask.clone()).await.unwrap();
+        }
+        assert_eq!(counts(), ((0, 1), (0, 1)));
+        for ask in &pages {
+            let hit = now(Context::default(), ask).expect("a read fills the cache");
+            assert_eq!(hit.source, Source::Cache);
+            assert_eq!(world.cached.call(Context::default(), ask.clone()).await.unwrap(), hit);
+            let version = hit.version.unwrap();
+            let later = Version { index: version.index + 1, ..version };
+            assert_eq!(now(Context { min_version: Some(later), ..Context::default() }, ask), None);
+        }
+        assert_eq!(counts(), ((2, 1), (2, 1)));
+        let mut strong = query(&name(), None, "pk", "p1".into());
+        strong.consistent = true;
+        assert_eq!(now(Context::default(), &strong.into()), None);
+        world.write(put(&name(), key(1, 2))).await;
+        for ask in &pages {
+            assert_eq!(now(Context::default(), ask), None, "the write voids the page");
+        }
+        assert_eq!(counts(), ((2, 1), (2, 1)));
     });
 }
