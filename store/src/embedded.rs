@@ -216,29 +216,35 @@ impl Catalog for Embedded {
 
 impl DynamoDb for Embedded {
     async fn call(&self, cx: Context, request: Request) -> Result<Answer, Error> {
-        let answer = async move {
-            match request.kind().class() {
-                OpClass::Read | OpClass::Describe => Core::read(&self.core, cx, request).await,
-                OpClass::Write => self.core.write(&cx, request).await,
-                OpClass::Control => self.core.control(&cx, request).await,
-            }
-        };
         // A span that nobody collects is a load and a branch; what memory above answers does not come here.
-        answer.instrument(tracing::debug_span!("store")).await
+        let span = tracing::debug_span!("store");
+        if span.is_disabled() {
+            return Core::answer(&self.core, cx, request).await;
+        }
+        Core::answer(&self.core, cx, request).instrument(span).await
     }
 }
 
 impl Core {
+    /// What is rare or takes long is boxed: every request moves the future of all of them.
+    async fn answer(core: &Arc<Core>, cx: Context, request: Request) -> Result<Answer, Error> {
+        match request.kind().class() {
+            OpClass::Read | OpClass::Describe => Core::read(core, cx, request).await,
+            OpClass::Write => core.write(&cx, request).await,
+            OpClass::Control => Box::pin(core.control(&cx, request)).await,
+        }
+    }
+
     async fn read(core: &Arc<Core>, cx: Context, request: Request) -> Result<Answer, Error> {
         let other_history = match &cx.min_version {
             Some(min) => core.reach(min).await?,
             None => false,
         };
         if other_history || engine::is_strong(&request) {
-            core.reach_read_index(&cx).await?;
+            Box::pin(core.reach_read_index(&cx)).await?;
         }
         match core.read_from(ScanSource::Resident, &request) {
-            Err(error) if error.needs_disk() => Core::read_disk(core, &cx, request).await,
+            Err(error) if error.needs_disk() => Box::pin(Core::read_disk(core, &cx, request)).await,
             answer => answer.map_err(Error::from),
         }
     }
@@ -322,7 +328,7 @@ impl Core {
 
     async fn write(&self, cx: &Context, request: Request) -> Result<Answer, Error> {
         match request {
-            Request::BatchWriteItem(input) => self.write_batch(cx, input).await,
+            Request::BatchWriteItem(input) => Box::pin(self.write_batch(cx, input)).await,
             other => self.write_entry(cx, other).await,
         }
     }
@@ -368,7 +374,8 @@ impl Core {
             entropy: self.surroundings.entropy.draw(),
             body,
         };
-        let proposal = self.raft.propose(command.encode());
+        // Boxed before it is handed on: its place would be kept once in each future from here up to the wait.
+        let proposal = Box::pin(self.raft.propose(command.encode()));
         match within(cx.deadline, proposal).await {
             Some(Ok(applied)) => Ok((applied.reply, command.body)),
             Some(Err(error)) => Err(from_raft(error)),

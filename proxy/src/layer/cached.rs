@@ -59,10 +59,11 @@ impl<D: DynamoDb> Cached<D> {
 
 impl<D: DynamoDb> Cached<D> {
     async fn serve(&self, cx: Context, request: Request) -> Result<Answer, Error> {
+        // Boxed, each by itself: together they were 25 KB, which every write and every miss moved several times.
         match request {
-            Request::GetItem(input) => self.get_item(cx, input).await,
-            Request::BatchGetItem(input) => self.batch_get_item(cx, input).await,
-            Request::Query(_) | Request::Scan(_) => self.page(cx, request).await,
+            Request::GetItem(input) => Box::pin(self.get_item(cx, input)).await,
+            Request::BatchGetItem(input) => Box::pin(self.batch_get_item(cx, input)).await,
+            Request::Query(_) | Request::Scan(_) => Box::pin(self.page(cx, request)).await,
             other => self.inner.call(cx, other).await,
         }
     }
