@@ -249,11 +249,14 @@ const POSITIVE: i32 = 0xC0;
 /// One-byte headers of negative numbers are this minus the exponent.
 const NEGATIVE: i32 = 0x3F;
 const SHORT_EXPONENTS: std::ops::RangeInclusive<i32> = -62..=61;
+/// Digits of the longest whole number that is written with the zeros at its end: as many as a number can have that matter.
+const SORTABLE_WHOLE_DIGITS: u32 = 38;
 
 /// Appends a number so that bytes sort as numbers do.
 ///
 /// Shape: a header of sign and exponent, then the digits in threes, ten bits each, then ten bits that end them. One number
-/// has one form here; a client that keeps trailing zeros has more.
+/// has one form here; a client that keeps trailing zeros has more. A whole number of up to [`SORTABLE_WHOLE_DIGITS`] keeps
+/// the zeros at its end: of one without, clients make `1E+1` where `10` was written.
 pub fn write_sortable(out: &mut Vec<u8>, number: &Number) {
     if *number == Number::ZERO {
         out.push(ZERO);
@@ -274,10 +277,14 @@ pub fn write_sortable(out: &mut Vec<u8>, number: &Number) {
             out.extend_from_slice(&(exponent as u32 ^ 0x7FFF_FFFF).to_be_bytes());
         }
     }
-    let digits = number.digits();
+    let (mut digits, mut magnitude) = (number.digits(), number.mantissa().unsigned_abs());
+    if let Ok(zeros) = u32::try_from(number.exponent())
+        && digits + zeros <= SORTABLE_WHOLE_DIGITS
+    {
+        (digits, magnitude) = (digits + zeros, magnitude * 10u128.pow(zeros));
+    }
     let missing = digits.next_multiple_of(3) - digits;
     let mut bits = Bits::default();
-    let magnitude = number.mantissa().unsigned_abs();
     let groups = digits.div_ceil(3);
     for group in (0..groups).rev() {
         // The zeros that fill the last group belong behind the digits, so it is taken apart by itself.

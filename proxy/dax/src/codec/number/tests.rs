@@ -166,15 +166,34 @@ fn sortable_numbers_are_those_of_the_official_encoder() {
         ("1e-64", "817fffffc11c0000"),
         ("-1e-64", "7e8000003ee3fff0"),
         ("42", "c26c0010"),
+        ("10", "c21c0010"),
+        ("100", "c31c0020"),
         ("99999999999999999999999999999999999999", "e6fcff3fcff3fcff3fcff3fcff3fcff3fa8010"),
     ] {
         let number = Number::parse(text).unwrap();
         assert_eq!(hex(&sortable(&number)), bytes, "{text}");
         assert_eq!(read_sortable(&unhex(bytes)), Ok(number), "{text}");
     }
-    for (text, bytes) in [("0", "7f"), ("1", "c11c0010"), ("10", "c21c0010"), ("100", "c31c0020")] {
+    for (text, bytes) in
+        [("0", "7f"), ("1", "c11c0010"), ("10", "c21c0000"), ("100", "c31c0000"), ("-10", "3de3fff0")]
+    {
         assert_eq!(read_sortable(&unhex(bytes)), Ok(Number::parse(text).unwrap()), "{text}");
     }
+}
+
+/// A client that prints the digits and the scale it was sent prints `1E+1` for a key of 10 otherwise.
+#[test]
+fn a_whole_number_that_sorts_keeps_the_zeros_at_its_end() {
+    for text in ["-1000".to_owned(), "9".repeat(37) + "0", "1".to_owned() + &"0".repeat(37)] {
+        let number = Number::parse(&text).unwrap();
+        let bytes = sortable(&number);
+        // Ten bits for three digits, ten more at the end, one byte before.
+        let digits = text.trim_start_matches('-').len();
+        assert_eq!(bytes.len(), 1 + ((digits.div_ceil(3) + 1) * 10).div_ceil(8), "{text}");
+        assert_eq!(read_sortable(&bytes), Ok(number));
+    }
+    // What is longer has no plain form that clients could print.
+    assert_eq!(sortable(&Number::parse("1e38").unwrap()).len(), 4);
 }
 
 #[test]
