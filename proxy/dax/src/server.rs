@@ -6,9 +6,11 @@
 //!
 //! Invariants: answers stand in the order of the requests, exactly one each, none for a claim of who calls. On one connection
 //! an eventually consistent read is asked for at the highest version that the connection was ever answered with, so reads on
-//! it do not go back and follow its own writes. An idle connection is never closed but when the process stops.
+//! it do not go back and follow its own writes. An idle connection is never closed but when the process stops, and where its
+//! client would hang on that, not while it is idle (`farewell`).
 
 mod answer;
+mod farewell;
 mod load;
 mod outgoing;
 mod serve;

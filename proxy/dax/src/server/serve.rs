@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::Instant;
 
 use super::answer::{self, Step};
+use super::farewell::Farewell;
 use super::load::FrameBytes;
 use super::outgoing::Outgoing;
 use super::{Inner, Reached};
@@ -69,11 +70,15 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
     let mut waiting = Waiting::Preamble;
     let mut too_late_at = Instant::now() + inner.settings.preamble_timeout();
     let mut served: u32 = 0;
+    let mut farewell = Farewell::Idle;
     loop {
         match scanner.next(&buffer[start..end]) {
             Ok(Some(Frame::Preamble { bytes })) => {
                 match Preamble::read(&buffer[start..start + bytes]) {
-                    Ok(preamble) => out.stand_behind(preamble.layering),
+                    Ok(preamble) => {
+                        farewell = Farewell::to(preamble.user_agent.as_deref());
+                        out.stand_behind(preamble.layering);
+                    }
                     Err(why) => {
                         tracing::debug!(%why, "a connection is not one of DAX");
                         inner.surroundings.malformed_frame();
@@ -122,7 +127,10 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 if out.is_full() && !out.flush(&mut io).await? {
                     return Ok(());
                 }
-                if served.is_multiple_of(REQUESTS_PER_STOP_CHECK) && poll_once(stop.as_mut()).await.is_ready()
+                // Whoever is closed under a request has one under way at a time, and is asked for it below.
+                if farewell == Farewell::Idle
+                    && served.is_multiple_of(REQUESTS_PER_STOP_CHECK)
+                    && poll_once(stop.as_mut()).await.is_ready()
                 {
                     out.flush(&mut io).await?;
                     return close(io).await;
@@ -156,11 +164,11 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                     inner.surroundings.malformed_frame();
                     return close(io).await;
                 }
-                let limit = (waiting != Waiting::Request).then_some(too_late_at);
-                match fill(&mut io, &mut buffer[end..], stop.as_mut(), limit).await? {
+                match fill(&mut io, &mut buffer[end..], stop.as_mut(), waiting, too_late_at).await? {
                     Filled::Some(bytes) => end += bytes,
                     Filled::End => return Ok(()),
-                    Filled::Stop | Filled::TooLate => return close(io).await,
+                    Filled::Stop => return farewell.say(io, inner.settings.farewell_timeout()).await,
+                    Filled::TooLate => return close(io).await,
                 }
             }
             Err(error) => {
@@ -247,12 +255,13 @@ async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
-/// Waits for bytes. A stop counts only between requests, when there is no limit of time.
+/// Waits for bytes. A stop counts before and between requests; only between them there is no limit of time.
 async fn fill<IO: AsyncRead + Unpin>(
     io: &mut IO,
     into: &mut [u8],
     mut stop: Pin<&mut impl Future<Output = ()>>,
-    limit: Option<Instant>,
+    waiting: Waiting,
+    too_late_at: Instant,
 ) -> io::Result<Filled> {
     let mut into = ReadBuf::new(into);
     let read = std::future::poll_fn(|cx| {
@@ -261,20 +270,22 @@ async fn fill<IO: AsyncRead + Unpin>(
             let bytes = into.filled().len();
             return Poll::Ready(Ok(if bytes == 0 { Filled::End } else { Filled::Some(bytes) }));
         }
-        if limit.is_none() && stop.as_mut().poll(cx).is_ready() {
+        if waiting != Waiting::Rest && stop.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(Filled::Stop));
         }
         Poll::Pending
     });
-    match limit {
+    match waiting {
         // Most waits are for the next request and arm no timer.
-        None => read.await,
-        Some(limit) => tokio::time::timeout_at(limit, read).await.unwrap_or(Ok(Filled::TooLate)),
+        Waiting::Request => read.await,
+        Waiting::Preamble | Waiting::Rest => {
+            tokio::time::timeout_at(too_late_at, read).await.unwrap_or(Ok(Filled::TooLate))
+        }
     }
 }
 
 /// Reads on for a bounded while: closing with unread bytes would reset the connection and take the answer with it.
-async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) -> io::Result<()> {
+pub(super) async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) -> io::Result<()> {
     let drain = async {
         io.shutdown().await?;
         let mut scratch = [0; 4096];
@@ -292,7 +303,7 @@ async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) -> io::Result<()
     Ok(())
 }
 
-async fn close<IO: AsyncWrite + Unpin>(mut io: IO) -> io::Result<()> {
+pub(super) async fn close<IO: AsyncWrite + Unpin>(mut io: IO) -> io::Result<()> {
     // The answers are out; a peer that is gone already or never takes the farewell changes nothing.
     let _ = tokio::time::timeout(CLOSE_TIME, io.shutdown()).await;
     Ok(())

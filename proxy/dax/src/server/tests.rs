@@ -1,6 +1,7 @@
 //! The front over a pipe and a small store, byte by byte where the wire says so.
 
 mod bad_input;
+mod farewell;
 mod headed;
 mod hits;
 
