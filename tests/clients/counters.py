@@ -4,9 +4,9 @@ import os
 import urllib.request
 
 
-def counter(name):
-    """Sum of a counter over its labels; None where the endpoint is no Forebay."""
-    admin = os.environ["FOREBAY_ADMIN"]
+def counter(name, admin=None):
+    """Sum of a counter over its labels, or of those written behind its name; None where the endpoint is no Forebay."""
+    admin = admin or os.environ["FOREBAY_ADMIN"]
     if admin == "none":
         return None
     text = urllib.request.urlopen(admin + "/metrics", timeout=5).read().decode()

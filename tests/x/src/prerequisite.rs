@@ -57,6 +57,12 @@ pub const CLIENTS: &[Prerequisite] = &[
         },
     },
     Prerequisite {
+        name: "openssl",
+        why: "the suites that connect over TLS make their certificates with it",
+        packages: &["openssl"],
+        present: || answers("openssl", &["version"]),
+    },
+    Prerequisite {
         name: "a Java development kit 17 or newer",
         why: "the AWS SDK for Java and DynamoDB Local run on it",
         packages: &["default-jdk-headless"],
