@@ -18,7 +18,7 @@ use api::{Answer, ChangeSink, Context, DynamoDb, Error, Request, Response, Share
 use bytes::Bytes;
 use forebay_proxy::cache::item::ItemFound;
 use forebay_proxy::cache::{Cache, CacheSettings};
-use forebay_proxy::layer::{Cached, Encoders, LimitSettings, Limited, Resolved, Traced, WireEncoder};
+use forebay_proxy::layer::{Asked, Cached, Encoders, LimitSettings, Limited, Resolved, Traced, WireEncoder};
 use host::clock::{Clock, CoarseClock, SystemClock};
 use host::metrics::Registry;
 
@@ -50,7 +50,7 @@ impl Catalog for One {
 struct Fixed;
 
 impl WireEncoder for Fixed {
-    fn encode(&self, _: &Response) -> Option<Ready> {
+    fn encode(&self, _: Asked<'_>, _: &Response) -> Option<Ready> {
         Some(Ready { wire: Wire::Json, bytes: Bytes::from(vec![b'j'; 560]), crc32: 0 })
     }
 }

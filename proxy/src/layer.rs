@@ -5,7 +5,7 @@ pub mod limit;
 pub mod resolve;
 pub mod trace;
 
-pub use cached::{Cached, Encoders, WireEncoder};
+pub use cached::{Asked, Cached, Encoders, WireEncoder};
 pub use limit::{LimitSettings, Limited};
 pub use resolve::Resolved;
 pub use trace::Traced;

@@ -23,6 +23,7 @@ use crate::cache::sweep::SWEEP_EVERY;
 use crate::config::{BadConfig, Config};
 use crate::front::announce::announce;
 use crate::front::{self, Doors, in_use};
+use crate::layer::Encoders;
 use crate::surroundings::System;
 use crate::{credentials, stack, upstream};
 
@@ -119,10 +120,15 @@ async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
     let fronts = Fronts::start(threads, config.node.max_connections, registry.clone(), shutdown.clone())
         .map_err(Failure::internal)?;
     let fine: Arc<dyn Clock> = clock;
-    let db = stack::build(Arc::clone(&store), cache, &config.limits, fine, registry);
+    let lists = front::dax::lists(&store);
+    let encoders = Encoders {
+        json: Some(Arc::new(front::http::Encoder)),
+        dax: Some(Arc::new(front::dax::Encoder::new(Arc::clone(&lists)))),
+    };
+    let db = stack::build(Arc::clone(&store), cache, encoders, &config.limits, fine, registry);
     let server = HttpServer::new(db.clone(), auth.clone(), config.http.clone(), Arc::clone(&system) as _);
     front::http::serve(&fronts, doors.http, server, tls_of_http, &shutdown)?;
-    let server = front::dax::server(db, &store, &auth, config, &system, registry);
+    let server = front::dax::server(db, store.catalog(), lists, &auth, config, &system, registry);
     if let Some(door) = doors.dax {
         front::dax::serve(&fronts, door, server.clone(), &shutdown)?;
     }

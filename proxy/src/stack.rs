@@ -2,35 +2,26 @@
 
 use std::sync::Arc;
 
-use api::operation::Ready;
-use api::{Response, Shared};
+use api::Shared;
 use host::clock::Clock;
 use host::metrics::Registry;
 use store::Embedded;
 
 use crate::cache::Cache;
-use crate::layer::{Cached, Encoders, LimitSettings, Limited, Resolved, Traced, WireEncoder};
+use crate::layer::{Cached, Encoders, LimitSettings, Limited, Resolved, Traced};
 
-/// Answers of the HTTP front, made ready for hits to come.
-struct Json;
-
-impl WireEncoder for Json {
-    fn encode(&self, response: &Response) -> Option<Ready> {
-        http_front::codec::ready(response)
-    }
-}
-
-/// The stack that all fronts share. `store` is below it, `cache` is fed by the store.
+/// The stack that all fronts share. `store` is below it, `cache` is fed by the store; `encoders` are the fronts' own.
 pub fn build(
     store: Arc<Embedded>,
     cache: Arc<Cache>,
+    encoders: Encoders,
     limits: &LimitSettings,
     clock: Arc<dyn Clock>,
     registry: &Registry,
 ) -> Shared {
     let catalog = store.catalog();
     // Nearest to the store: what it answers from memory never reaches it.
-    let cached = Cached::new(store, cache, Encoders { json: Some(Arc::new(Json)), dax: None });
+    let cached = Cached::new(store, cache, encoders);
     // Above the cache, which keys by table and index ids, and below whatever does not care which tables there are.
     let resolved = Resolved::new(cached, catalog);
     // Above all work, so that what is refused costs nothing.

@@ -11,7 +11,7 @@ use http_front::client::{HttpDb, HttpDbSettings};
 use http_front::server::{HttpServer, HttpSettings};
 use http_front::sigv4::Auth;
 use proxy::cache::{Cache, CacheSettings};
-use proxy::layer::LimitSettings;
+use proxy::layer::{Encoders, LimitSettings};
 use proxy::stack;
 use proxy::surroundings::System;
 use store::db::rocks::{RocksEngine, RocksSettings};
@@ -117,7 +117,8 @@ fn stacked(system: &Arc<System>) -> (Arc<Embedded>, Shared) {
     let sink = Arc::clone(&cache);
     let store = Embedded::in_memory(EmbeddedSettings::default(), Surroundings::system(), sink);
     let store = Arc::new(store.expect("a store in memory opens"));
-    let db = stack::build(Arc::clone(&store), cache, &LimitSettings::default(), clock, &registry);
+    let encoders = Encoders { json: Some(Arc::new(proxy::front::http::Encoder)), dax: None };
+    let db = stack::build(Arc::clone(&store), cache, encoders, &LimitSettings::default(), clock, &registry);
     (store, Shared::new(db))
 }
 

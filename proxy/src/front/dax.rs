@@ -4,14 +4,18 @@
 mod lists;
 mod node;
 mod passing;
+mod ready;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use api::service::Caller;
+use api::service::{Caller, Catalog};
 use api::{DynamoDb, Error};
 use dax::DaxServer;
+use dax::attribute_lists::AttributeLists;
 use dax::authorize::{Signed, Signers};
 use dax::server::{Auth, Cluster, Reached, Transport};
 use host::metrics::{Counter, Registry, names};
@@ -23,6 +27,7 @@ use http_front::sigv4::{self, Keyring, SignedText};
 
 use lists::StoreLists;
 use node::OneNode;
+pub use ready::Encoder;
 use store::Embedded;
 
 use super::Door;
@@ -88,23 +93,29 @@ impl dax::Surroundings for Surroundings {
     }
 }
 
-/// The front over `db`, for plain text and TLS alike. `store` holds the schemas and attribute lists.
+/// The registry of attribute lists over the store's, and what it does by itself.
+pub fn lists(store: &Arc<Embedded>) -> Arc<dyn AttributeLists> {
+    let lists = Arc::new(StoreLists::new(Arc::clone(store)));
+    tokio::spawn(Arc::clone(&lists).keep_stock());
+    lists
+}
+
+/// The front over `db`, for plain text and TLS alike. `catalog` has the schemas, `lists` the attribute lists.
 pub fn server<D: DynamoDb>(
     db: D,
-    store: &Arc<Embedded>,
+    catalog: Arc<dyn Catalog>,
+    lists: Arc<dyn AttributeLists>,
     auth: &sigv4::Auth,
     config: &Config,
     system: &Arc<System>,
     registry: &Registry,
 ) -> DaxServer<D> {
-    let lists = Arc::new(StoreLists::new(Arc::clone(store)));
-    tokio::spawn(Arc::clone(&lists).keep_stock());
     let node = OneNode {
         name: config.node.name.clone(),
         zone: config.node.zone.clone(),
         leader_session: (system.random_u64() >> 1) as i64,
     };
-    let cluster = Cluster { catalog: store.catalog(), lists, nodes: Arc::new(node) };
+    let cluster = Cluster { catalog, lists, nodes: Arc::new(node) };
     let surroundings = Arc::new(Surroundings::new(Arc::clone(system), registry));
     DaxServer::new(db, cluster, auth_of(auth), config.dax.clone(), surroundings)
 }

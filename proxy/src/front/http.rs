@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use api::DynamoDb;
+use api::operation::Ready;
+use api::{DynamoDb, Response};
 use host::runtime::Fronts;
 use host::shutdown::Shutdown;
 use host::socket::Socket;
@@ -10,10 +11,21 @@ use host::tls::Tls;
 use http_front::server::HttpServer;
 
 use super::Door;
+use crate::layer::{Asked, WireEncoder};
 use crate::run::Failure;
 
 /// What the front offers in a TLS handshake, best first.
 pub const ALPN: &[&[u8]] = &[b"h2", b"http/1.1"];
+
+/// Answers of this front, made ready for hits to come.
+#[derive(Debug)]
+pub struct Encoder;
+
+impl WireEncoder for Encoder {
+    fn encode(&self, _: Asked<'_>, response: &Response) -> Option<Ready> {
+        http_front::codec::ready(response)
+    }
+}
 
 /// Serves what arrives until the shutdown.
 pub fn serve<D: DynamoDb>(

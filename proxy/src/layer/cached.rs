@@ -32,7 +32,7 @@ use api::{Answer, Context, DynamoDb, Error, ErrorKind, Request, Response, Versio
 use tracing::Instrument;
 
 use crate::cache::Cache;
-pub use encoder::{Encoders, WireEncoder};
+pub use encoder::{Asked, Encoders, WireEncoder};
 use pages::PageRequest;
 
 /// Times a miss begins again because the one who read for it went away or had no time left. Then it reads for itself, or

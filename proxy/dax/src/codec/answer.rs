@@ -120,24 +120,24 @@ pub fn read_answer(
     Ok(response)
 }
 
-/// The bytes of an answer that a cache may keep and this front sends as they are: a whole item, or a page of whole items.
-/// `None` where the answer leans on more of the question, or a list of its attributes has no id yet.
+/// The bytes of an answer that a cache may keep and this front sends as they are: a single item, or a page. `items` is what the
+/// service was asked for of each item. `None` where the answer is of another kind, where a list of its attributes has no id
+/// yet, and where it has one that need not last.
 pub fn ready(
-    schema: &super::schema::Schema,
+    items: ItemsOf,
     of_index: bool,
     response: &Response,
     mut lists: ListIds<'_>,
 ) -> Option<api::operation::Ready> {
-    let items = || ItemsOf { schema: schema.clone(), projected: None };
     let question = match response {
-        Response::GetItem(_) => Question::GetItem(items()),
-        Response::Query(_) => Question::Query(PageOf { items: items(), of_index }),
-        Response::Scan(_) => Question::Scan(PageOf { items: items(), of_index }),
+        Response::GetItem(_) => Question::GetItem(items),
+        Response::Query(_) => Question::Query(PageOf { items, of_index }),
+        Response::Scan(_) => Question::Scan(PageOf { items, of_index }),
         _ => return None,
     };
     let mut out = Vec::with_capacity(READY_BYTES);
     write_answer(&mut out, &question, response, &mut lists).ok()?;
-    if !lists.missing().is_empty() {
+    if !lists.all_lasting() {
         return None;
     }
     let bytes = bytes::Bytes::from(out);

@@ -11,13 +11,14 @@ use api::{AttributeValue, Error, Item, ItemBody};
 
 use super::malformed;
 use super::value::{Room, read_value, write_value, write_value_ref};
-use crate::attribute_lists::{EMPTY, ListId, Names};
+use crate::attribute_lists::{EMPTY, ListId, Names, PASSING};
 use crate::cbor::{Reader, write};
 
 /// Names to ids, while an answer is written. Lists without an id yet are gathered; what was written is then worth nothing.
 pub struct ListIds<'a> {
     find: &'a dyn Fn(&[&str]) -> Option<ListId>,
     missing: BTreeSet<Vec<String>>,
+    passing: bool,
 }
 
 impl std::fmt::Debug for ListIds<'_> {
@@ -29,7 +30,7 @@ impl std::fmt::Debug for ListIds<'_> {
 impl<'a> ListIds<'a> {
     /// Finds ids with `find`, which is not asked for no names.
     pub fn new(find: &'a dyn Fn(&[&str]) -> Option<ListId>) -> ListIds<'a> {
-        ListIds { find, missing: BTreeSet::new() }
+        ListIds { find, missing: BTreeSet::new(), passing: false }
     }
 
     /// The id of these names.
@@ -38,10 +39,16 @@ impl<'a> ListIds<'a> {
             return EMPTY;
         }
         if let Some(id) = (self.find)(names) {
+            self.passing |= id >= PASSING;
             return id;
         }
         self.missing.insert(names.iter().map(|name| (*name).to_owned()).collect());
         EMPTY
+    }
+
+    /// Whether every list had an id, and one that lasts: what was written may be kept.
+    pub fn all_lasting(&self) -> bool {
+        self.missing.is_empty() && !self.passing
     }
 
     /// The lists that had no id; where there is none, what was written is right.

@@ -57,6 +57,19 @@ pub struct ItemsOf {
     pub projected: Option<Projected>,
 }
 
+impl ItemsOf {
+    /// Items as a service gives them that was asked for this projection. `None` where what it leaves of an item does not tell
+    /// what stood where.
+    pub fn given(schema: Schema, projection: Option<&Projection>) -> Option<ItemsOf> {
+        let projected = match projection {
+            None => None,
+            Some(projection) if !is_separable(projection) => return None,
+            Some(projection) => Some(Projected { projection: projection.clone(), given: Given::Projected }),
+        };
+        Some(ItemsOf { schema, projected })
+    }
+}
+
 /// A page of one table.
 #[derive(Debug, Clone)]
 pub struct PageOf {
@@ -76,19 +89,17 @@ pub struct Projected {
 }
 
 impl Question {
-    /// The form in which the answer may come. Bytes that are ready are of whole items, so a question that wants projected ones
-    /// can't be answered with them; where several elements of one list are wanted, the service is not even asked for less.
+    /// The form in which the answer may come. Ready bytes are made of what the service was asked for, and those of a single
+    /// item are of a whole one; who wants another part of it than the service was asked for needs typed values.
     pub fn wire(&self) -> Wire {
-        match self {
-            Question::GetItem(items)
-            | Question::Query(PageOf { items, .. })
-            | Question::Scan(PageOf { items, .. })
-                if items.projected.is_some() =>
-            {
-                Wire::None
+        let typed = match self {
+            Question::GetItem(items) => items.projected.is_some(),
+            Question::Query(PageOf { items, .. }) | Question::Scan(PageOf { items, .. }) => {
+                items.projected.as_ref().is_some_and(|projected| projected.given == Given::Whole)
             }
-            _ => Wire::Dax,
-        }
+            _ => false,
+        };
+        if typed { Wire::None } else { Wire::Dax }
     }
 
     /// The operation that was asked for.

@@ -2,13 +2,26 @@
 
 use std::sync::Arc;
 
+use api::expr::Projection;
 use api::operation::Ready;
-use api::{Response, Wire};
+use api::{Response, Table, Wire};
+
+/// What the form of an answer may lean on besides the answer: of a request, no more than what is the same for all who are
+/// given the kept form.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The table that was read.
+    pub table: &'a Arc<Table>,
+    /// Whether it is a page of an index.
+    pub of_index: bool,
+    /// What the page has of each item. A single item is whole.
+    pub projection: Option<&'a Projection>,
+}
 
 /// Encodes answers for one wire, exactly as its front would.
 pub trait WireEncoder: Send + Sync + 'static {
-    /// The whole body of an answer. `None` where the wire has no form for it; then the front encodes it.
-    fn encode(&self, response: &Response) -> Option<Ready>;
+    /// The whole body of an answer. `None` where the wire has no form for it that could be kept; then the front encodes it.
+    fn encode(&self, asked: Asked<'_>, response: &Response) -> Option<Ready>;
 }
 
 /// The encoders of all wires that have ready forms.
@@ -35,11 +48,11 @@ impl Encoders {
         Encoders::default()
     }
 
-    pub(super) fn encode(&self, wire: Wire, response: &Response) -> Option<Ready> {
+    pub(super) fn encode(&self, wire: Wire, asked: Asked<'_>, response: &Response) -> Option<Ready> {
         match wire {
             Wire::None => None,
-            Wire::Json => self.json.as_ref()?.encode(response),
-            Wire::Dax => self.dax.as_ref()?.encode(response),
+            Wire::Json => self.json.as_ref()?.encode(asked, response),
+            Wire::Dax => self.dax.as_ref()?.encode(asked, response),
         }
     }
 

@@ -8,7 +8,7 @@ use api::op::{GetItemInput, GetItemOutput, ReturnConsumedCapacity};
 use api::service::Source;
 use api::{Answer, Context, DynamoDb, EncodedItem, Error, Request, Response, Table, Version};
 
-use super::{Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched, out_of_time};
+use super::{Asked, Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched, out_of_time};
 use crate::cache::item::{ItemEntry, ItemFound, Read};
 use crate::cache::{Joined, Landed, SharedItem, View};
 
@@ -95,7 +95,7 @@ impl<D: DynamoDb> Cached<D> {
     }
 
     /// The whole of a hit: no waiting, no lock but the shard's, no allocation but the answer's.
-    fn look(&self, cx: &Context, table: &Table, input: &GetItemInput) -> Looked {
+    fn look(&self, cx: &Context, table: &Arc<Table>, input: &GetItemInput) -> Looked {
         key::with_scratch(|scratch| {
             let statistics = self.cache.statistics();
             let (Some(view), Some(())) = (self.cache.view(), key::write_given(table, &input.key, scratch))
@@ -115,14 +115,20 @@ impl<D: DynamoDb> Cached<D> {
                 if !entry.is_present() {
                     statistics.item_negative_hits.increment();
                 }
-                let response = self.response_of_hit(cx, input, &entry);
+                let response = self.response_of_hit(cx, table, input, &entry);
                 return Looked::Answer(Answer { response, version: Some(version), source: Source::Cache });
             }
             Looked::Miss(Miss { view, key: scratch.clone() })
         })
     }
 
-    fn response_of_hit(&self, cx: &Context, input: &GetItemInput, entry: &Arc<ItemEntry>) -> Response {
+    fn response_of_hit(
+        &self,
+        cx: &Context,
+        table: &Arc<Table>,
+        input: &GetItemInput,
+        entry: &Arc<ItemEntry>,
+    ) -> Response {
         let plain = input.projection.is_none() && input.return_capacity == ReturnConsumedCapacity::None;
         if plain && let Some(ready) = entry.ready(cx.wire) {
             return Response::Ready(ready.clone());
@@ -137,9 +143,10 @@ impl<D: DynamoDb> Cached<D> {
             }
         };
         let response = Response::GetItem(output(input, item, units));
+        let asked = Asked { table, of_index: false, projection: None };
         if plain
             && self.encoders.has(cx.wire)
-            && let Some(ready) = self.encoders.encode(cx.wire, &response)
+            && let Some(ready) = self.encoders.encode(cx.wire, asked, &response)
         {
             self.cache.keep_item_form(entry, &ready);
             return Response::Ready(ready);

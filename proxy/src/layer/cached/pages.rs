@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use api::op::{Page, QueryInput, ReturnConsumedCapacity, ScanInput};
+use api::op::{Page, QueryInput, ReturnConsumedCapacity, ScanInput, Select};
 use api::service::Source;
 use api::{Answer, Context, DynamoDb, Error, Request, Response, Table, TableName, Version};
 use host::metrics::Counter;
 
-use super::{Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched, out_of_time};
+use super::{Asked, Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched, out_of_time};
 use crate::cache::query::{PageEntry, PageFound, PageKey};
 use crate::cache::{Joined, Landed, Mode, SharedPage, View};
 
@@ -49,6 +49,19 @@ impl<'a> PageRequest<'a> {
             PageRequest::Query(input) => QueryInput { return_capacity, ..QueryInput::clone(input) }.into(),
             PageRequest::Scan(input) => ScanInput { return_capacity, ..ScanInput::clone(input) }.into(),
         }
+    }
+
+    /// What the form of its page leans on. All of it is in the page's key too.
+    fn asked(self, table: &'a Arc<Table>) -> Asked<'a> {
+        let (index, select) = match self {
+            PageRequest::Query(input) => (&input.index, &input.select),
+            PageRequest::Scan(input) => (&input.index, &input.select),
+        };
+        let projection = match select {
+            Select::Specific(projection) => Some(projection),
+            Select::AllAttributes | Select::AllProjected | Select::Count => None,
+        };
+        Asked { table, of_index: index.is_some(), projection }
     }
 
     fn response(self, page: Page) -> Response {
@@ -161,7 +174,7 @@ impl<D: DynamoDb> Cached<D> {
     fn look_for_page(
         &self,
         cx: &Context,
-        table: &Table,
+        table: &Arc<Table>,
         request: PageRequest<'_>,
         scratch: &mut Vec<u8>,
     ) -> Looked {
@@ -187,7 +200,7 @@ impl<D: DynamoDb> Cached<D> {
                         .served_age
                         .record_nanos(self.cache.now_nanos().saturating_sub(entry.made_nanos()));
                 }
-                let response = self.response_of_page(cx, request, &entry);
+                let response = self.response_of_page(cx, request.asked(table), request, &entry);
                 return Looked::Answer(Answer { response, version: Some(version), source: Source::Cache });
             }
             PageFound::Hit(..) | PageFound::Miss => {}
@@ -205,20 +218,26 @@ impl<D: DynamoDb> Cached<D> {
             })
     }
 
-    fn response_of_page(&self, cx: &Context, request: PageRequest<'_>, entry: &Arc<PageEntry>) -> Response {
-        let asked = request.return_capacity();
-        let plain = asked == ReturnConsumedCapacity::None;
+    fn response_of_page(
+        &self,
+        cx: &Context,
+        asked: Asked<'_>,
+        request: PageRequest<'_>,
+        entry: &Arc<PageEntry>,
+    ) -> Response {
+        let return_capacity = request.return_capacity();
+        let plain = return_capacity == ReturnConsumedCapacity::None;
         if plain && let Some(ready) = entry.ready(cx.wire) {
             return Response::Ready(ready.clone());
         }
         let mut page = entry.page();
         let mode = self.cache.settings().hit_capacity;
-        page.capacity =
-            capacity::told(asked, page.capacity).map(|report| capacity::report_of_hit(mode, report));
+        page.capacity = capacity::told(return_capacity, page.capacity)
+            .map(|report| capacity::report_of_hit(mode, report));
         let response = request.response(page);
         if plain
             && self.encoders.has(cx.wire)
-            && let Some(ready) = self.encoders.encode(cx.wire, &response)
+            && let Some(ready) = self.encoders.encode(cx.wire, asked, &response)
         {
             self.cache.keep_page_form(entry, &ready);
             return Response::Ready(ready);

@@ -23,7 +23,7 @@ use host::settings::ByteSize;
 use store::{Embedded, EmbeddedSettings, Surroundings};
 
 use crate::cache::{Cache, CacheSettings};
-use crate::layer::{Cached, Encoders, Resolved, WireEncoder};
+use crate::layer::{Asked, Cached, Encoders, Resolved, WireEncoder};
 
 pub(super) struct World {
     pub(super) cache: Arc<Cache>,
@@ -36,7 +36,7 @@ pub(super) struct World {
 struct DebugEncoder;
 
 impl WireEncoder for DebugEncoder {
-    fn encode(&self, response: &Response) -> Option<Ready> {
+    fn encode(&self, _: Asked<'_>, response: &Response) -> Option<Ready> {
         Some(Ready { wire: Wire::Json, bytes: ready_form(response), crc32: 0 })
     }
 }
