@@ -1,0 +1,3 @@
+module forebay/clients/dax
+
+go 1.24
