@@ -49,10 +49,11 @@ export default function ({ client }) {
     test("a certificate that is not trusted, or for another name, is no route", async (t) => {
       // Of a refresh that failed the client prints a line and goes on trying.
       t.mock.method(console, "error", () => {});
-      const folder = new Node([]).folder;
-      const { file, key } = certificate(folder, "IP:127.0.0.1");
-      for (const settings of [[`tls.certificate_file=${file}`, `tls.key_file=${key}`], certified("other")]) {
-        const bad = await Node.start(...settings);
+      const untrusted = new Node([]);
+      const { file, key } = certificate(untrusted.folder, "IP:127.0.0.1");
+      untrusted.settings.push(`tls.certificate_file=${file}`, `tls.key_file=${key}`);
+      for (const bad of [untrusted, new Node(certified("other"))]) {
+        await bad.start();
         const dax = client.connect(bad.addresses.daxs, { maxRetryDelay: 500 });
         await assert.rejects(dax.getItem({ TableName: "things", Key: { id: { S: "x" } } }), { code: "NoRouteException" });
         dax.shutdown();
