@@ -155,6 +155,9 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                     too_late_at = Instant::now() + inner.settings.frame_timeout();
                 }
                 if !make_room(&mut buffer, &mut start, &mut end, &scanner, &mut held) {
+                    // Let go of first: what is refused must not take the room that its answer may need.
+                    drop(buffer);
+                    held.release();
                     answer::fail(out.end(), &answer::throttled(), connection.next_request_id());
                     out.complete();
                     out.flush(&mut io).await?;

@@ -72,6 +72,107 @@ async fn is_answered(bytes: &[u8], codes: &str) {
     assert_eq!(front.world.malformed.load(Ordering::Relaxed), 0);
 }
 
+/// An error as a client reads it: codes, message, kind, status.
+fn error(answer: &[u8]) -> (Vec<i64>, String, String, i64) {
+    let reader = &mut Reader::new(answer);
+    let mut codes = Vec::new();
+    let mut elements = reader.array().unwrap();
+    while elements.more(reader).unwrap() {
+        codes.push(reader.int_as().unwrap());
+    }
+    let message = reader.text().unwrap().to_owned();
+    assert_eq!(reader.array().unwrap().announced(), Some(3));
+    assert_eq!(reader.text().unwrap().len(), 32, "a request id");
+    (codes, message, reader.text().unwrap().to_owned(), reader.int_as().unwrap())
+}
+
+const SERIALIZATION: (&[i64], &str) = (&[4, 37, 38, 39, 46], "SerializationException");
+const VALIDATION: (&[i64], &str) = (&[4, 37, 38, 39, 46], "ValidationException");
+const OPERATION: (&[i64], &str) = (&[4, 37, 38, 44], "UnknownOperationException");
+const UNAUTHORIZED: &[i64] = &[4, 23, 31, 33];
+
+/// To the word, since clients show it to people who then have to do something about it.
+#[tokio::test(start_paused = true)]
+async fn each_lie_has_its_answer() {
+    let get = begun_get();
+    let too_long = "The request can't be read: a length is larger than the whole may be";
+    let too_deep = "The request can't be read: values are nested too deeply";
+    let list_9 = "The attribute list 9 is not known here";
+    let learn_anew = "; connect anew to learn the lists of this cluster";
+    let values = [&[2][..], &[0x81].repeat(39), &[0xf6]].concat();
+    let nested = [&unhex("013a7d8e7e5644486173684161")[..], &[0x58, 41], &values, &[0xf6]].concat();
+    for (bytes, (codes, kind), message) in [
+        ([get.clone(), unhex("5bffffffffffffffff")].concat(), SERIALIZATION, too_long.to_owned()),
+        ([get.clone(), unhex("5b0000000100000000")].concat(), SERIALIZATION, too_long.to_owned()),
+        ([get.clone(), unhex("5affffffff")].concat(), SERIALIZATION, too_long.to_owned()),
+        ([get.clone(), unhex("9b0000000100000000")].concat(), SERIALIZATION, too_long.to_owned()),
+        ([get.clone(), [0x81].repeat(FRAME_DEPTH + 1)].concat(), SERIALIZATION, too_deep.to_owned()),
+        ([get.clone(), unhex("1c")].concat(), SERIALIZATION, "The request can't be read: a value begins in a way that is not allowed here".to_owned()),
+        (unhex("013a12ae9a75a0"), OPERATION, "method id -313432694 is not known".to_owned()),
+        (unhex("021a1b2bcf02"), OPERATION, "service id 2 is not known".to_owned()),
+        (unhex("011a27f9bd7109"), VALIDATION, list_9.to_owned()),
+        (unhex("013a7d8e7e5644486173684161420901f6"), VALIDATION, format!("{list_9}{learn_anew}")),
+        (
+            [unhex("013a495927bb816176"), nested].concat(),
+            VALIDATION,
+            "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported \
+             limit"
+                .to_owned(),
+        ),
+    ] {
+        let front = bounded(Auth::Any);
+        let answer = converse(&front, [&after_preamble(&[&bytes])[..]]).await;
+        // The list that one of them defines before.
+        let answer = answer.strip_prefix(b"\x80\x02").unwrap_or(&answer);
+        assert_eq!(error(answer), (codes.to_vec(), message, kind.to_owned(), 400), "{}", hex(&bytes));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_for_which_there_is_no_memory_is_answered_to_a_peer_that_reads_slowly_too() {
+    let front = bounded(Auth::Any);
+    let (mut io, served) = narrow(&front);
+    let long = [begun_get(), unhex("5a00400000"), vec![b'x'; 4 << 20]].concat();
+    let long = after_preamble(&[&long]);
+    let (mut read, mut write) = tokio::io::split(&mut io);
+    let say = async {
+        // The front may have hung up before it has all.
+        let _ = write.write_all(&long).await;
+        let _ = write.shutdown().await;
+    };
+    let mut answer = Vec::new();
+    let hear = async { read.read_to_end(&mut answer).await.map(|_| ()) };
+    let ((), heard) = tokio::join!(say, hear);
+    heard.unwrap();
+    served.await.unwrap().unwrap();
+    let message = "Rate of requests exceeds the allowed throughput.";
+    let kind = "ThrottlingException";
+    assert_eq!(error(&answer), (vec![4, 37, 38, 39, 50], message.to_owned(), kind.to_owned(), 400));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_false_claim_has_its_answer() {
+    let claim = |right| claim_frame(SIGNED_AT, right);
+    let strange = unhex("011a58c2336b61616040f6f6");
+    for (late_seconds, claim, kind, message) in [
+        (0, Vec::new(), "MissingAuthenticationTokenException", "The connection requires authentication."),
+        (0, claim(false), "InvalidSignatureException", "not right"),
+        (
+            301,
+            claim(true),
+            "InvalidSignatureException",
+            "Signature expired: 20240102T030405Z is more than 5 minutes ago. Check the clock of the client.",
+        ),
+        (0, strange, "IncompleteSignatureException", "The string to sign must have exactly 4 lines."),
+    ] {
+        let front = bounded(Auth::Keys(Arc::new(OneKey)));
+        front.world.late_seconds.store(late_seconds, Ordering::Relaxed);
+        let bytes = after_preamble(&[&claim, &unhex(ENDPOINTS)]);
+        let answer = converse(&front, [&bytes[..]]).await;
+        assert_eq!(error(&answer), (UNAUTHORIZED.to_vec(), message.to_owned(), kind.to_owned(), 400));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn lengths_beyond_a_frame_are_refused_at_their_head() {
     for head in [
