@@ -7,14 +7,16 @@ use crate::{Failure, prerequisite, say};
 struct Soak {
     name: &'static str,
     about: &'static str,
+    /// The variable that says how much is done, and how much that is where nobody set it; `None` where the test knows itself.
+    amount: Option<(&'static str, &'static str)>,
     /// Arguments to cargo.
     command: &'static [&'static str],
 }
 
-/// How many inputs a fuzz test makes; whoever sets it decides, else a million.
+/// How many inputs a fuzz test makes.
 const FUZZ_RUNS: &str = "FOREBAY_FUZZ_RUNS";
 
-/// How many random tables the property test plays; whoever sets it decides, else 5,000.
+/// How many random tables the property test plays.
 const CASES: &str = "FOREBAY_CASES";
 
 /// A new long form is one row here.
@@ -22,6 +24,7 @@ const SOAKS: &[Soak] = &[
     Soak {
         name: "kill-cycles",
         about: "200 times kill -9 under concurrent writes: nothing acknowledged is lost",
+        amount: None,
         command: &[
             "test",
             "--release",
@@ -36,6 +39,7 @@ const SOAKS: &[Soak] = &[
     Soak {
         name: "start-times",
         about: "a gigabyte of items: ready in a second after a clean stop, in five after kill -9 (FOREBAY_GIGABYTES)",
+        amount: None,
         command: &[
             "test",
             "--release",
@@ -50,6 +54,7 @@ const SOAKS: &[Soak] = &[
     Soak {
         name: "fuzz-json",
         about: "a million requests of broken JSON: no panic",
+        amount: Some((FUZZ_RUNS, "1000000")),
         command: &[
             "test",
             "--release",
@@ -64,6 +69,7 @@ const SOAKS: &[Soak] = &[
     Soak {
         name: "fuzz-expression",
         about: "a million texts of broken expressions: no panic, and what parses keeps its promises",
+        amount: Some((FUZZ_RUNS, "1000000")),
         command: &[
             "test",
             "--release",
@@ -76,8 +82,39 @@ const SOAKS: &[Soak] = &[
         ],
     },
     Soak {
+        name: "fuzz-dax-codec",
+        about: "ten million broken DAX frames, requests and answers: no panic, memory bounded, what is accepted means the same again",
+        amount: Some((FUZZ_RUNS, "10000000")),
+        command: &[
+            "test",
+            "--release",
+            "--package",
+            "forebay-dax",
+            "--lib",
+            "fuzz_dax_codec",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Soak {
+        name: "fuzz-dax-stream",
+        about: "ten million DAX connections of broken bytes: no panic, no hang, memory bounded, one answer for each request",
+        amount: Some((FUZZ_RUNS, "10000000")),
+        command: &[
+            "test",
+            "--release",
+            "--package",
+            "forebay-dax",
+            "--lib",
+            "fuzz_dax_stream",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Soak {
         name: "simulation",
         about: "one node under crashes, torn writes and failed syncs, 100,000 seeds (FOREBAY_SEEDS)",
+        amount: None,
         command: &[
             "test",
             "--release",
@@ -93,6 +130,7 @@ const SOAKS: &[Soak] = &[
     Soak {
         name: "property",
         about: "a cached page always equals a fresh one, many random tables, writes and queries",
+        amount: Some((CASES, "5000")),
         command: &[
             "test",
             "--release",
@@ -123,11 +161,10 @@ pub fn soak(name: &str) -> Result<(), Failure> {
     prerequisite::ensure(prerequisite::NATIVE)?;
     say(&format!("{}: {}", soak.name, soak.about));
     let mut command = cargo(soak.command)?;
-    if std::env::var_os(FUZZ_RUNS).is_none() {
-        command.env(FUZZ_RUNS, "1000000");
-    }
-    if std::env::var_os(CASES).is_none() {
-        command.env(CASES, "5000");
+    if let Some((variable, amount)) = soak.amount
+        && std::env::var_os(variable).is_none()
+    {
+        command.env(variable, amount);
     }
     if soak.command.contains(&"forebay-tests") {
         command.env("FOREBAY_BIN", binary("forebay-proxy", "forebay")?);

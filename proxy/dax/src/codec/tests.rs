@@ -3,6 +3,9 @@
 use std::fmt::Write;
 
 mod bad_input;
+pub(crate) mod corpus;
+mod fuzz;
+pub(crate) mod mutation;
 pub(crate) mod round_trip;
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod farewell;
+mod fuzz;
 mod headed;
 mod hits;
 
