@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::BenchError;
-use crate::drive::{ANSWER_TIMEOUT, connect};
+use crate::exchange::Exchange;
+use crate::item::{PARTED_TABLE, TABLE};
 use crate::scenario::{Load, Scenario};
-use crate::target::{self, Protocol, Requests, Target};
+use crate::target::{Protocol, Target, connect};
+use crate::{BenchError, dax, http, item, redis};
 
 /// Items in one batch.
 const BATCH: u64 = 25;
@@ -20,19 +21,17 @@ const ACTIVE_PAUSE: Duration = Duration::from_millis(50);
 
 struct Connection<'a> {
     target: &'a Target,
-    requests: Requests,
+    exchange: Exchange,
     stream: TcpStream,
     answer: Vec<u8>,
 }
 
 impl<'a> Connection<'a> {
-    fn open(target: &'a Target, put: &Load) -> Result<Connection<'a>, BenchError> {
-        let requests = Requests::new(target.protocol, put);
-        let stream = connect(target, requests.echo())?;
-        stream
-            .set_read_timeout(Some(ANSWER_TIMEOUT))
-            .map_err(BenchError::io("setting the time an answer may take"))?;
-        Ok(Connection { target, requests, stream, answer: Vec::with_capacity(64 << 10) })
+    fn open(target: &'a Target) -> Result<Connection<'a>, BenchError> {
+        // Only the ends of answers matter here, and those of HTTP and Redis say them.
+        let exchange = Exchange::new(target.protocol, Scenario::PutItem, 0, dax::Learned::ASSUMED);
+        let stream = connect(target, &[])?;
+        Ok(Connection { target, exchange, stream, answer: Vec::with_capacity(64 << 10) })
     }
 
     /// Sends a request and reads its answer; whether it was a good one.
@@ -47,8 +46,7 @@ impl<'a> Connection<'a> {
                 return Err(failed()(std::io::ErrorKind::UnexpectedEof.into()));
             }
             self.answer.extend_from_slice(&part[..bytes]);
-            let end = self.target.answer_end(&self.answer, Scenario::PutItem, self.requests.echo());
-            if let Some(end) = end {
+            if let Some(end) = self.exchange.answer_end(&self.answer) {
                 return Ok(end.good);
             }
         }
@@ -66,25 +64,27 @@ impl<'a> Connection<'a> {
 
 /// Makes the tables and writes every item.
 pub(crate) fn fill(target: &Target, load: &Load) -> Result<(), BenchError> {
-    let put = Load { scenario: Scenario::PutItem, ..load.clone() };
     match target.protocol {
-        Protocol::Echo => Ok(()),
+        Protocol::Echo(_) => Ok(()),
+        // The wire makes no tables, so what made the table has written the items too.
+        Protocol::Dax => Err(BenchError::NotFilled { target: target.name.clone() }),
         Protocol::Redis => {
-            let mut connection = Connection::open(target, &put)?;
-            let mut requests = Requests::new(target.protocol, &put);
+            let mut connection = Connection::open(target)?;
+            let mut request = Vec::new();
             (0..load.keys).try_for_each(|key| {
-                requests.draw(key);
-                connection.insist(requests.bytes(), "SET")
+                request.clear();
+                redis::write(Scenario::PutItem, key, load.value_bytes, &mut request);
+                connection.insist(&request, "SET")
             })
         }
         Protocol::Http => {
-            let partitions = load.scenario == Scenario::Query;
-            create_table(target, &put, partitions)?;
+            let parted = load.scenario == Scenario::Query;
+            create_table(target, parted)?;
             let share = load.keys.div_ceil(CONNECTIONS);
             std::thread::scope(|scope| {
                 let lanes: Vec<_> = (0..CONNECTIONS)
                     .map(|lane| (lane * share).min(load.keys)..((lane + 1) * share).min(load.keys))
-                    .map(|keys| scope.spawn(|| fill_share(target, &put, partitions, keys)))
+                    .map(|keys| scope.spawn(|| fill_share(target, load.value_bytes, parted, keys)))
                     .collect();
                 lanes.into_iter().try_for_each(|lane| lane.join().expect("a lane of the load phase panicked"))
             })
@@ -92,47 +92,51 @@ pub(crate) fn fill(target: &Target, load: &Load) -> Result<(), BenchError> {
     }
 }
 
-fn fill_share(target: &Target, put: &Load, partitions: bool, keys: Range<u64>) -> Result<(), BenchError> {
-    let mut connection = Connection::open(target, put)?;
+fn fill_share(target: &Target, value_bytes: usize, parted: bool, keys: Range<u64>) -> Result<(), BenchError> {
+    let mut connection = Connection::open(target)?;
     let mut request = Vec::new();
     for from in keys.clone().step_by(BATCH as usize) {
-        batch(from..(from + BATCH).min(keys.end), put.value_bytes, partitions, &mut request);
+        batch(from..(from + BATCH).min(keys.end), value_bytes, parted, &mut request);
         connection.insist(&request, "BatchWriteItem")?;
     }
     Ok(())
 }
 
-fn batch(keys: Range<u64>, value_bytes: usize, partitions: bool, out: &mut Vec<u8>) {
+fn batch(keys: Range<u64>, value_bytes: usize, parted: bool, out: &mut Vec<u8>) {
     let (table, item): (_, fn(u64, usize) -> String) =
-        if partitions { ("bench-parts", target::partition_item) } else { ("bench", target::item) };
+        if parted { (PARTED_TABLE, item::parted_json) } else { (TABLE, item::json) };
     let puts: Vec<String> =
         keys.map(|key| format!(r#"{{"PutRequest":{{"Item":{}}}}}"#, item(key, value_bytes))).collect();
     out.clear();
-    target::http("BatchWriteItem", &format!(r#"{{"RequestItems":{{"{table}":[{}]}}}}"#, puts.join(",")), out);
+    http::request(
+        "BatchWriteItem",
+        &format!(r#"{{"RequestItems":{{"{table}":[{}]}}}}"#, puts.join(",")),
+        out,
+    );
 }
 
-fn create_table(target: &Target, put: &Load, partitions: bool) -> Result<(), BenchError> {
-    let mut connection = Connection::open(target, put)?;
-    let (table, attributes, sort) = if partitions {
+fn create_table(target: &Target, parted: bool) -> Result<(), BenchError> {
+    let mut connection = Connection::open(target)?;
+    let (table, attributes, sort) = if parted {
         (
-            "bench-parts",
+            PARTED_TABLE,
             r#",{"AttributeName":"sk","AttributeType":"N"}"#,
             r#",{"AttributeName":"sk","KeyType":"RANGE"}"#,
         )
     } else {
-        ("bench", "", "")
+        (TABLE, "", "")
     };
     let body = format!(
         r#"{{"TableName":"{table}","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{{"AttributeName":"pk","AttributeType":"S"}}{attributes}],"KeySchema":[{{"AttributeName":"pk","KeyType":"HASH"}}{sort}]}}"#
     );
     let mut request = Vec::new();
-    target::http("CreateTable", &body, &mut request);
+    http::request("CreateTable", &body, &mut request);
     let made = connection.exchange(&request)?;
     if !made && memchr::memmem::find(&connection.answer, b"ResourceInUseException").is_none() {
         return Err(BenchError::answer(target, "CreateTable", &connection.answer));
     }
     request.clear();
-    target::http("DescribeTable", &format!(r#"{{"TableName":"{table}"}}"#), &mut request);
+    http::request("DescribeTable", &format!(r#"{{"TableName":"{table}"}}"#), &mut request);
     for _ in 0..ACTIVE_TRIES {
         connection.insist(&request, "DescribeTable")?;
         if memchr::memmem::find(&connection.answer, br#""ACTIVE""#).is_some() {

@@ -5,84 +5,34 @@
 
 #![allow(clippy::disallowed_methods, reason = "a load generator measures the machine's own time")]
 
+mod arguments;
+mod connect;
+mod dax;
 mod drive;
 mod echo;
+mod exchange;
 mod fill;
+mod http;
+mod idle;
+mod item;
 mod keys;
+mod lane;
+mod paced;
 mod process;
+mod redis;
 mod report;
 mod scenario;
 mod target;
+mod timer;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
-use scenario::Scenario;
+use arguments::{Arguments, Command};
+use scenario::Load;
 use target::Target;
-
-/// Measures Forebay beside its peers.
-#[derive(Parser)]
-#[command(name = "forebay-bench", version, about, args_override_self = true)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run one scenario against every target in turn, several rounds.
-    #[command(args_override_self = true)]
-    Run {
-        /// What each request does.
-        scenario: Scenario,
-        /// `name=http://HOST:PORT`, `name=redis://HOST:PORT` or `name=echo://HOST:PORT`. The first is the one others are compared
-        /// to. With `#PID` behind it, the CPU time of that process is reported.
-        #[arg(long = "target", required = true)]
-        targets: Vec<Target>,
-        /// Connections, each with one request under way.
-        #[arg(long, default_value_t = 1)]
-        connections: usize,
-        /// Seconds each target is driven in each round.
-        #[arg(long, default_value_t = 3.0)]
-        seconds: f64,
-        /// Rounds; the table shows medians over them.
-        #[arg(long, default_value_t = 5)]
-        rounds: usize,
-        /// Items, drawn at random.
-        #[arg(long, default_value_t = 100_000)]
-        keys: u64,
-        /// Bytes of an item's payload attribute.
-        #[arg(long, default_value_t = 470)]
-        value_bytes: usize,
-        /// Seed of the draw.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Leave out the load phase: the items are there.
-        #[arg(long)]
-        loaded: bool,
-        /// Also write every round as JSON.
-        #[arg(long)]
-        json: Option<PathBuf>,
-    },
-    /// Serve as the raw TCP server that others are compared to: so many bytes in, so many bytes out.
-    Echo {
-        /// Port on 127.0.0.1.
-        #[arg(long)]
-        port: u16,
-    },
-    /// Time a synced append of 512 bytes to a file, the floor under every durable write.
-    Fsync {
-        /// The file; made new, removed after.
-        #[arg(long)]
-        file: PathBuf,
-        /// How many appends.
-        #[arg(long, default_value_t = 2000)]
-        appends: usize,
-    },
-}
 
 /// What can go wrong while measuring.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +54,48 @@ pub(crate) enum BenchError {
         doing: String,
         /// The beginning of the answer.
         answer: String,
+    },
+    /// Some connections came to nothing.
+    #[error("{failed} connections failed, the first so: {first}")]
+    Connections {
+        /// How many.
+        failed: usize,
+        /// What was said of the first.
+        first: String,
+    },
+    /// A server's memory is to be read, and nothing says which process it is.
+    #[error("{target} needs its process behind its address, as in name=dax://HOST:PORT#PID, one that runs")]
+    NoProcess {
+        /// Which target.
+        target: String,
+    },
+    /// Items can't be written in the way that a target is addressed.
+    #[error(
+        "{target} makes no tables over DAX: run `fill` for the same server's http:// address, then this with --loaded"
+    )]
+    NotFilled {
+        /// Which target.
+        target: String,
+    },
+    /// This process may not have enough files open.
+    #[error(
+        "{needed} open files are needed and {limit} are allowed: run `ulimit -n {needed}` before, as one who may"
+    )]
+    OwnFiles {
+        /// How many are allowed at most.
+        limit: u64,
+        /// How many it takes.
+        needed: u64,
+    },
+    /// The server may not have enough files open.
+    #[error("{target} may have {limit} files open and needs {needed}: start it behind `ulimit -n {needed}`")]
+    ServersFiles {
+        /// Which target.
+        target: String,
+        /// How many it may have.
+        limit: u64,
+        /// How many it takes.
+        needed: u64,
     },
 }
 
@@ -133,45 +125,49 @@ fn start(arguments: Arguments) -> Result<(), BenchError> {
     match arguments.command {
         Command::Echo { port } => echo::serve(port),
         Command::Fsync { file, appends } => report::fsync_floor(&file, appends),
-        Command::Run {
-            scenario,
-            targets,
-            connections,
-            seconds,
-            rounds,
-            keys,
-            value_bytes,
-            seed,
-            loaded,
-            json,
-        } => {
-            let load = scenario::Load {
-                scenario,
-                connections,
-                keys,
-                value_bytes,
-                seed,
-                time: Duration::from_secs_f64(seconds),
-            };
-            let mut report = report::Report::new(&load, &targets);
+        Command::Fill { scenario, targets, items } => fill_all(&targets, &items.load(scenario)),
+        Command::Run { scenario, targets, load, pipeline, rounds, loaded, json } => {
+            let load = Load { pipeline: pipeline.max(1), ..load.load(scenario) };
             if !loaded {
-                for target in &targets {
-                    eprintln!("loading {} items into {target}", load.keys);
-                    fill::fill(target, &load)?;
-                }
+                fill_all(&targets, &load)?;
             }
-            for round in 0..rounds {
-                for (place, target) in targets.iter().enumerate() {
-                    report.add(place, drive::run(target, &load, round as u64)?);
-                }
-                eprintln!("round {} of {rounds} done", round + 1);
-            }
-            report.print();
-            match json {
-                Some(file) => std::fs::write(&file, report.json())
-                    .map_err(BenchError::io(format!("writing {}", file.display()))),
-                None => Ok(()),
-            }
+            rounds_of(&targets, &load, rounds, json.as_deref())
+        }
+        Command::Paced { targets, load, rate, share, writes_percent, rounds } => {
+            let pace = paced::Pace { rate, share, writes_percent };
+            paced::run(&targets, &load.load(scenario::Scenario::GetItem), pace, rounds)
+        }
+        Command::Idle { target, load } => idle::run(&target, &load.load(scenario::Scenario::GetItem)),
+        Command::Connect { target, load, rate } => {
+            connect::run(&target, &load.load(scenario::Scenario::GetItem), rate)
         }
     }
 }
+
+fn fill_all(targets: &[Target], load: &Load) -> Result<(), BenchError> {
+    for target in targets {
+        eprintln!("loading {} items into {target}", load.keys);
+        fill::fill(target, load)?;
+    }
+    Ok(())
+}
+
+fn rounds_of(targets: &[Target], load: &Load, rounds: usize, json: Option<&Path>) -> Result<(), BenchError> {
+    let mut report = report::Report::new(load, targets);
+    for round in 0..rounds {
+        for (place, target) in targets.iter().enumerate() {
+            report.add(place, drive::run(target, load, round as u64)?);
+        }
+        eprintln!("round {} of {rounds} done", round + 1);
+    }
+    report.print();
+    match json {
+        Some(file) => {
+            std::fs::write(file, report.json()).map_err(BenchError::io(format!("writing {}", file.display())))
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ pub(crate) struct Report {
 }
 
 /// The middle value; of an even number of values the lower of the two.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.retain(|value| !value.is_nan());
     values.sort_by(f64::total_cmp);
@@ -39,9 +39,10 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 impl Report {
     pub(crate) fn new(load: &Load, targets: &[Target]) -> Report {
         let title = format!(
-            "{}, {} connections, {} keys, payload {} bytes, {:?} a round",
+            "{}, {} connections{}, {} keys, payload {} bytes, {:?} a round",
             load.scenario.name(),
             load.connections,
+            if load.pipeline > 1 { format!(", pipelined {}", load.pipeline) } else { String::new() },
             load.keys,
             load.value_bytes,
             load.time

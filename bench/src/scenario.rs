@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ::dax::client::Credentials;
+
 /// What each request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Scenario {
@@ -32,8 +34,10 @@ impl Scenario {
 pub(crate) struct Load {
     /// What each request does.
     pub(crate) scenario: Scenario,
-    /// Connections, one request under way on each.
+    /// Connections, one batch of requests under way on each.
     pub(crate) connections: usize,
+    /// Requests of a batch: sent together, and the next only when all are answered.
+    pub(crate) pipeline: usize,
     /// Items.
     pub(crate) keys: u64,
     /// Bytes of an item's payload attribute.
@@ -42,4 +46,6 @@ pub(crate) struct Load {
     pub(crate) seed: u64,
     /// How long each target is driven in a round.
     pub(crate) time: Duration,
+    /// Who calls, where a DAX target wants to know.
+    pub(crate) credentials: Option<Credentials>,
 }

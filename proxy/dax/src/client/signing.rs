@@ -23,8 +23,9 @@ impl std::fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Appends a claim made at `now`, in seconds since 1970: a whole request that has no answer.
-    pub(super) fn write_claim(
+    /// Appends a claim made at `now`, in seconds since 1970: a whole request that has no answer. Errors: none; the wire has the
+    /// method.
+    pub fn write_claim(
         &self,
         out: &mut Vec<u8>,
         region: &str,
