@@ -24,6 +24,8 @@ pub struct Config {
     pub node: NodeSettings,
     /// Where it listens.
     pub listen: ListenSettings,
+    /// What it tells clients of where it is.
+    pub advertise: AdvertiseSettings,
     /// Whom it lets in.
     pub credentials: CredentialSettings,
     /// Certificate for HTTPS and DAX over TLS. Left out: plain only.
@@ -127,6 +129,19 @@ impl ListenSettings {
     pub fn admin(&self) -> SocketAddr {
         SocketAddr::new(self.admin_address, self.admin_port)
     }
+}
+
+/// Where clients that are told of nodes are sent, where that is not what they reached: behind a container's published port or
+/// NAT. DAX clients are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdvertiseSettings {
+    /// The address. Left out: the one that the client reached.
+    pub address: Option<IpAddr>,
+    /// The port of DAX. Left out: the one that the client reached.
+    pub dax_port: Option<u16>,
+    /// The port of DAX over TLS. Left out: the one that the client reached.
+    pub dax_tls_port: Option<u16>,
 }
 
 /// Whom a node lets in.

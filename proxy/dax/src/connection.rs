@@ -1,5 +1,5 @@
 //! What one connection has agreed with its client: who calls and until when, the version its reads may not fall behind, the
-//! names of the tables it spoke of, its request ids.
+//! names of the tables it spoke of, its request ids, what its client means by its words.
 //!
 //! Deliberately no attribute lists and no key schemas: the registry and the catalog have those, and what a connection kept
 //! could only be older.
@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 use api::schema::TableName;
 use api::service::Caller;
 use api::{Error, ErrorKind, Version};
+
+use crate::codec::handshake::Preamble;
+use crate::codec::request::SelectAll;
 
 /// How long an authorisation lasts: what clients take it to be, and a while for those that are late to sign anew.
 const AUTHORIZED_FOR: Duration = Duration::from_secs(300 + 60);
@@ -38,6 +41,7 @@ pub(crate) struct Connection {
     seen: Option<Version>,
     // Borrowed for a look and an insertion.
     tables: RefCell<Vec<TableName>>,
+    select_all: SelectAll,
 }
 
 impl Connection {
@@ -49,7 +53,18 @@ impl Connection {
             authorization: Authorization::Missing,
             seen: None,
             tables: RefCell::new(Vec::new()),
+            select_all: SelectAll::Meant,
         }
+    }
+
+    /// Notes how the client introduced itself.
+    pub(crate) fn introduced(&mut self, preamble: &Preamble) {
+        self.select_all = SelectAll::of(preamble.user_agent.as_deref());
+    }
+
+    /// What the client means that asks a page for all attributes.
+    pub(crate) const fn select_all(&self) -> SelectAll {
+        self.select_all
     }
 
     /// Notes what became of a claim.

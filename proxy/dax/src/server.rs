@@ -43,11 +43,19 @@ pub enum Auth {
     Keys(Arc<dyn Signers>),
 }
 
+/// Who is told of peers that break the wire, to count and to log it.
+pub trait Complaints: Send + Sync + 'static {
+    /// What this peer sent is no frame of this wire. Once a connection at most, since it ends the connection.
+    fn malformed(&self, peer: SocketAddr, what: &dyn std::fmt::Display);
+}
+
 /// How a client reached the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {
     /// The address of the node that the client connected to.
     pub local: SocketAddr,
+    /// The client's own.
+    pub peer: SocketAddr,
     /// Over which of the two.
     pub transport: Transport,
 }
@@ -87,6 +95,7 @@ struct Inner<D> {
     auth: Auth,
     settings: DaxSettings,
     surroundings: Arc<dyn Surroundings>,
+    complaints: Arc<dyn Complaints>,
     load: Load,
     anyone: Arc<Caller>,
 }
@@ -111,10 +120,11 @@ impl<D: DynamoDb> DaxServer<D> {
         auth: Auth,
         settings: DaxSettings,
         surroundings: Arc<dyn Surroundings>,
+        complaints: Arc<dyn Complaints>,
     ) -> Self {
         let load = Load::new(settings.max_requests_in_flight, settings.max_frame_bytes_in_flight);
         let anyone = Arc::new(Caller::default());
-        DaxServer(Arc::new(Inner { db, cluster, auth, settings, surroundings, load, anyone }))
+        DaxServer(Arc::new(Inner { db, cluster, auth, settings, surroundings, complaints, load, anyone }))
     }
 
     /// Serves a connection until the peer closes it, it breaks a bound, or `stop` resolves and the requests that arrived are
@@ -134,14 +144,14 @@ impl<D: DynamoDb> DaxServer<D> {
         serve::serve(&self.0, io, reached, std::pin::pin!(stop)).await
     }
 
-    /// Serves a TLS connection: shakes hands within the settings' time, then as [`DaxServer::serve_connection`]. `tls` should
-    /// offer no protocols.
+    /// Serves a TLS connection, whatever `reached` says of it: shakes hands within the settings' time, then as
+    /// [`DaxServer::serve_connection`]. `tls` should offer no protocols.
     ///
     /// Errors: as there, and a handshake that failed or took too long.
     pub async fn serve_tls<IO>(
         &self,
         io: IO,
-        local: SocketAddr,
+        reached: Reached,
         tls: Arc<rustls::ServerConfig>,
         stop: impl Future<Output = ()>,
     ) -> std::io::Result<()>
@@ -150,6 +160,6 @@ impl<D: DynamoDb> DaxServer<D> {
     {
         let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(io);
         let io = tokio::time::timeout(self.0.settings.tls_handshake_timeout(), handshake).await??;
-        self.serve_connection(io, Reached { local, transport: Transport::Tls }, stop).await
+        self.serve_connection(io, Reached { transport: Transport::Tls, ..reached }, stop).await
     }
 }

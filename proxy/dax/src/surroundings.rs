@@ -1,9 +1,9 @@
-//! Time, randomness and a place to count, as this crate is given them. Whoever runs a process has richer forms of each and
-//! adapts them in a few lines.
+//! Time and randomness, as this crate is given them. Whoever runs a process has richer forms of both and adapts them in a few
+//! lines.
 
 use std::time::Instant;
 
-/// What a front needs of the world besides its socket.
+/// What a front or a client needs of the world besides its socket.
 pub trait Surroundings: Send + Sync + 'static {
     /// Wall clock, for the times of signatures. Unit: milliseconds since 1970-01-01T00:00:00Z. May jump.
     fn wall_millis(&self) -> u64;
@@ -11,6 +11,4 @@ pub trait Surroundings: Send + Sync + 'static {
     fn monotonic(&self) -> Instant;
     /// Random bits, of which request ids are made: unique, not secret. Asked once per connection.
     fn random(&self) -> u128;
-    /// Called for what is no frame of this wire, once a connection at most, since it ends the connection.
-    fn malformed_frame(&self);
 }

@@ -19,7 +19,7 @@ use forebay_dax::codec::handshake::{self, AuthorizeConnection, Preamble};
 use forebay_dax::codec::item::{ListIds, ListNames, is_separable};
 use forebay_dax::codec::method::Method;
 use forebay_dax::codec::question::{ItemsOf, Question};
-use forebay_dax::codec::request::{read_request, write_request};
+use forebay_dax::codec::request::{SelectAll, read_request, write_request};
 use forebay_dax::codec::schema::{NamedKey, Schema};
 use forebay_dax::error::{UNKNOWN_TABLE, read_error, write_error, write_with_codes};
 
@@ -171,7 +171,7 @@ impl Replay {
 
     fn request(&self, method: Method, values: &[u8]) -> (Request, Question) {
         let Method::Operation(op) = method else { panic!("{method:?} is no operation") };
-        self.read(|lists| read_request(op, values, &|name| self.find(name), lists)).unwrap()
+        self.read(|lists| read_request(op, values, SelectAll::Meant, &|name| self.find(name), lists)).unwrap()
     }
 
     /// Reads and writes a request of the API. Gives what its answer needs, and whether the bytes were the same.

@@ -10,7 +10,6 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use api::service::{Caller, Catalog};
 use api::{DynamoDb, Error};
@@ -18,22 +17,28 @@ use dax::DaxServer;
 use dax::attribute_lists::AttributeLists;
 use dax::authorize::{Signed, Signers};
 use dax::server::{Auth, Cluster, Reached, Transport};
-use host::metrics::{Counter, Registry, names};
+use host::clock::Clock;
+use host::metrics::{Registry, names};
 use host::runtime::Fronts;
 use host::shutdown::Shutdown;
 use host::socket::Socket;
 use host::tls::Tls;
 use http_front::sigv4::{self, Keyring, SignedText};
-
 use lists::StoreLists;
 use node::OneNode;
 pub use ready::Encoder;
 use store::Embedded;
 
 use super::Door;
+use super::complaints::Complaints;
 use crate::config::Config;
 use crate::run::Failure;
 use crate::surroundings::System;
+
+/// The protocol's name in metrics and in the log.
+const PROTOCOL: &str = "dax";
+/// Its name there over TLS.
+const PROTOCOL_TLS: &str = "daxs";
 
 /// What the front offers in a TLS handshake: nothing, since its clients ask for nothing.
 pub const ALPN: &[&[u8]] = &[];
@@ -62,37 +67,6 @@ impl Signers for Keys {
     }
 }
 
-/// The process's clock and randomness, and where what is no frame is counted.
-struct Surroundings {
-    system: Arc<System>,
-    malformed: Counter,
-}
-
-impl Surroundings {
-    /// Counts into `registry`.
-    fn new(system: Arc<System>, registry: &Registry) -> Surroundings {
-        Surroundings { system, malformed: registry.counter(names::MALFORMED_FRAMES, &[("protocol", "dax")]) }
-    }
-}
-
-impl dax::Surroundings for Surroundings {
-    fn wall_millis(&self) -> u64 {
-        http_front::surroundings::Surroundings::wall_millis(&*self.system)
-    }
-
-    fn monotonic(&self) -> Instant {
-        http_front::surroundings::Surroundings::monotonic(&*self.system)
-    }
-
-    fn random(&self) -> u128 {
-        self.system.random_u128()
-    }
-
-    fn malformed_frame(&self) {
-        self.malformed.increment();
-    }
-}
-
 /// The registry of attribute lists over the store's, and what it does by itself.
 pub fn lists(store: &Arc<Embedded>) -> Arc<dyn AttributeLists> {
     let lists = Arc::new(StoreLists::new(Arc::clone(store)));
@@ -113,11 +87,14 @@ pub fn server<D: DynamoDb>(
     let node = OneNode {
         name: config.node.name.clone(),
         zone: config.node.zone.clone(),
+        advertise: config.advertise.clone(),
         leader_session: (system.random_u64() >> 1) as i64,
     };
     let cluster = Cluster { catalog, lists, nodes: Arc::new(node) };
-    let surroundings = Arc::new(Surroundings::new(Arc::clone(system), registry));
-    DaxServer::new(db, cluster, auth_of(auth), config.dax.clone(), surroundings)
+    let counted = registry.counter(names::MALFORMED_FRAMES, &[("protocol", PROTOCOL)]);
+    let complaints =
+        Arc::new(Complaints::new(PROTOCOL, counted, Arc::clone(system.clock()) as Arc<dyn Clock>));
+    DaxServer::new(db, cluster, auth_of(auth), config.dax.clone(), Arc::clone(system) as _, complaints)
 }
 
 /// Serves what arrives in plain text until the shutdown.
@@ -128,17 +105,17 @@ pub fn serve<D: DynamoDb>(
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     let shutdown = shutdown.clone();
-    let handler = move |stream: Socket, _peer: SocketAddr| {
+    let handler = move |stream: Socket, peer: SocketAddr| {
         let (server, shutdown) = (server.clone(), shutdown.clone());
         async move {
             let served = async {
-                let reached = Reached { local: stream.local_addr()?, transport: Transport::Plain };
+                let reached = Reached { local: stream.local_addr()?, peer, transport: Transport::Plain };
                 server.serve_connection(stream, reached, shutdown.triggered()).await
             };
             note(served.await);
         }
     };
-    fronts.serve(door.listener, "dax", handler).map_err(Failure::internal)
+    fronts.serve(door.listener, PROTOCOL, handler).map_err(Failure::internal)
 }
 
 /// Serves what arrives over TLS until the shutdown.
@@ -150,17 +127,17 @@ pub fn serve_tls<D: DynamoDb>(
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     let shutdown = shutdown.clone();
-    let handler = move |stream: Socket, _peer: SocketAddr| {
+    let handler = move |stream: Socket, peer: SocketAddr| {
         let (server, tls, shutdown) = (server.clone(), tls.clone(), shutdown.clone());
         async move {
             let served = async {
-                let local = stream.local_addr()?;
-                server.serve_tls(stream, local, tls.config(), shutdown.triggered()).await
+                let reached = Reached { local: stream.local_addr()?, peer, transport: Transport::Tls };
+                server.serve_tls(stream, reached, tls.config(), shutdown.triggered()).await
             };
             note(served.await);
         }
     };
-    fronts.serve(door.listener, "daxs", handler).map_err(Failure::internal)
+    fronts.serve(door.listener, PROTOCOL_TLS, handler).map_err(Failure::internal)
 }
 
 fn note(served: std::io::Result<()>) {

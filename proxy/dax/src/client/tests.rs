@@ -28,8 +28,8 @@ use crate::codec::handshake::Role;
 use crate::codec::item::is_separable;
 use crate::codec::tests::round_trip::{decoded, exchange, find, transact_write_items};
 use crate::codec::tests::unhex;
-use crate::server::tests::{World, front_with, hash_table, tls};
-use crate::server::{Auth, Cluster, DaxServer, DaxSettings, Nodes, Reached, Transport};
+use crate::server::tests::{REACHED, World, front_with, hash_table, tls};
+use crate::server::{Auth, Cluster, DaxServer, DaxSettings, Nodes, Reached};
 
 /// A node's side of a new connection.
 type Accept = Box<dyn Fn(DuplexStream) + Send + Sync>;
@@ -52,7 +52,7 @@ impl Net {
         self.add(host, move |io| {
             let server = server.clone();
             tokio::spawn(async move {
-                let reached = Reached { local, transport: Transport::Plain };
+                let reached = Reached { local, ..REACHED };
                 let _ = server.serve_connection(io, reached, std::future::pending()).await;
             });
         });
@@ -146,7 +146,10 @@ fn pair(auth: Auth) -> (Arc<Net>, Arc<Canned>, Arc<Canned>) {
         let cluster = Cluster { catalog: Arc::new(Tables), lists: lists.clone(), nodes: Arc::new(Pair) };
         let world = Arc::new(World::default());
         let db = CannedDb(Arc::clone(&canned));
-        net.serve(host, DaxServer::new(db, cluster, auth.clone(), DaxSettings::default(), world));
+        net.serve(
+            host,
+            DaxServer::new(db, cluster, auth.clone(), DaxSettings::default(), world.clone(), world),
+        );
         canned
     });
     (net, a, b)
@@ -380,7 +383,7 @@ async fn items_go_over_a_socket_and_come_back() {
             let (io, _) = listener.accept().await.unwrap();
             let server = server.clone();
             tokio::spawn(async move {
-                let reached = Reached { local, transport: Transport::Plain };
+                let reached = Reached { local, ..REACHED };
                 let _ = server.serve_connection(io, reached, std::future::pending()).await;
             });
         }
@@ -460,7 +463,7 @@ async fn an_encrypted_cluster_is_verified_by_the_name_of_its_seed() {
         let (server, config) = (server.clone(), Arc::clone(&config));
         tokio::spawn(async move {
             let local = SocketAddr::new(A.parse().unwrap(), 8111);
-            let _ = server.serve_tls(io, local, config, std::future::pending()).await;
+            let _ = server.serve_tls(io, Reached { local, ..REACHED }, config, std::future::pending()).await;
         });
     });
     for (trusts, reached) in [(trusting, true), (trusting_another, false)] {

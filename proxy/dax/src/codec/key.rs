@@ -36,6 +36,32 @@ pub fn write_key(out: &mut Vec<u8>, schema: &KeySchema, item: &Item) -> Result<(
     Ok(())
 }
 
+/// As [`write_key`], of an item that is put alone. Errors: as there, in the words that the service has for it.
+pub fn write_key_of_put(out: &mut Vec<u8>, schema: &KeySchema, item: &Item) -> Result<(), Error> {
+    for part in schema.attributes() {
+        let wrong = match item.get(&part.name) {
+            Some(value) if value.value_type() == part.value_type => continue,
+            Some(value) => format!(
+                "Type mismatch for key {} expected: {} actual: {}",
+                part.name,
+                part.value_type.name(),
+                value.value_type().name()
+            ),
+            None => format!("Missing the key {} in the item", part.name),
+        };
+        return Err(Error::validation(format!("One or more parameter values were invalid: {wrong}")));
+    }
+    write_key(out, schema, item)
+}
+
+/// As [`write_key`], of an item that must be nothing but a key. Errors: as there, or another attribute.
+pub fn write_key_alone(out: &mut Vec<u8>, schema: &KeySchema, key: &Item) -> Result<(), Error> {
+    if key.0.len() != schema.attributes().count() {
+        return Err(mismatch());
+    }
+    write_key(out, schema, key)
+}
+
 /// The value of a key attribute, if it has the schema's type.
 pub(super) fn value_of<'i>(item: &'i Item, part: &KeyAttribute) -> Result<&'i AttributeValue, Error> {
     item.get(&part.name).filter(|value| value.value_type() == part.value_type).ok_or_else(mismatch)

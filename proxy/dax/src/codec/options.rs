@@ -37,9 +37,9 @@ pub(super) mod return_values {
     pub const UPDATED_NEW: i64 = 5;
 }
 
-/// Numbers of `Select`. 1 would be all attributes, but one client sends it whatever its caller said, so it says nothing.
+/// Numbers of `Select`.
 pub(super) mod select {
-    pub const UNSAID: i64 = 1;
+    pub const ALL: i64 = 1;
     pub const ALL_PROJECTED: i64 = 2;
     pub const COUNT: i64 = 3;
     pub const SPECIFIC: i64 = 4;

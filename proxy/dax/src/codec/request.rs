@@ -19,11 +19,32 @@ use super::question::Question;
 use super::schema::FindSchema;
 use crate::cbor::{Reader, write};
 
+/// What a client means that asks a page for all attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SelectAll {
+    /// That.
+    #[default]
+    Meant,
+    /// Nothing: it asks so wherever its caller said nothing, beside a projection too.
+    Unsaid,
+}
+
+impl SelectAll {
+    /// What a client of that name means. Source: the sources of its version 1.0.3, and of all other official clients.
+    pub fn of(user_agent: Option<&str>) -> SelectAll {
+        match user_agent {
+            Some(agent) if agent.starts_with("DaxGoV2Client") => SelectAll::Unsaid,
+            Some(_) | None => SelectAll::Meant,
+        }
+    }
+}
+
 /// Reads the values of a request, all of `bytes`. Errors: the service's; `SerializationException` for what is malformed.
 /// With an attribute list that is not known here, a `ValidationException`.
 pub fn read_request(
     op: OpKind,
     bytes: &[u8],
+    all: SelectAll,
     schemas: FindSchema<'_>,
     lists: &mut ListNames<'_>,
 ) -> Result<(Request, Question), Error> {
@@ -33,8 +54,8 @@ pub fn read_request(
         OpKind::PutItem => items::read_put(reader, schemas, lists),
         OpKind::UpdateItem => items::read_update(reader, schemas),
         OpKind::DeleteItem => items::read_delete(reader, schemas),
-        OpKind::Query => pages::read_query(reader, schemas),
-        OpKind::Scan => pages::read_scan(reader, schemas),
+        OpKind::Query => pages::read_query(reader, schemas, all),
+        OpKind::Scan => pages::read_scan(reader, schemas, all),
         OpKind::BatchGetItem => batches::read_get(reader, schemas),
         OpKind::BatchWriteItem => batches::read_write(reader, schemas, lists),
         OpKind::TransactGetItems => transactions::read_get(reader, schemas),

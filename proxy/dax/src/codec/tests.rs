@@ -7,6 +7,7 @@ pub(crate) mod corpus;
 mod fuzz;
 pub(crate) mod mutation;
 pub(crate) mod round_trip;
+mod select_all;
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {

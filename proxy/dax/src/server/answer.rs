@@ -194,7 +194,7 @@ fn read<D>(
         inner.cluster.catalog.table(&name).map(Schema::Table).ok_or_else(no_such_table)
     };
     let names = |id| inner.cluster.lists.names(id);
-    read_request(op, values, &schemas, &mut ListNames::new(&names))
+    read_request(op, values, connection.select_all(), &schemas, &mut ListNames::new(&names))
 }
 
 fn no_such_table() -> Error {

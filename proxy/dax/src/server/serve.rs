@@ -18,7 +18,7 @@ use super::load::FrameBytes;
 use super::outgoing::Outgoing;
 use super::{Inner, Reached};
 use crate::codec::frame::{Frame, FrameError, FrameScanner, REQUEST_FRAME_BYTES};
-use crate::codec::handshake::Preamble;
+use crate::codec::handshake::{Preamble, PreambleError};
 use crate::connection::Connection;
 
 /// The read buffer a connection keeps. Holds an ordinary request whole; ten thousand idle ones are 40 MiB.
@@ -78,10 +78,10 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                     Ok(preamble) => {
                         farewell = Farewell::to(preamble.user_agent.as_deref());
                         out.stand_behind(preamble.layering);
+                        connection.introduced(&preamble);
                     }
                     Err(why) => {
-                        tracing::debug!(%why, "a connection is not one of DAX");
-                        inner.surroundings.malformed_frame();
+                        inner.complaints.malformed(reached.peer, &why);
                         return Ok(());
                     }
                 }
@@ -164,7 +164,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                     return linger(io).await;
                 }
                 if waiting == Waiting::Preamble && !Preamble::may_begin(&buffer[start..end]) {
-                    inner.surroundings.malformed_frame();
+                    inner.complaints.malformed(reached.peer, &PreambleError::NotDax);
                     return close(io).await;
                 }
                 match fill(&mut io, &mut buffer[end..], stop.as_mut(), waiting, too_late_at).await? {
@@ -175,8 +175,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 }
             }
             Err(error) => {
-                inner.surroundings.malformed_frame();
-                tracing::debug!(%error, "what arrived is no frame");
+                inner.complaints.malformed(reached.peer, &error);
                 if waiting != Waiting::Preamble {
                     answer::fail(out.end(), &refused(error), connection.next_request_id());
                     out.complete();

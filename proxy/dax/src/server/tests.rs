@@ -177,8 +177,12 @@ impl Surroundings for World {
     fn random(&self) -> u128 {
         7
     }
+}
 
-    fn malformed_frame(&self) {
+impl Complaints for World {
+    fn malformed(&self, peer: SocketAddr, what: &dyn std::fmt::Display) {
+        assert_eq!(peer, REACHED.peer);
+        assert!(!what.to_string().is_empty());
         self.malformed.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -197,7 +201,7 @@ pub(crate) fn front_with(auth: Auth, settings: DaxSettings) -> Front {
         nodes: Arc::new(OneNode),
     };
     let surroundings: Arc<dyn Surroundings> = world.clone();
-    let server = DaxServer::new(Db(Arc::clone(&store)), cluster, auth, settings, surroundings);
+    let server = DaxServer::new(Db(Arc::clone(&store)), cluster, auth, settings, surroundings, world.clone());
     Front { server, store, world }
 }
 
@@ -205,8 +209,9 @@ fn front() -> Front {
     front_with(Auth::Any, DaxSettings::default())
 }
 
-const REACHED: Reached = Reached {
+pub(crate) const REACHED: Reached = Reached {
     local: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8111),
+    peer: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 50_000),
     transport: Transport::Plain,
 };
 
@@ -689,9 +694,7 @@ async fn tls_carries_the_same_bytes() {
     let (near, far) = tokio::io::duplex(1 << 16);
     let server = front.server.clone();
     let served =
-        tokio::spawn(
-            async move { server.serve_tls(far, REACHED.local, config, std::future::pending()).await },
-        );
+        tokio::spawn(async move { server.serve_tls(far, REACHED, config, std::future::pending()).await });
     let name = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();
     let mut io = tokio_rustls::TlsConnector::from(client).connect(name, near).await.unwrap();
     io.write_all(&unhex(&format!("{PREAMBLE}{ENDPOINTS}"))).await.unwrap();

@@ -111,8 +111,8 @@ impl Peer {
         let (mut io, far) = tokio::io::duplex(1 << 20);
         let server = server.clone();
         tokio::spawn(async move {
-            let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8111));
-            let reached = Reached { local, transport: Transport::Plain };
+            let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let reached = Reached { local: at(8111), peer: at(50_000), transport: Transport::Plain };
             server.serve_connection(far, reached, std::future::pending()).await
         });
         io.write_all(PREAMBLE).await.unwrap();

@@ -3,7 +3,7 @@ use api::value::ValueType;
 use api::{AttributeValue, Item, Number};
 use proptest::prelude::*;
 
-use super::{read_index_position, read_key, write_index_position, write_key};
+use super::{read_index_position, read_key, write_index_position, write_key, write_key_alone};
 use crate::codec::tests::round_trip::{key_of, schema};
 use crate::codec::tests::{hex, unhex};
 
@@ -92,4 +92,15 @@ fn keys_of_another_shape_are_refused() {
     assert_eq!(missing.unwrap_err().message, "The provided key element does not match the schema");
     let wrong_type = write_key(&mut out, &of(s, None), &Item::new().with("k", number("1")));
     assert!(wrong_type.is_err());
+}
+
+#[test]
+fn a_key_has_no_other_attributes() {
+    let schema = of(ValueType::S, None);
+    let key = Item::new().with("k", text("v"));
+    let more = key.clone().with("other", text("v"));
+    assert!(write_key_alone(&mut Vec::new(), &schema, &key).is_ok());
+    let refused = write_key_alone(&mut Vec::new(), &schema, &more).unwrap_err();
+    assert_eq!(refused.message, "The provided key element does not match the schema");
+    assert!(write_key(&mut Vec::new(), &schema, &more).is_ok(), "an item has its key and more");
 }

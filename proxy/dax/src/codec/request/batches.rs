@@ -7,7 +7,7 @@ use super::write_option_projection;
 use crate::cbor::{Reader, write};
 use crate::codec::expr::{self, read_projection};
 use crate::codec::item::{ListIds, ListNames, read_item, write_tree};
-use crate::codec::key::{read_key, write_key};
+use crate::codec::key::{read_key, write_key, write_key_alone};
 use crate::codec::malformed;
 use crate::codec::options::{Options, OptionsWriter};
 use crate::codec::question::{self, Question};
@@ -94,7 +94,7 @@ pub(super) fn write_get(
         write_option_projection(out, table.projection.as_ref());
         write::array(out, table.keys.len());
         for key in &table.keys {
-            write::wrapped(out, |out| write_key(out, schema.key(), key))?;
+            write::wrapped(out, |out| write_key_alone(out, schema.key(), key))?;
         }
     }
     let mut options = OptionsWriter::open(out);
@@ -214,7 +214,7 @@ pub(in crate::codec) fn write_writes(
                 write::wrapped(out, |out| write_tree(out, schema.key(), item, lists));
             }
             BatchWrite::Delete(key) => {
-                write::wrapped(out, |out| write_key(out, schema.key(), key))?;
+                write::wrapped(out, |out| write_key_alone(out, schema.key(), key))?;
                 write::null(out);
             }
         }

@@ -10,7 +10,7 @@ use api::{Error, Request};
 use crate::cbor::{Reader, write};
 use crate::codec::expr::{self, read_condition, read_projection, read_update as read_update_tree};
 use crate::codec::item::{ListIds, ListNames, read_item, write_tree};
-use crate::codec::key::{read_key, write_key};
+use crate::codec::key::{read_key, write_key_alone, write_key_of_put};
 use crate::codec::malformed;
 use crate::codec::options::{Options, OptionsWriter, return_values, utf8};
 use crate::codec::question::{self, Question, Returns};
@@ -28,7 +28,7 @@ fn read_table_and_key<'a>(
 
 fn write_table_and_key(out: &mut Vec<u8>, schema: &Schema, key: &api::Item) -> Result<(), Error> {
     write::bytes(out, schema.name().as_str().as_bytes());
-    write::wrapped(out, |out| write_key(out, schema.key(), key))
+    write::wrapped(out, |out| write_key_alone(out, schema.key(), key))
 }
 
 pub(super) fn read_get(
@@ -100,7 +100,8 @@ pub(super) fn write_put(
     lists: &mut ListIds<'_>,
 ) -> Result<(), Error> {
     let schema = schemas(input.table.as_str())?;
-    write_table_and_key(out, &schema, &input.item)?;
+    write::bytes(out, schema.name().as_str().as_bytes());
+    write::wrapped(out, |out| write_key_of_put(out, schema.key(), &input.item))?;
     write::wrapped(out, |out| write_tree(out, schema.key(), &input.item, lists));
     let condition = input.condition.as_ref();
     write_options(out, input.return_values, input.return_capacity, input.return_collection, condition);

@@ -7,10 +7,11 @@ use api::{Error, Item, Request, limits};
 
 use crate::cbor::{Reader, write};
 use crate::codec::expr::{self, read_condition, read_key_condition, read_projection};
-use crate::codec::key::{read_index_position, read_key, write_index_position, write_key};
+use crate::codec::key::{read_index_position, read_key, write_index_position, write_key_alone};
 use crate::codec::malformed;
 use crate::codec::options::{Options, OptionsWriter, select, utf8};
 use crate::codec::question::{self, Question};
+use crate::codec::request::SelectAll;
 use crate::codec::schema::{FindSchema, Schema};
 use crate::codec::value::Room;
 
@@ -30,7 +31,13 @@ struct Common {
     start: Option<Item>,
 }
 
-fn read_common(asks: Asks, schema: &Schema, options: &Options<'_>, room: &mut Room) -> Result<Common, Error> {
+fn read_common(
+    asks: Asks,
+    schema: &Schema,
+    options: &Options<'_>,
+    all: SelectAll,
+    room: &mut Room,
+) -> Result<Common, Error> {
     let index = options.index.map(read_index_name).transpose()?;
     let limit = match options.limit {
         None => None,
@@ -51,7 +58,8 @@ fn read_common(asks: Asks, schema: &Schema, options: &Options<'_>, room: &mut Ro
     let filter =
         options.filter.map(|bytes| read_condition(ExpressionKind::Filter, bytes, room)).transpose()?;
     let projection = options.projection.map(|bytes| read_projection(bytes, room)).transpose()?;
-    let select = read_select(asks, options.select, index.is_some(), projection)?;
+    let number = options.select.filter(|number| *number != select::ALL || all == SelectAll::Meant);
+    let select = read_select(asks, number, index.is_some(), projection)?;
     Ok(Common { index, filter, select, limit, start })
 }
 
@@ -81,11 +89,10 @@ fn read_select(
     let beside =
         |what: &str| refuse(&format!("Cannot specify the ProjectionExpression when choosing to get {what}"));
     match (number, projection) {
-        (None | Some(select::UNSAID), None) if of_index => Ok(Select::AllProjected),
-        (None | Some(select::UNSAID), None) => Ok(Select::AllAttributes),
-        (None | Some(select::UNSAID | select::SPECIFIC), Some(projection)) => {
-            Ok(Select::Specific(projection))
-        }
+        (None, None) if of_index => Ok(Select::AllProjected),
+        (None | Some(select::ALL), None) => Ok(Select::AllAttributes),
+        (None | Some(select::SPECIFIC), Some(projection)) => Ok(Select::Specific(projection)),
+        (Some(select::ALL), Some(_)) => Err(beside("ALL_ATTRIBUTES")),
         (Some(select::SPECIFIC), None) => Err(refuse(
             "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES",
         )),
@@ -103,6 +110,7 @@ fn read_select(
 pub(super) fn read_query(
     reader: &mut Reader<'_>,
     schemas: FindSchema<'_>,
+    all: SelectAll,
 ) -> Result<(Request, Question), Error> {
     let schema = schemas(utf8(reader.bytes()?)?)?;
     let key_condition = if reader.null()? { None } else { Some(reader.bytes()?) };
@@ -114,7 +122,7 @@ pub(super) fn read_query(
         )
     })?;
     let key_condition = read_key_condition(key_condition, room)?;
-    let common = read_common(Asks::Query, &schema, &options, room)?;
+    let common = read_common(Asks::Query, &schema, &options, all, room)?;
     let table = schema.name().clone();
     let (select, page) = question::ask_page(schema, common.index.as_ref(), common.select);
     let input = QueryInput {
@@ -135,12 +143,13 @@ pub(super) fn read_query(
 pub(super) fn read_scan(
     reader: &mut Reader<'_>,
     schemas: FindSchema<'_>,
+    all: SelectAll,
 ) -> Result<(Request, Question), Error> {
     let schema = schemas(utf8(reader.bytes()?)?)?;
     let options = Options::read(reader)?;
     let segment = read_segment(options.segment, options.total_segments)?;
     let room = &mut expr::room_of_request();
-    let common = read_common(Asks::Scan, &schema, &options, room)?;
+    let common = read_common(Asks::Scan, &schema, &options, all, room)?;
     let table = schema.name().clone();
     let (select, page) = question::ask_page(schema, common.index.as_ref(), common.select);
     let input = ScanInput {
@@ -212,6 +221,7 @@ pub(super) fn write_query(
     let mut options = OptionsWriter::open(out);
     write_place(
         &mut options,
+        Asks::Query,
         &schema,
         input.index.as_ref(),
         &input.select,
@@ -236,6 +246,7 @@ pub(super) fn write_scan(out: &mut Vec<u8>, input: &ScanInput, schemas: FindSche
     let mut options = OptionsWriter::open(out);
     write_place(
         &mut options,
+        Asks::Scan,
         &schema,
         input.index.as_ref(),
         &input.select,
@@ -256,6 +267,7 @@ pub(super) fn write_scan(out: &mut Vec<u8>, input: &ScanInput, schemas: FindSche
 
 fn write_place(
     options: &mut OptionsWriter<'_>,
+    asks: Asks,
     schema: &Schema,
     index: Option<&IndexName>,
     select: &Select,
@@ -267,7 +279,8 @@ fn write_place(
     }
     match select {
         Select::Count => options.select(select::COUNT),
-        // The defaults, of a table and of an index. Of an index, all attributes of the table can't be said here.
+        Select::AllAttributes if index.is_some() => options.select(select::ALL),
+        // The defaults, of a table and of an index.
         Select::AllAttributes | Select::AllProjected | Select::Specific(_) => {}
     }
     if let Some(limit) = limit {
@@ -279,7 +292,13 @@ fn write_place(
             options.start(|out| write_index_position(out, start));
             Ok(())
         }
-        (Some(start), None) => options.start(|out| write_key(out, schema.key(), start)),
+        // One that does not fit is refused here, since bytes have no place for it; in the service's words.
+        (Some(start), None) if asks == Asks::Query && start.0.len() != schema.key().attributes().count() => {
+            Err(Error::validation("The provided starting key is invalid"))
+        }
+        (Some(start), None) => {
+            options.start(|out| write_key_alone(out, schema.key(), start)).map_err(bad_start)
+        }
     }
 }
 

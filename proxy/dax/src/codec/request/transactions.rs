@@ -11,7 +11,7 @@ use super::write_option_projection;
 use crate::cbor::{FRAME_DEPTH, Reader, write};
 use crate::codec::expr::{self, read_condition, read_projection, read_update};
 use crate::codec::item::{ListIds, ListNames, read_item, write_tree};
-use crate::codec::key::{read_key, write_key};
+use crate::codec::key::{read_key, write_key, write_key_alone};
 use crate::codec::malformed;
 use crate::codec::options::{Options, OptionsWriter, return_values, utf8};
 use crate::codec::question::{self, Question};
@@ -126,7 +126,7 @@ pub(super) fn write_get(
     write::array(out, input.gets.len());
     for get in &input.gets {
         let schema = schemas(get.table.as_str())?;
-        write::wrapped(out, |out| write_key(out, schema.key(), &get.key))?;
+        write::wrapped(out, |out| write_key_alone(out, schema.key(), &get.key))?;
     }
     write::array(out, input.gets.len());
     for get in &input.gets {
@@ -263,7 +263,12 @@ pub(super) fn write_write(
     write::array(out, actions.len());
     for each in actions {
         let schema = schemas(each.table.as_str())?;
-        write::wrapped(out, |out| write_key(out, schema.key(), key_of(&each.action)))?;
+        write::wrapped(out, |out| match &each.action {
+            TransactAction::Put(item) => write_key(out, schema.key(), item),
+            TransactAction::ConditionCheck(_) | TransactAction::Delete(_) | TransactAction::Update(..) => {
+                write_key_alone(out, schema.key(), key_of(&each.action))
+            }
+        })?;
     }
     write::array(out, actions.len());
     for each in actions {

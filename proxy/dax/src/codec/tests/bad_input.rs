@@ -8,7 +8,7 @@ use super::unhex;
 use crate::codec::answer::read_answer;
 use crate::codec::item::ListNames;
 use crate::codec::method::Method;
-use crate::codec::request::read_request;
+use crate::codec::request::{SelectAll, read_request};
 use crate::error::read_error;
 
 const OPERATIONS: [OpKind; 10] = [
@@ -27,7 +27,8 @@ const OPERATIONS: [OpKind; 10] = [
 fn read(op: OpKind, values: &str) -> Result<Request, Error> {
     let values = unhex(&values.replace(' ', ""));
     let unknown = |_| None;
-    read_request(op, &values, &find, &mut ListNames::new(&unknown)).map(|(request, _)| request)
+    read_request(op, &values, SelectAll::Meant, &find, &mut ListNames::new(&unknown))
+        .map(|(request, _)| request)
 }
 
 /// `Hash`, as bytes and as text.
@@ -38,7 +39,7 @@ proptest! {
     #[test]
     fn arbitrary_values_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), op in 0..10usize) {
         let unknown = |_| None;
-        let _ = read_request(OPERATIONS[op], &bytes, &find, &mut ListNames::new(&unknown));
+        let _ = read_request(OPERATIONS[op], &bytes, SelectAll::Meant, &find, &mut ListNames::new(&unknown));
     }
 
     #[test]
@@ -50,7 +51,7 @@ proptest! {
         let place = header + at.index(frame.len() - header);
         frame[place] = byte;
         let unknown = |_| None;
-        let _ = read_request(request.kind(), &frame[header..], &find, &mut ListNames::new(&unknown));
+        let _ = read_request(request.kind(), &frame[header..], SelectAll::Meant, &find, &mut ListNames::new(&unknown));
         let mut answer = ends.answer(&question, &response);
         let place = at.index(answer.len());
         answer[place] = byte;
@@ -112,17 +113,6 @@ fn the_conditions_text_that_python_sends_first_is_passed_over() {
     assert_ne!(both, put("").unwrap());
     // The text alone must not turn a conditional write into one without a condition.
     assert!(put(&format!("04 {text}")).is_err());
-}
-
-#[test]
-fn select_of_all_attributes_says_nothing_since_one_client_always_sends_it() {
-    let scan = |options: &str| match read(OpKind::Scan, &format!("{HASH} bf{options}ff")).unwrap() {
-        Request::Scan(input) => input.select,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(scan("0f01"), scan(""));
-    assert_eq!(scan("0f01 0b4467736931"), scan("0b4467736931"));
-    assert_eq!(scan("0f01 00 47 82018182126161"), scan("00 47 82018182126161"));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::codec::item::{ListIds, ListNames};
 use crate::codec::key::key_attributes;
 use crate::codec::method::Method;
 use crate::codec::question::Question;
-use crate::codec::request::{read_request, write_request};
+use crate::codec::request::{SelectAll, read_request, write_request};
 use crate::codec::schema::{NamedKey, Schema};
 use crate::error::{read_error, write_error};
 
@@ -340,8 +340,13 @@ fn update_item() -> impl Strategy<Value = Exchange> {
 }
 
 fn select(of_index: bool) -> impl Strategy<Value = Select> {
-    let all = if of_index { Select::AllProjected } else { Select::AllAttributes };
-    prop_oneof![Just(all), Just(Select::Count), projection().prop_map(Select::Specific)]
+    let projected = if of_index { Select::AllProjected } else { Select::AllAttributes };
+    prop_oneof![
+        Just(projected),
+        Just(Select::AllAttributes),
+        Just(Select::Count),
+        projection().prop_map(Select::Specific)
+    ]
 }
 
 fn page(schema: &Schema, of_index: bool, select: &Select) -> impl Strategy<Value = Page> + use<> {
@@ -664,7 +669,8 @@ impl Ends {
         };
         assert_eq!(bytes, frame.len());
         let names = self.names();
-        read_request(op, &frame[header_bytes..], &find, &mut ListNames::new(&names)).unwrap()
+        read_request(op, &frame[header_bytes..], SelectAll::Meant, &find, &mut ListNames::new(&names))
+            .unwrap()
     }
 
     pub(crate) fn answer(&self, question: &Question, response: &Response) -> Vec<u8> {
