@@ -1,7 +1,8 @@
 //! The contract suite: cases over any implementation of the one trait.
 //!
 //! A case says in DynamoDB's own JSON what is asked and what must come back, and knows nothing of who answers. Every
-//! implementation runs every case. A case that fails on AWS is a wrong case.
+//! implementation runs every case. A case that fails on AWS is a wrong case. What a protocol has no place for stands in
+//! [`inexpressible`].
 //!
 //! [`core`] is what any client needs; [`complete`] every operation, option and index; [`strict`] order of validation,
 //! exact messages, limits. Tables are shared and made once; a case writes under keys that begin with its own name, so
@@ -9,6 +10,7 @@
 
 pub mod complete;
 pub mod core;
+pub mod inexpressible;
 pub mod strict;
 pub mod tables;
 

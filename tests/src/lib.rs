@@ -1,13 +1,15 @@
 //! Contract, client and fault suites over any implementation of the contract.
 //!
-//! The map: [`contract`] the cases; [`subject`] who is asked; [`ask`] how; [`node`] and [`wire`] a real process and raw
-//! bytes to it; [`ledger`] what a crash may and may not do to writes.
+//! The map: [`contract`] the cases; [`subject`] who is asked; [`ask`] how; [`node`], [`wire`] and [`dax_wire`] a real process and
+//! raw bytes to it; [`ledger`] what a crash may and may not do to writes.
 
 // The whole stack is one future, nested deeper than the compiler looks by default.
 #![recursion_limit = "256"]
 
 pub mod ask;
+pub mod certificate;
 pub mod contract;
+pub mod dax_wire;
 pub mod directory;
 pub mod kill;
 pub mod ledger;

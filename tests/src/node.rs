@@ -126,12 +126,17 @@ impl Node {
 
     /// The value of a metric, all label sets summed; `None` where there is none of that name.
     pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metric_of(name, "")
+    }
+
+    /// The same, of the label sets in which this label stands, written `name="value"`.
+    pub fn metric_of(&self, name: &str, label: &str) -> Option<f64> {
         let page = self.get("/metrics")?;
         let text = String::from_utf8_lossy(&page.body).into_owned();
         let mut sum = None;
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (known, value) = line.rsplit_once(' ')?;
-            if known.split('{').next() == Some(name) {
+            if known.split('{').next() == Some(name) && known.contains(label) {
                 sum = Some(sum.unwrap_or(0.0) + value.parse::<f64>().ok()?);
             }
         }

@@ -4,21 +4,26 @@
 
 use std::sync::Arc;
 
-use api::Shared;
+use api::{Answer, Context, DynamoDb, Error, Request, Shared};
+use dax::attribute_lists::AttributeLists;
+use dax::server::{Reached, Transport};
+use dax::{DaxDb, DaxDbSettings, DaxServer};
 use host::clock::{Clock, SystemClock};
 use host::metrics::Registry;
 use http_front::client::{HttpDb, HttpDbSettings};
 use http_front::server::{HttpServer, HttpSettings};
 use http_front::sigv4::Auth;
 use proxy::cache::{Cache, CacheSettings};
+use proxy::config::Config;
 use proxy::layer::{Encoders, LimitSettings};
-use proxy::stack;
 use proxy::surroundings::System;
+use proxy::{front, stack};
 use store::db::rocks::{RocksEngine, RocksSettings};
 use store::embedded::Surroundings;
 use store::{Embedded, EmbeddedSettings};
 
 use crate::ask::Ask;
+use crate::contract::inexpressible;
 use crate::directory::Directory;
 
 /// An implementation under test.
@@ -32,6 +37,9 @@ pub enum Subject {
     Http,
     /// The same, as bytes through the function of the HTTP front, without a socket.
     Front,
+    /// The same, served on loopback over the DAX protocol, through our own client of it. What DAX has no place for, the
+    /// control operations, goes to the stack beside it.
+    Dax,
 }
 
 /// A subject that runs. What it stands on is gone when this is dropped.
@@ -45,7 +53,8 @@ pub struct Running {
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Subject; 4] = [Subject::Embedded, Subject::Cached, Subject::Http, Subject::Front];
+    pub const ALL: [Subject; 5] =
+        [Subject::Embedded, Subject::Cached, Subject::Http, Subject::Front, Subject::Dax];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -54,7 +63,20 @@ impl Subject {
             Subject::Cached => "cached",
             Subject::Http => "http",
             Subject::Front => "front",
+            Subject::Dax => "dax",
         }
+    }
+
+    /// The cases of a module that can't hold over it, in the order of their names.
+    pub fn inexpressible(self, module: &str) -> Vec<&'static str> {
+        let listed = match self {
+            Subject::Dax => inexpressible::OVER_DAX,
+            Subject::Embedded | Subject::Cached | Subject::Http | Subject::Front => &[],
+        };
+        let mut cases: Vec<_> =
+            listed.iter().filter(|each| each.module == module).map(|each| each.case).collect();
+        cases.sort_unstable();
+        cases
     }
 
     /// Starts it. Needs a tokio runtime, which must live as long as what is answered.
@@ -76,19 +98,37 @@ impl Subject {
                 Running { ask, store, _directory: Some(directory) }
             }
             Subject::Cached => {
-                let (store, db) = stacked(&system);
+                let Stack { store, db, .. } = stacked(&system);
                 Running { ask: Ask::through_trait(self.name(), db), store, _directory: None }
             }
             Subject::Http => {
-                let (store, db) = stacked(&system);
+                let Stack { store, db, .. } = stacked(&system);
                 let address = serve(server(db, &system)).await;
                 let settings = HttpDbSettings::new(format!("http://{address}"));
                 let client = HttpDb::new(settings, None, None, system).expect("the settings are good");
                 Running { ask: Ask::through_trait(self.name(), Shared::new(client)), store, _directory: None }
             }
             Subject::Front => {
-                let (store, db) = stacked(&system);
+                let Stack { store, db, .. } = stacked(&system);
                 Running { ask: Ask::through_front(self.name(), server(db, &system)), store, _directory: None }
+            }
+            Subject::Dax => {
+                let Stack { store, lists, db: beside } = stacked(&system);
+                let (config, registry) = (Config::default(), Registry::new());
+                let server = front::dax::server(
+                    beside.clone(),
+                    store.catalog(),
+                    lists,
+                    &Auth::Any,
+                    &config,
+                    &system,
+                    &registry,
+                );
+                let address = serve_dax(server).await;
+                let settings = DaxDbSettings::new(format!("dax://{address}"));
+                let over = DaxDb::new(settings, None, None, system).expect("the settings are good");
+                let db = Shared::new(DaxAndBeside { over, beside });
+                Running { ask: Ask::through_trait(self.name(), db), store, _directory: None }
             }
         }
     }
@@ -101,8 +141,15 @@ impl Running {
     }
 }
 
+/// The decorators of a node, and what they stand on.
+struct Stack {
+    store: Arc<Embedded>,
+    lists: Arc<dyn AttributeLists>,
+    db: Shared,
+}
+
 /// The decorators of a node over a store in memory.
-fn stacked(system: &Arc<System>) -> (Arc<Embedded>, Shared) {
+fn stacked(system: &Arc<System>) -> Stack {
     const SERVING_THREADS: usize = 1;
     let registry = Registry::new();
     let clock: Arc<dyn Clock> = Arc::clone(system.clock()) as Arc<dyn Clock>;
@@ -117,13 +164,49 @@ fn stacked(system: &Arc<System>) -> (Arc<Embedded>, Shared) {
     let sink = Arc::clone(&cache);
     let store = Embedded::in_memory(EmbeddedSettings::default(), Surroundings::system(), sink);
     let store = Arc::new(store.expect("a store in memory opens"));
-    let encoders = Encoders { json: Some(Arc::new(proxy::front::http::Encoder)), dax: None };
+    let lists = front::dax::lists(&store);
+    let encoders = Encoders {
+        json: Some(Arc::new(front::http::Encoder)),
+        dax: Some(Arc::new(front::dax::Encoder::new(Arc::clone(&lists)))),
+    };
     let db = stack::build(Arc::clone(&store), cache, encoders, &LimitSettings::default(), clock, &registry);
-    (store, Shared::new(db))
+    Stack { store, lists, db: Shared::new(db) }
 }
 
 fn server(db: Shared, system: &Arc<System>) -> HttpServer<Shared> {
     HttpServer::new(db, Auth::Any, HttpSettings::default(), Arc::clone(system) as _)
+}
+
+/// A client of DAX, and the stack for what DAX does not carry.
+struct DaxAndBeside {
+    over: DaxDb,
+    beside: Shared,
+}
+
+impl DynamoDb for DaxAndBeside {
+    async fn call(&self, cx: Context, request: Request) -> Result<Answer, Error> {
+        match request.kind().dax_method() {
+            Some(_) => self.over.call(cx, request).await,
+            None => self.beside.call(cx, request).await,
+        }
+    }
+}
+
+/// Serves DAX on a free port of loopback for as long as the runtime lives.
+async fn serve_dax(server: DaxServer<Shared>) -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let local = listener.local_addr().expect("it is bound");
+    tokio::spawn(async move {
+        while let Ok((stream, peer)) = listener.accept().await {
+            stream.set_nodelay(true).expect("a socket takes its options");
+            let server = server.clone();
+            let reached = Reached { local, peer, transport: Transport::Plain };
+            tokio::spawn(
+                async move { server.serve_connection(stream, reached, std::future::pending()).await },
+            );
+        }
+    });
+    local
 }
 
 /// Serves on a free port of loopback for as long as the runtime lives.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::{Context, DynamoDb, ErrorKind, OpKind};
+use forebay_tests::certificate::{certificate, trusting};
 use forebay_tests::contract::tables::simple;
 use forebay_tests::directory::Directory;
 use forebay_tests::node::{Node, run};
@@ -223,28 +224,6 @@ fn a_signature_is_checked_where_credentials_are_configured() {
     let refused = ask(endpoint(), None, None).expect_err("nor is anyone without a signature");
     assert_eq!(refused.kind, ErrorKind::MissingAuthenticationTokenException, "{refused}");
     assert!(node.stop().success());
-}
-
-/// A certificate for `localhost` and 127.0.0.1 that is its own authority.
-fn certificate() -> (String, String) {
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let made = rcgen::generate_simple_self_signed(names).expect("a certificate is made");
-    (made.cert.pem(), made.signing_key.serialize_pem())
-}
-
-fn trusting(pem: &str) -> Arc<rustls::ClientConfig> {
-    use rustls::pki_types::pem::PemObject;
-    let mut roots = rustls::RootCertStore::empty();
-    let certificate =
-        rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
-    roots.add(certificate).expect("it can be an authority");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider knows them")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
 }
 
 #[test]
