@@ -10,7 +10,7 @@ use ::dax::attribute_lists::{AttributeLists, Defining, Demand, FIRST, ListId, Na
 use ::dax::authorize::{Signed, Signers};
 use ::dax::client::Credentials;
 use ::dax::codec::handshake::Endpoint;
-use ::dax::server::{Auth, Cluster, Nodes, Reached, Transport};
+use ::dax::server::{Auth, Cluster, Complaints, Nodes, Reached, Transport};
 use ::dax::{DaxServer, DaxSettings, Surroundings};
 use api::expr::KeyTest;
 use api::op::{GetItemOutput, Page, PutItemOutput};
@@ -187,9 +187,11 @@ impl Surroundings for World {
     fn random(&self) -> u128 {
         7
     }
+}
 
-    fn malformed_frame(&self) {
-        panic!("the generator speaks DAX")
+impl Complaints for World {
+    fn malformed(&self, peer: SocketAddr, what: &dyn std::fmt::Display) {
+        panic!("the generator speaks DAX, and {peer} sent what does not: {what}")
     }
 }
 
@@ -198,7 +200,8 @@ fn serve(manner: Manner, auth: Auth) -> (Target, Arc<Service>) {
     let service = Arc::new(Service { manner, written: Mutex::default(), calls: AtomicU64::new(0) });
     let cluster = Cluster { catalog: Arc::new(Tables), lists: Arc::new(OneList), nodes: Arc::new(NoNodes) };
     let settings = DaxSettings::default();
-    let server = DaxServer::new(Arc::clone(&service), cluster, auth, settings, Arc::new(World));
+    let server =
+        DaxServer::new(Arc::clone(&service), cluster, auth, settings, Arc::new(World), Arc::new(World));
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let local = listener.local_addr().unwrap();
     std::thread::spawn(move || accept(listener, server, local));
@@ -210,10 +213,10 @@ fn accept(listener: TcpListener, server: DaxServer<Arc<Service>>, local: SocketA
     runtime.block_on(async {
         listener.set_nonblocking(true).unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        while let Ok((io, _)) = listener.accept().await {
+        while let Ok((io, peer)) = listener.accept().await {
             io.set_nodelay(true).unwrap();
             let server = server.clone();
-            let reached = Reached { local, transport: Transport::Plain };
+            let reached = Reached { local, peer, transport: Transport::Plain };
             tokio::spawn(async move { server.serve_connection(io, reached, std::future::pending()).await });
         }
     });

@@ -18,7 +18,7 @@ use crate::codec::handshake::{self, AuthorizeConnection, Preamble};
 use crate::codec::item::{ListIds, ListNames, is_separable};
 use crate::codec::method::Method;
 use crate::codec::question::{ItemsOf, Question};
-use crate::codec::request::{read_request, write_request};
+use crate::codec::request::{SelectAll, read_request, write_request};
 use crate::error::read_error;
 
 /// Memory that a frame may take at once, whatever it is: read, written and read again. Unit: bytes.
@@ -79,7 +79,9 @@ impl Lists {
 
     fn request(&self, method: Method, values: &[u8]) -> Option<Result<(Request, Question), Error>> {
         let Method::Operation(op) = method else { return None };
-        Some(self.read(|lists| read_request(op, values, &|name| CORPUS.find(name), lists)).0)
+        Some(
+            self.read(|lists| read_request(op, values, SelectAll::Meant, &|name| CORPUS.find(name), lists)).0,
+        )
     }
 }
 

@@ -186,7 +186,7 @@ fn server(dice: &mut Dice, run: &'static Run, world: Arc<World>) -> DaxServer<Wh
     let auth = if dice.once_in(4) { Auth::Keys(Arc::new(OneKey)) } else { Auth::Any };
     let settings = DaxSettings { max_frame_bytes_in_flight: FRAME_LIMIT, ..DaxSettings::default() };
     let db = Whatever(Mutex::new(Dice::new(dice.roll())));
-    DaxServer::new(db, cluster, auth, settings, world)
+    DaxServer::new(db, cluster, auth, settings, world.clone(), world)
 }
 
 /// One connection from its beginning to its end. Gives what the peer heard.
