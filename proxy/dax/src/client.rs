@@ -10,7 +10,6 @@
 //! Invariants: a write is never sent twice unless the first provably took no effect or its token makes the two one; at most
 //! `max_connections` connections to a node; nobody waits beyond its own deadline.
 
-mod dial;
 mod failure;
 mod known;
 mod link;
@@ -26,8 +25,8 @@ use std::time::Duration;
 
 use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, Request};
 use rustls::pki_types::ServerName;
+use socket::dial::{Dial, Stream, Tcp};
 
-pub use dial::{Dial, Dialing, Stream, Tcp};
 pub use failure::DaxDbError;
 pub use signing::Credentials;
 

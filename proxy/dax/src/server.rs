@@ -11,7 +11,6 @@
 
 mod answer;
 mod farewell;
-mod load;
 mod outgoing;
 mod serve;
 mod settings;
@@ -24,6 +23,7 @@ use std::sync::Arc;
 
 use api::DynamoDb;
 use api::service::{Caller, Catalog};
+use socket::Account;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use settings::DaxSettings;
@@ -32,7 +32,6 @@ use crate::attribute_lists::AttributeLists;
 use crate::authorize::Signers;
 use crate::codec::handshake::Endpoint;
 use crate::surroundings::Surroundings;
-use load::Load;
 
 /// Whom a front lets in.
 #[derive(Clone)]
@@ -96,7 +95,7 @@ struct Inner<D> {
     settings: DaxSettings,
     surroundings: Arc<dyn Surroundings>,
     complaints: Arc<dyn Complaints>,
-    load: Load,
+    account: Arc<Account>,
     anyone: Arc<Caller>,
 }
 
@@ -122,9 +121,10 @@ impl<D: DynamoDb> DaxServer<D> {
         surroundings: Arc<dyn Surroundings>,
         complaints: Arc<dyn Complaints>,
     ) -> Self {
-        let load = Load::new(settings.max_requests_in_flight, settings.max_frame_bytes_in_flight);
+        let account = Account::new(settings.max_requests_in_flight, settings.max_frame_bytes_in_flight);
         let anyone = Arc::new(Caller::default());
-        DaxServer(Arc::new(Inner { db, cluster, auth, settings, surroundings, complaints, load, anyone }))
+        let inner = Inner { db, cluster, auth, settings, surroundings, complaints, account, anyone };
+        DaxServer(Arc::new(inner))
     }
 
     /// Serves a connection until the peer closes it, it breaks a bound, or `stop` resolves and the requests that arrived are

@@ -6,7 +6,6 @@
 //!
 //! Invariant: at most `max_connections` connections; who waits for one waits no longer than its own deadline.
 
-mod dial;
 mod error;
 mod pool;
 
@@ -18,8 +17,8 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::Full;
 use httparse::Header;
+use socket::dial::{Dial, Tcp};
 
-pub use dial::{Dial, Stream, Tcp};
 pub use error::HttpDbError;
 
 use crate::sigv4::{self, Credentials};

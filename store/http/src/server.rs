@@ -16,7 +16,6 @@ mod encoding;
 pub(crate) mod head;
 mod http1;
 mod hyper_front;
-mod load;
 mod outgoing;
 mod reply;
 mod request_id;
@@ -41,7 +40,7 @@ pub use settings::HttpSettings;
 
 use crate::sigv4::Auth;
 use crate::surroundings::Surroundings;
-use load::Load;
+use socket::Account;
 
 /// The front. Cloning shares it.
 pub struct HttpServer<D>(Arc<Inner<D>>);
@@ -51,7 +50,7 @@ struct Inner<D> {
     auth: Auth,
     settings: HttpSettings,
     surroundings: Arc<dyn Surroundings>,
-    load: Arc<Load>,
+    account: Arc<Account>,
     anyone: Arc<Caller>,
 }
 
@@ -70,9 +69,9 @@ impl<D> std::fmt::Debug for HttpServer<D> {
 impl<D: DynamoDb> HttpServer<D> {
     /// A front over `db` that lets in whom `auth` lets in.
     pub fn new(db: D, auth: Auth, settings: HttpSettings, surroundings: Arc<dyn Surroundings>) -> Self {
-        let load = Arc::new(Load::new(settings.max_requests_in_flight, settings.max_body_bytes_in_flight));
+        let account = Account::new(settings.max_requests_in_flight, settings.max_body_bytes_in_flight);
         let anyone = Arc::new(Caller::default());
-        HttpServer(Arc::new(Inner { db, auth, settings, surroundings, load, anyone }))
+        HttpServer(Arc::new(Inner { db, auth, settings, surroundings, account, anyone }))
     }
 
     /// What a new connection begins with, for [`HttpServer::handle`].

@@ -14,9 +14,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use socket::dial::Stream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 
-use super::dial::Stream;
 use super::failure::Failed;
 use crate::codec::frame::AnswerScanner;
 use crate::codec::method::Method;

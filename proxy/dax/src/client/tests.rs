@@ -17,6 +17,7 @@ use api::schema::Table;
 use api::service::{Caller, Catalog};
 use api::{AttributeValue, Detail, Item, OpKind, Response, TableName};
 use proptest::prelude::*;
+use socket::dial::Dialing;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;

@@ -113,7 +113,7 @@ fn try_begin<D: DynamoDb>(
             };
             let asked = Asked { request_id, question };
             let Some(answer) = inner.db.call_now(&mut cx, &request) else {
-                if !inner.load.has_room() {
+                if !inner.account.has_room() {
                     return Err(throttled());
                 }
                 // Only what may wait needs a deadline, and a clock read for it.

@@ -9,10 +9,10 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use socket::Held;
 use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 
-use super::load::FrameBytes;
 use crate::codec::layering::{Layering, header};
 
 /// Answers to pipelined requests gathered before they are written.
@@ -21,18 +21,18 @@ const GATHERED_BYTES: usize = 64 * 1024;
 const KEPT_BYTES: usize = 64 * 1024;
 
 /// Answers on their way out.
-pub(super) struct Outgoing<'a> {
+pub(super) struct Outgoing {
     bytes: Vec<u8>,
     /// Where the answer begins that is not complete yet.
     begun: usize,
     layering: Layering,
-    charged: FrameBytes<'a>,
+    charged: Held,
     timeout: Duration,
 }
 
-impl<'a> Outgoing<'a> {
+impl Outgoing {
     /// Nothing yet. What waits is charged to `charged`.
-    pub(super) const fn new(charged: FrameBytes<'a>, timeout: Duration) -> Outgoing<'a> {
+    pub(super) const fn new(charged: Held, timeout: Duration) -> Outgoing {
         Outgoing { bytes: Vec::new(), begun: 0, layering: Layering::Plain, charged, timeout }
     }
 

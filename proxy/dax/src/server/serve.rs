@@ -9,12 +9,12 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use api::{DynamoDb, Error, ErrorKind};
+use socket::Held;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::Instant;
 
 use super::answer::{self, Step};
 use super::farewell::Farewell;
-use super::load::FrameBytes;
 use super::outgoing::Outgoing;
 use super::{Inner, Reached};
 use crate::codec::frame::{Frame, FrameError, FrameScanner, REQUEST_FRAME_BYTES};
@@ -63,10 +63,10 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let (mut start, mut end) = (0, 0);
-    let mut out = Outgoing::new(inner.load.frame(), inner.settings.write_timeout());
+    let mut out = Outgoing::new(inner.account.hold(), inner.settings.write_timeout());
     let mut scanner = FrameScanner::new();
     let mut connection = Connection::new(inner.surroundings.random());
-    let mut held = inner.load.frame();
+    let mut held = inner.account.hold();
     let mut waiting = Waiting::Preamble;
     let mut too_late_at = Instant::now() + inner.settings.preamble_timeout();
     let mut served: u32 = 0;
@@ -204,7 +204,7 @@ fn make_room(
     start: &mut usize,
     end: &mut usize,
     scanner: &FrameScanner,
-    held: &mut FrameBytes<'_>,
+    held: &mut Held,
 ) -> bool {
     if *start > 0 {
         buffer.copy_within(*start..*end, 0);
@@ -228,7 +228,7 @@ async fn in_time<D>(
     inner: &Inner<D>,
     call: Pin<&mut impl Future<Output = Result<api::Answer, Error>>>,
 ) -> Result<api::Answer, Error> {
-    let _waiting = inner.load.enter();
+    let _waiting = inner.account.enter();
     match tokio::time::timeout(inner.settings.request_timeout() + DEADLINE_GRACE, call).await {
         Ok(result) => result,
         Err(_) => {

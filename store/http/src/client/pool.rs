@@ -12,9 +12,9 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
+use socket::dial::{Dial, Stream};
 use tokio::sync::Semaphore;
 
-use super::dial::{Dial, Stream};
 use super::error;
 
 type Sender = SendRequest<Full<Bytes>>;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use api::op::{DescribeEndpointsInput, DescribeLimitsInput, DescribeLimitsOutput};
 use parking_lot::Mutex;
+use socket::dial::{Dialing, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -61,7 +62,7 @@ struct Pipes {
 }
 
 impl Dial for Pipes {
-    fn dial<'a>(&'a self, _: &'a str, _: u16) -> dial::Dialing<'a> {
+    fn dial<'a>(&'a self, _: &'a str, _: u16) -> Dialing<'a> {
         Box::pin(async move {
             self.dialed.fetch_add(1, Ordering::SeqCst);
             let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
@@ -170,7 +171,7 @@ async fn nobody_waits_past_a_deadline() {
 struct Canned(&'static str);
 
 impl Dial for Canned {
-    fn dial<'a>(&'a self, _: &'a str, _: u16) -> dial::Dialing<'a> {
+    fn dial<'a>(&'a self, _: &'a str, _: u16) -> Dialing<'a> {
         let answer = self.0;
         Box::pin(async move {
             if answer.is_empty() {

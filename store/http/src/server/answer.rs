@@ -154,7 +154,7 @@ fn begin<D: DynamoDb>(
         return Err(Box::new(Reply::new(request_id, 404, Content::Bare, NOT_A_REQUEST).summed()));
     }
     let fail = |error: &Error| Box::new(failed(content, request_id, error));
-    if !inner.load.has_room() {
+    if !inner.account.has_room() {
         return Err(fail(&throttled()));
     }
     let unfolded;
@@ -266,7 +266,7 @@ async fn call<D: DynamoDb>(
     if let Poll::Ready(result) = poll_once(call.as_mut()).await {
         return result;
     }
-    let _waiting = inner.load.enter();
+    let _waiting = inner.account.enter();
     match tokio::time::timeout(inner.settings.request_timeout() + DEADLINE_GRACE, call).await {
         Ok(result) => result,
         Err(_) => {

@@ -96,9 +96,9 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<End<IO>> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let (mut start, mut end) = (0, 0);
-    let mut out = Outgoing::new(inner.load.body());
+    let mut out = Outgoing::new(inner.account.hold());
     let mut watch = Watch::new(&inner.settings);
-    let mut body_bytes_held = inner.load.body();
+    let mut body_bytes_held = inner.account.hold();
     let mut date = Date::default();
     let mut served: u32 = 0;
     // Of the request that `start` is at: its body, if that comes in chunks, and whether it was told to go on.

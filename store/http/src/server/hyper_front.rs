@@ -135,7 +135,7 @@ async fn incoming<D: DynamoDb>(
     unwritten: &Unwritten,
 ) -> Response<Full<Piece>> {
     let (parts, body) = request.into_parts();
-    let mut held = inner.load.body();
+    let mut held = inner.account.hold();
     let collected = tokio::time::timeout(inner.settings.body_timeout(), collect(body, &mut held)).await;
     let reply = match collected {
         Ok(Ok(body)) => reply(inner, &Request::from_parts(parts, body), connection).await,
@@ -160,7 +160,7 @@ enum Refused {
 }
 
 /// Reads a body. One that comes in one piece is not copied.
-async fn collect(mut body: Incoming, held: &mut super::load::BodyBytes) -> Result<Bytes, Refused> {
+async fn collect(mut body: Incoming, held: &mut socket::Held) -> Result<Bytes, Refused> {
     if !answer::fits(body.size_hint().lower()) {
         return Err(Refused::TooLarge);
     }

@@ -8,9 +8,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::Poll;
 
+use socket::Held;
 use tokio::io::AsyncWrite;
 
-use super::load::BodyBytes;
 use super::reply::{Decimal, Reply};
 use super::watch::{Phase, Watch};
 
@@ -24,11 +24,11 @@ const KEPT_BYTES: usize = 2 * COPIED_BODY_BYTES;
 
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
-    charged: BodyBytes,
+    charged: Held,
 }
 
 impl Outgoing {
-    pub(super) fn new(charged: BodyBytes) -> Outgoing {
+    pub(super) fn new(charged: Held) -> Outgoing {
         Outgoing { bytes: Vec::with_capacity(2048), charged }
     }
 

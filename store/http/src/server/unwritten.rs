@@ -11,9 +11,8 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http_body_util::Full;
 use parking_lot::Mutex;
+use socket::Held;
 use tokio::time::Instant;
-
-use super::load::BodyBytes;
 
 /// The answers of a connection, by the order in which they were made. Cloning shares them.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +26,7 @@ struct Answers {
 
 impl Unwritten {
     /// A body that counts as unwritten until it is gone. `charged` must already hold its length.
-    pub(super) fn add(&self, bytes: Bytes, charged: BodyBytes) -> Full<Piece> {
+    pub(super) fn add(&self, bytes: Bytes, charged: Held) -> Full<Piece> {
         let mut answers = self.0.lock();
         let number = answers.made;
         answers.made += 1;
@@ -47,7 +46,7 @@ impl Unwritten {
 #[derive(Debug)]
 pub(super) struct Piece {
     bytes: Bytes,
-    _charged: BodyBytes,
+    _charged: Held,
     _mark: Mark,
 }
 

@@ -36,7 +36,7 @@ async fn converse<'p>(front: &Front, pieces: impl IntoIterator<Item = &'p [u8]>)
     let ((), heard) = tokio::time::timeout(A_WHILE, conversation).await.expect("no connection hangs");
     heard.unwrap();
     tokio::time::timeout(A_WHILE, served).await.expect("no connection hangs").unwrap().unwrap();
-    assert_eq!(front.server.0.load.held_bytes(), 0);
+    assert_eq!(front.server.0.account.held_bytes(), 0);
     answers
 }
 
@@ -212,7 +212,7 @@ async fn strings_that_never_come_hold_no_memory() {
         peers.push(peer);
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(front.server.0.load.held_bytes(), 0);
+    assert_eq!(front.server.0.account.held_bytes(), 0);
     assert!(peers.iter().all(|peer| !peer.served.is_finished()));
     // And their silence ends them.
     tokio::time::sleep(Duration::from_secs(60)).await;
