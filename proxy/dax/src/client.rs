@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, Request};
 use rustls::pki_types::ServerName;
-use socket::dial::{Dial, Stream, Tcp};
+use socket::dial::{self, Dial, Tcp, Tls};
 
 pub use failure::DaxDbError;
 pub use signing::Credentials;
@@ -142,7 +142,7 @@ impl std::fmt::Debug for DaxDb {
 struct Wiring {
     settings: DaxDbSettings,
     credentials: Option<Credentials>,
-    tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    tls: Option<Tls>,
     dial: Arc<dyn Dial>,
     surroundings: Arc<dyn Surroundings>,
     session: [u8; 16],
@@ -180,7 +180,7 @@ impl DaxDb {
             (true, Some(tls)) => {
                 let name = ServerName::try_from(first.host.clone())
                     .map_err(|_| DaxDbError::Seed { seed: first.host.clone() })?;
-                Some((tls, name))
+                Some(Tls { config: tls, name })
             }
         };
         for (setting, number) in
@@ -272,22 +272,10 @@ impl DynamoDb for DaxDb {
 
 impl Wiring {
     async fn connect(&self, host: &str, port: u16) -> Result<Link, Failed> {
-        let connecting = async {
-            let io = self.dial.dial(host, port).await?;
-            std::io::Result::Ok(match &self.tls {
-                None => io,
-                Some((config, name)) => {
-                    let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
-                    Box::new(connector.connect(name.clone(), io).await?) as Box<dyn Stream>
-                }
-            })
-        };
         let limit = Duration::from_millis(self.settings.connect_timeout_millis);
-        let io = match tokio::time::timeout(limit, connecting).await {
-            Ok(Ok(io)) => io,
-            Ok(Err(error)) => return Err(Failed::not_sent(&error)),
-            Err(late) => return Err(Failed::not_sent(&late)),
-        };
+        let io = dial::connect(&*self.dial, host, port, self.tls.as_ref(), limit)
+            .await
+            .map_err(|error| Failed::not_sent(&error))?;
         let mut preamble = Vec::new();
         Preamble {
             layering: Layering::Plain,

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::Full;
 use httparse::Header;
-use socket::dial::{Dial, Tcp};
+use socket::dial::{Dial, Tcp, Tls};
 
 pub use error::HttpDbError;
 
@@ -124,7 +124,7 @@ impl HttpDb {
             (Some("http"), _) => (uri.port_u16().unwrap_or(80), None),
             (Some("https"), Some(tls)) => {
                 let name = rustls::pki_types::ServerName::try_from(host.clone()).map_err(|_| bad())?;
-                (uri.port_u16().unwrap_or(443), Some((tls, name)))
+                (uri.port_u16().unwrap_or(443), Some(Tls { config: tls, name }))
             }
             (Some("https"), None) => return Err(HttpDbError::NoTls { endpoint: settings.endpoint.clone() }),
             _ => return Err(bad()),

@@ -3,7 +3,10 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A connection, before TLS.
@@ -31,5 +34,52 @@ impl Dial for Tcp {
             stream.set_nodelay(true)?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
+    }
+}
+
+/// TLS for connections to one name.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// Whom to trust.
+    pub config: Arc<rustls::ClientConfig>,
+    /// The name that the peer's certificate must have.
+    pub name: ServerName<'static>,
+}
+
+/// Connects, and shakes hands where there is `tls`, within `limit`. Errors: what the network or TLS says, and `TimedOut`.
+pub async fn connect(
+    dial: &dyn Dial,
+    host: &str,
+    port: u16,
+    tls: Option<&Tls>,
+    limit: Duration,
+) -> io::Result<Box<dyn Stream>> {
+    let connecting = async {
+        let stream = dial.dial(host, port).await?;
+        let Some(Tls { config, name }) = tls else { return Ok(stream) };
+        let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
+        Ok(Box::new(connector.connect(name.clone(), stream).await?) as Box<dyn Stream>)
+    };
+    tokio::time::timeout(limit, connecting).await?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Never;
+
+    impl Dial for Never {
+        fn dial<'a>(&'a self, _: &'a str, _: u16) -> Dialing<'a> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_answer_is_given_up_in_time() {
+        let limit = Duration::from_secs(3);
+        let began = tokio::time::Instant::now();
+        let Err(error) = connect(&Never, "nowhere", 1, None, limit).await else { panic!("nobody is there") };
+        assert_eq!((error.kind(), began.elapsed()), (io::ErrorKind::TimedOut, limit));
     }
 }

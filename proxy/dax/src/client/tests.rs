@@ -17,7 +17,7 @@ use api::schema::Table;
 use api::service::{Caller, Catalog};
 use api::{AttributeValue, Detail, Item, OpKind, Response, TableName};
 use proptest::prelude::*;
-use socket::dial::Dialing;
+use socket::dial::{Dialing, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;

@@ -15,9 +15,8 @@
 use std::io;
 use std::time::Duration;
 
+use socket::farewell::{close, linger};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-
-use super::serve::{close, linger};
 
 /// What the user agents of both clients for JavaScript begin with.
 const JAVASCRIPT: &str = "DaxJS";
@@ -49,8 +48,10 @@ impl Farewell {
         if self == Farewell::UnderRequest {
             // The beginning of a request, the peer's own end, or nothing: each is reason enough.
             let _ = tokio::time::timeout(patience, io.read(&mut [0; 1])).await;
-            return linger(io).await;
+            linger(&mut io).await;
+        } else {
+            close(&mut io).await;
         }
-        close(io).await
+        Ok(())
     }
 }

@@ -1,17 +1,13 @@
 //! What a connection has to say and has not said yet.
 //!
-//! Invariants: answers that the peer does not take in at once are charged to the front's memory bound until they are gone,
-//! and are given up where that is full; all of them together have one write timeout, however many small parts of them the
-//! peer takes.
+//! What a peer that does not read costs is [`socket::write`]'s to bound.
 
 use std::io;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
-use socket::Held;
+use socket::write::Written;
+use socket::{Held, write};
 use tokio::io::AsyncWrite;
-use tokio::time::Sleep;
 
 use crate::codec::layering::{Layering, header};
 
@@ -65,48 +61,18 @@ impl Outgoing {
         self.bytes.len() >= GATHERED_BYTES
     }
 
-    /// Writes what was gathered, and forgets it. `false` if the peer did not take it in time, or too many others don't take
-    /// theirs; the connection is of no use then.
-    pub(super) async fn flush<IO: AsyncWrite + Unpin>(&mut self, io: &mut IO) -> io::Result<bool> {
-        if self.bytes.is_empty() {
-            return Ok(true);
-        }
-        let mut written = 0;
-        // Made where the peer first makes us wait; an answer that goes out at once arms no timer.
-        let mut limit: Option<Pin<Box<Sleep>>> = None;
-        loop {
-            let left = &self.bytes[written..];
-            let step = std::future::poll_fn(|cx| {
-                let io = Pin::new(&mut *io);
-                let step = if left.is_empty() {
-                    // A socket has nothing to flush; an encrypted stream may hold back what it took.
-                    io.poll_flush(cx).map_ok(|()| 0)
-                } else {
-                    io.poll_write(cx, left)
-                };
-                if let Poll::Ready(step) = step {
-                    return Poll::Ready(step.map(Some));
-                }
-                if limit.is_none() && !self.charged.grow(self.bytes.len()) {
-                    return Poll::Ready(Ok(None));
-                }
-                let limit = limit.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.timeout)));
-                limit.as_mut().poll(cx).map(|()| Ok(None))
-            })
-            .await?;
-            match step {
-                None => return Ok(false),
-                Some(_) if written == self.bytes.len() => break,
-                Some(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Some(bytes) => written += bytes,
-            }
-        }
-        self.charged.release();
-        self.bytes.clear();
+    /// Writes what was gathered, and forgets it. [`Written::GivenUp`] ends the connection.
+    pub(super) async fn flush<IO: AsyncWrite + Unpin>(&mut self, io: &mut IO) -> io::Result<Written> {
+        let written = if self.bytes.is_empty() {
+            Written::All
+        } else {
+            write::all(io, &self.bytes, &[], &mut self.charged, self.timeout).await?
+        };
         self.begun = 0;
+        self.bytes.clear();
         if self.bytes.capacity() > KEPT_BYTES {
             self.bytes = Vec::new();
         }
-        Ok(true)
+        Ok(written)
     }
 }

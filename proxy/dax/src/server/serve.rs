@@ -9,8 +9,10 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use api::{DynamoDb, Error, ErrorKind};
-use socket::Held;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use socket::turn::{after_others, poll_once};
+use socket::write::Written;
+use socket::{Held, farewell};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::answer::{self, Step};
@@ -31,10 +33,6 @@ const KEPT_BYTES: usize = 64 * 1024;
 const REQUESTS_PER_STOP_CHECK: u32 = 64;
 /// How long past a request's deadline this front still waits, so that the layers below are the ones to judge it.
 const DEADLINE_GRACE: std::time::Duration = std::time::Duration::from_millis(500);
-/// What is still read of a refused request, so that the peer gets to see the answer before the connection goes.
-const LINGER_BYTES: usize = 32 << 20;
-/// How long a farewell may take.
-const CLOSE_TIME: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What came of waiting for bytes.
 enum Filled {
@@ -70,13 +68,13 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
     let mut waiting = Waiting::Preamble;
     let mut too_late_at = Instant::now() + inner.settings.preamble_timeout();
     let mut served: u32 = 0;
-    let mut farewell = Farewell::Idle;
+    let mut parting = Farewell::Idle;
     loop {
         match scanner.next(&buffer[start..end]) {
             Ok(Some(Frame::Preamble { bytes })) => {
                 match Preamble::read(&buffer[start..start + bytes]) {
                     Ok(preamble) => {
-                        farewell = Farewell::to(preamble.user_agent.as_deref());
+                        parting = Farewell::to(preamble.user_agent.as_deref());
                         out.stand_behind(preamble.layering);
                         connection.introduced(&preamble);
                     }
@@ -93,14 +91,14 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 match answer::begin(inner, &mut connection, reached, method, values, out.end()) {
                     Step::Done => {}
                     Step::Define { names, request_id } => {
-                        if !out.flush(&mut io).await? {
+                        if out.flush(&mut io).await? == Written::GivenUp {
                             return Ok(());
                         }
                         answer::define(inner, names, request_id, out.end()).await;
                     }
                     Step::Unnamed { response, asked } => {
                         // Earlier answers must not wait for this one.
-                        if !out.flush(&mut io).await? {
+                        if out.flush(&mut io).await? == Written::GivenUp {
                             return Ok(());
                         }
                         answer::written(inner, asked, Ok(response), out.end()).await;
@@ -111,7 +109,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                             Poll::Ready(result) => result,
                             Poll::Pending => {
                                 // Earlier answers must not wait for this one.
-                                if !out.flush(&mut io).await? {
+                                if out.flush(&mut io).await? == Written::GivenUp {
                                     return Ok(());
                                 }
                                 in_time(inner, call).await
@@ -124,22 +122,21 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 start += bytes;
                 waiting = Waiting::Request;
                 served = served.wrapping_add(1);
-                if out.is_full() && !out.flush(&mut io).await? {
+                if out.is_full() && out.flush(&mut io).await? == Written::GivenUp {
                     return Ok(());
                 }
                 // Whoever is closed under a request has one under way at a time, and is asked for it below.
-                if farewell == Farewell::Idle
+                if parting == Farewell::Idle
                     && served.is_multiple_of(REQUESTS_PER_STOP_CHECK)
                     && poll_once(stop.as_mut()).await.is_ready()
                 {
-                    out.flush(&mut io).await?;
-                    return close(io).await;
+                    return say_and_close(io, &mut out).await;
                 }
             }
             Ok(None) => {
                 if !out.is_empty() {
                     after_others().await;
-                    if !out.flush(&mut io).await? {
+                    if out.flush(&mut io).await? == Written::GivenUp {
                         return Ok(());
                     }
                 }
@@ -160,18 +157,17 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                     held.release();
                     answer::fail(out.end(), &answer::throttled(), connection.next_request_id());
                     out.complete();
-                    out.flush(&mut io).await?;
-                    return linger(io).await;
+                    return say_and_linger(io, &mut out).await;
                 }
                 if waiting == Waiting::Preamble && !Preamble::may_begin(&buffer[start..end]) {
                     inner.complaints.malformed(reached.peer, &PreambleError::NotDax);
-                    return close(io).await;
+                    return say_and_close(io, &mut out).await;
                 }
                 match fill(&mut io, &mut buffer[end..], stop.as_mut(), waiting, too_late_at).await? {
                     Filled::Some(bytes) => end += bytes,
                     Filled::End => return Ok(()),
-                    Filled::Stop => return farewell.say(io, inner.settings.farewell_timeout()).await,
-                    Filled::TooLate => return close(io).await,
+                    Filled::Stop => return parting.say(io, inner.settings.farewell_timeout()).await,
+                    Filled::TooLate => return say_and_close(io, &mut out).await,
                 }
             }
             Err(error) => {
@@ -179,9 +175,8 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 if waiting != Waiting::Preamble {
                     answer::fail(out.end(), &refused(error), connection.next_request_id());
                     out.complete();
-                    out.flush(&mut io).await?;
                 }
-                return linger(io).await;
+                return say_and_linger(io, &mut out).await;
             }
         }
     }
@@ -238,25 +233,6 @@ async fn in_time<D>(
     }
 }
 
-/// Lets what else is ready on this thread go first. Connections that became readable together then write one right after
-/// the other, and a peer that reads several of them is woken once instead of once for each.
-async fn after_others() {
-    let mut waited = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut waited, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await
-}
-
-/// Polls a future once and tells what came of it.
-async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
-}
-
 /// Waits for bytes. A stop counts before and between requests; only between them there is no limit of time.
 async fn fill<IO: AsyncRead + Unpin>(
     io: &mut IO,
@@ -286,27 +262,21 @@ async fn fill<IO: AsyncRead + Unpin>(
     }
 }
 
-/// Reads on for a bounded while: closing with unread bytes would reset the connection and take the answer with it.
-pub(super) async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) -> io::Result<()> {
-    let drain = async {
-        io.shutdown().await?;
-        let mut scratch = [0; 4096];
-        let mut left = LINGER_BYTES;
-        while left > 0 {
-            match io.read(&mut scratch).await? {
-                0 => break,
-                bytes => left = left.saturating_sub(bytes),
-            }
-        }
-        io::Result::Ok(())
-    };
-    // Whether the peer waited for it makes no difference any more.
-    let _ = tokio::time::timeout(CLOSE_TIME, drain).await;
+/// Says what there is to say, and ends the connection.
+async fn say_and_close<IO: AsyncWrite + Unpin>(mut io: IO, out: &mut Outgoing) -> io::Result<()> {
+    if out.flush(&mut io).await? == Written::All {
+        farewell::close(&mut io).await;
+    }
     Ok(())
 }
 
-pub(super) async fn close<IO: AsyncWrite + Unpin>(mut io: IO) -> io::Result<()> {
-    // The answers are out; a peer that is gone already or never takes the farewell changes nothing.
-    let _ = tokio::time::timeout(CLOSE_TIME, io.shutdown()).await;
+/// The same to a peer that may still be sending.
+async fn say_and_linger<IO: AsyncRead + AsyncWrite + Unpin>(
+    mut io: IO,
+    out: &mut Outgoing,
+) -> io::Result<()> {
+    if out.flush(&mut io).await? == Written::All {
+        farewell::linger(&mut io).await;
+    }
     Ok(())
 }

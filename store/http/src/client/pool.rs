@@ -11,8 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use rustls::pki_types::ServerName;
-use socket::dial::{Dial, Stream};
+use socket::dial::{self, Dial, Tls};
 use tokio::sync::Semaphore;
 
 use super::error;
@@ -23,7 +22,7 @@ pub(super) struct Pool {
     dial: Arc<dyn Dial>,
     host: String,
     port: u16,
-    tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    tls: Option<Tls>,
     connect_timeout: Duration,
     /// One permit a request under way, so that there are never more connections than that.
     permits: Semaphore,
@@ -36,7 +35,7 @@ impl Pool {
         dial: Arc<dyn Dial>,
         host: String,
         port: u16,
-        tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+        tls: Option<Tls>,
         max_connections: usize,
         connect_timeout: Duration,
     ) -> Pool {
@@ -92,29 +91,20 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Sender, Error> {
-        let connect = async {
-            let stream = self.dial.dial(&self.host, self.port).await?;
-            let stream: Box<dyn Stream> = match &self.tls {
-                None => stream,
-                Some((config, name)) => {
-                    let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
-                    Box::new(connector.connect(name.clone(), stream).await?)
-                }
-            };
-            let (sender, connection) =
-                http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
-            // Ends with the connection, which ends with its sender.
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection to the upstream endpoint broke");
-                }
-            });
-            std::io::Result::Ok(sender)
-        };
-        match tokio::time::timeout(self.connect_timeout, connect).await {
-            Ok(connected) => connected.map_err(|error| error::not_sent(&error)),
-            Err(elapsed) => Err(error::not_sent(&elapsed)),
-        }
+        let (tls, limit) = (self.tls.as_ref(), self.connect_timeout);
+        let stream = dial::connect(&*self.dial, &self.host, self.port, tls, limit)
+            .await
+            .map_err(|error| error::not_sent(&error))?;
+        // Says nothing yet, so it waits for nobody.
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| error::not_sent(&error))?;
+        // Ends with the connection, which ends with its sender.
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to the upstream endpoint broke");
+            }
+        });
+        Ok(sender)
     }
 }
 

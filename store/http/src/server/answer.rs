@@ -3,8 +3,7 @@
 //!
 //! Of an answer that is ready at once nothing is spawned, counted or timed. A panic below is not caught here.
 
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::Poll;
 
 use api::limits::{REGION, REQUEST_BYTES};
@@ -12,6 +11,7 @@ use api::operation::Ready;
 use api::service::Tables;
 use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, OpKind, Request, Response, Wire};
 use bytes::Bytes;
+use socket::turn::poll_once;
 use tracing::Instrument;
 
 use super::connection::ConnectionState;
@@ -276,11 +276,6 @@ async fn call<D: DynamoDb>(
             Err(Error::new(ErrorKind::InternalServerError, "Internal server error"))
         }
     }
-}
-
-/// Polls a future once and tells what came of it.
-pub(super) async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 fn finish(

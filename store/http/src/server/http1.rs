@@ -17,10 +17,13 @@ use api::DynamoDb;
 use api::limits::REQUEST_BYTES;
 use bytes::Bytes;
 use httparse::{EMPTY_HEADER, Header, Request, Status};
+use socket::farewell;
+use socket::turn::{after_others, poll_once};
+use socket::write::Written;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Inner;
-use super::answer::{self, poll_once};
+use super::answer;
 use super::chunks::{Chunks, Progress};
 use super::connection::ConnectionState;
 use super::date::Date;
@@ -38,9 +41,6 @@ pub(super) const HEAD_BYTES: usize = 32 * 1024;
 pub(super) const HEADERS: usize = 100;
 /// Requests after which a busy connection looks at whether it should stop.
 const REQUESTS_PER_STOP_CHECK: u32 = 64;
-/// What is still read of a refused request, so that the peer gets to see the answer before the connection goes.
-const LINGER_BYTES: usize = 32 << 20;
-const LINGER_TIME: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// How serving ended.
 pub(super) enum End<IO> {
@@ -96,7 +96,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<End<IO>> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let (mut start, mut end) = (0, 0);
-    let mut out = Outgoing::new(inner.account.hold());
+    let mut out = Outgoing::new(inner.account.hold(), inner.settings.write_timeout());
     let mut watch = Watch::new(&inner.settings);
     let mut body_bytes_held = inner.account.hold();
     let mut date = Date::default();
@@ -151,7 +151,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                         Poll::Ready(reply) => reply,
                         Poll::Pending => {
                             // Earlier answers must not wait for this one.
-                            if !out.flush(&mut io, &[], &mut watch).await? {
+                            if out.flush(&mut io, &[]).await? == Written::GivenUp {
                                 return Ok(End::Closed);
                             }
                             answer.await
@@ -177,20 +177,20 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 let gathered = start < end && rest.is_empty() && !reply.close && out.has_room();
                 if !gathered {
                     after_others().await;
-                    if !out.flush(&mut io, rest, &mut watch).await? {
+                    if out.flush(&mut io, rest).await? == Written::GivenUp {
                         return Ok(End::Closed);
                     }
                 }
                 if reply.close {
-                    return close(io).await;
+                    return closed(io).await;
                 }
                 continue;
             }
             Found::InChunks { .. } => unreachable!("its chunks were looked at above"),
             Found::PartOfHead if end - start >= HEAD_BYTES => {
-                return refuse(io, &mut out, HEAD_TOO_LARGE, &mut watch).await;
+                return refuse(io, &mut out, HEAD_TOO_LARGE).await;
             }
-            Found::Malformed(status_line) => return refuse(io, &mut out, status_line, &mut watch).await,
+            Found::Malformed(status_line) => return refuse(io, &mut out, status_line).await,
             Found::PartOfHead => (end - start + 1, Phase::Head),
             Found::PartOfBody { whole_bytes, asks_first } => {
                 if asks_first && !told_to_go_on {
@@ -204,16 +204,16 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                     &answer::too_large(connection),
                     date.text(inner.surroundings.wall_millis() / 1000),
                 );
-                return say_and_close(io, &mut out, &mut watch).await;
+                return say_and_close(io, &mut out).await;
             }
             Found::Other => {
-                if !out.flush(&mut io, &[], &mut watch).await? {
+                if out.flush(&mut io, &[]).await? == Written::GivenUp {
                     return Ok(End::Closed);
                 }
                 return Ok(End::Other { io, unread: Bytes::copy_from_slice(&buffer[start..end]) });
             }
         };
-        if !out.flush(&mut io, &[], &mut watch).await? {
+        if out.flush(&mut io, &[]).await? == Written::GivenUp {
             return Ok(End::Closed);
         }
         // Move what is there to the front; grow by doubling, and only once the buffer is full of bytes that came.
@@ -228,7 +228,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                     &answer::no_room(connection),
                     date.text(inner.surroundings.wall_millis() / 1000),
                 );
-                return say_and_close(io, &mut out, &mut watch).await;
+                return say_and_close(io, &mut out).await;
             }
             buffer.resize(grown, 0);
         }
@@ -242,10 +242,10 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
             match fill(&mut io, &mut buffer[end..], &mut watch, stop.as_mut(), phase == Phase::Idle).await? {
                 Filled::Some(bytes) => end += bytes,
                 Filled::End => return Ok(End::Closed),
-                Filled::Stop => return close(io).await,
-                Filled::TooLate if phase == Phase::Idle => return close(io).await,
+                Filled::Stop => return closed(io).await,
+                Filled::TooLate if phase == Phase::Idle => return closed(io).await,
                 Filled::TooLate => {
-                    return refuse(io, &mut out, TOO_LATE, &mut watch).await;
+                    return refuse(io, &mut out, TOO_LATE).await;
                 }
             }
             let enough = match phase {
@@ -388,18 +388,10 @@ async fn fill<IO: AsyncRead + Unpin>(
     .await
 }
 
-/// Lets what else is ready on this thread go first. Connections that became readable together then write one right after
-/// the other, and a peer that reads several of them is woken once instead of once for each.
-async fn after_others() {
-    let mut waited = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut waited, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await
+/// Ends a connection that owes no answer.
+async fn closed<IO: AsyncWrite + Unpin>(mut io: IO) -> io::Result<End<IO>> {
+    farewell::close(&mut io).await;
+    Ok(End::Closed)
 }
 
 /// Answers with a bare status and closes.
@@ -407,48 +399,20 @@ async fn refuse<IO: AsyncRead + AsyncWrite + Unpin>(
     io: IO,
     out: &mut Outgoing,
     status_line: &[u8],
-    watch: &mut Watch,
 ) -> io::Result<End<IO>> {
     out.push(status_line);
     out.push(b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-    say_and_close(io, out, watch).await
+    say_and_close(io, out).await
 }
 
 /// Says what there is to say to a peer that may still be sending, and closes.
 async fn say_and_close<IO: AsyncRead + AsyncWrite + Unpin>(
     mut io: IO,
     out: &mut Outgoing,
-    watch: &mut Watch,
 ) -> io::Result<End<IO>> {
-    if out.flush(&mut io, &[], watch).await? {
-        linger(&mut io).await;
+    if out.flush(&mut io, &[]).await? == Written::All {
+        farewell::linger(&mut io).await;
     }
-    close(io).await
-}
-
-/// Reads on for a bounded while: closing with unread bytes would reset the connection and take the answer with it.
-async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(io: &mut IO) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let drain = async {
-        io.shutdown().await?;
-        let mut scratch = [0; 4096];
-        let mut left = LINGER_BYTES;
-        while left > 0 {
-            match io.read(&mut scratch).await? {
-                0 => break,
-                bytes => left = left.saturating_sub(bytes),
-            }
-        }
-        io::Result::Ok(())
-    };
-    // Whether the peer waited for it makes no difference any more.
-    let _ = tokio::time::timeout(LINGER_TIME, drain).await;
-}
-
-async fn close<IO: AsyncWrite + Unpin>(mut io: IO) -> io::Result<End<IO>> {
-    use tokio::io::AsyncWriteExt;
-    // The answers are out; a peer that is gone already or never takes the farewell changes nothing.
-    let _ = tokio::time::timeout(LINGER_TIME, io.shutdown()).await;
     Ok(End::Closed)
 }
 

@@ -1,18 +1,15 @@
 //! What a connection has to say and has not said yet.
 //!
-//! Invariants: an answer that the peer does not take in at once is charged to the front's memory for bodies until it is
-//! gone, and is given up where that is full; all of it together has one write timeout, however many small parts of it the
-//! peer takes.
+//! What a peer that does not read costs is [`socket::write`]'s to bound.
 
 use std::io;
-use std::pin::Pin;
-use std::task::Poll;
+use std::time::Duration;
 
-use socket::Held;
+use socket::write::Written;
+use socket::{Held, write};
 use tokio::io::AsyncWrite;
 
 use super::reply::{Decimal, Reply};
-use super::watch::{Phase, Watch};
 
 /// Bodies up to this are copied behind their head, so that an answer is one plain write; longer ones are written from
 /// where they lie.
@@ -25,11 +22,13 @@ const KEPT_BYTES: usize = 2 * COPIED_BODY_BYTES;
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
     charged: Held,
+    timeout: Duration,
 }
 
 impl Outgoing {
-    pub(super) fn new(charged: Held) -> Outgoing {
-        Outgoing { bytes: Vec::with_capacity(2048), charged }
+    /// Nothing yet. What waits is charged to `charged`.
+    pub(super) fn new(charged: Held, timeout: Duration) -> Outgoing {
+        Outgoing { bytes: Vec::with_capacity(2048), charged, timeout }
     }
 
     /// Whether answers may still be gathered behind those that are here.
@@ -76,65 +75,20 @@ impl Outgoing {
         &[]
     }
 
-    /// Writes what was added, then `body`. `false` if the peer did not take it in time, or too many others don't take
-    /// theirs; the connection is of no use then.
+    /// Writes what was added, then `body`. [`Written::GivenUp`] ends the connection.
     pub(super) async fn flush<IO: AsyncWrite + Unpin>(
         &mut self,
         io: &mut IO,
         body: &[u8],
-        watch: &mut Watch,
-    ) -> io::Result<bool> {
+    ) -> io::Result<Written> {
         if self.bytes.is_empty() && body.is_empty() {
-            return Ok(true);
+            return Ok(Written::All);
         }
-        let (mut head, mut body) = (&self.bytes[..], body);
-        let mut waited = false;
-        loop {
-            let all_written = head.is_empty() && body.is_empty();
-            let step = std::future::poll_fn(|cx| {
-                let io = Pin::new(&mut *io);
-                let step = if all_written {
-                    // TLS may hold back what it took.
-                    io.poll_flush(cx).map_ok(|()| 0)
-                } else if body.is_empty() {
-                    io.poll_write(cx, head)
-                } else {
-                    io.poll_write_vectored(cx, &[io::IoSlice::new(head), io::IoSlice::new(body)])
-                };
-                match step {
-                    Poll::Ready(step) => Poll::Ready(step.map(Some)),
-                    Poll::Pending => {
-                        if !waited {
-                            waited = true;
-                            watch.restart(Phase::Write);
-                            if !self.charged.grow(head.len() + body.len()) {
-                                return Poll::Ready(Ok(None));
-                            }
-                        }
-                        watch.poll_over(cx).map(|()| Ok(None))
-                    }
-                }
-            })
-            .await?;
-            match step {
-                None => return Ok(false),
-                Some(_) if all_written => break,
-                Some(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Some(written) => {
-                    let of_head = written.min(head.len());
-                    head = &head[of_head..];
-                    body = &body[written - of_head..];
-                }
-            }
-        }
-        if waited {
-            self.charged.release();
-            watch.restart(Phase::Idle);
-        }
+        let written = write::all(io, &self.bytes, body, &mut self.charged, self.timeout).await?;
         self.bytes.clear();
         if self.bytes.capacity() > KEPT_BYTES {
             self.bytes.shrink_to(KEPT_BYTES);
         }
-        Ok(true)
+        Ok(written)
     }
 }

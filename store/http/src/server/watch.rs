@@ -1,4 +1,4 @@
-//! Time limits of a connection, at the price of one timer for its whole life.
+//! Time limits of what a connection waits to read, at the price of one timer for its whole life.
 //!
 //! A limit is counted in ticks of a slow timer, so that no request reads a clock or arms a timer. Invariant: a phase ends
 //! no sooner than its limit and at most two ticks later.
@@ -20,8 +20,6 @@ pub(super) enum Phase {
     Head,
     /// The rest of its body.
     Body,
-    /// Room for an answer.
-    Write,
 }
 
 /// Ticks to the shortest limit. More make limits sharper and idle connections busier.
@@ -33,17 +31,12 @@ pub(super) struct Watch {
     tick: Duration,
     phase: Phase,
     ticks_left: u32,
-    limits: [u32; 4],
+    limits: [u32; 3],
 }
 
 impl Watch {
     pub(super) fn new(settings: &HttpSettings) -> Watch {
-        let limits = [
-            settings.idle_timeout(),
-            settings.head_timeout(),
-            settings.body_timeout(),
-            settings.write_timeout(),
-        ];
+        let limits = [settings.idle_timeout(), settings.head_timeout(), settings.body_timeout()];
         let shortest = limits.iter().min().copied().unwrap_or_default();
         let tick = (shortest / TICKS_PER_LIMIT).max(TICK_MIN);
         let ticks = |limit: Duration| {

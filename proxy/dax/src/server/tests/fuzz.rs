@@ -205,8 +205,8 @@ async fn converse(dice: &mut Dice, run: &'static Run, peer: &Peer) -> Vec<u8> {
     let all =
         async { tokio::join!(server.serve_connection(far, REACHED, stop), peer.say(write), peer.hear(read)) };
     let (_, (), heard) = tokio::time::timeout(A_WHILE, all).await.expect("the connection hangs");
-    assert_eq!(server.0.load.held_bytes(), 0, "memory of frames was not given back");
-    assert!(server.0.load.has_room(), "a request is still counted as under way");
+    assert_eq!(server.0.account.held_bytes(), 0, "memory of frames was not given back");
+    assert!(server.0.account.has_room(), "a request is still counted as under way");
     heard
 }
 

@@ -178,7 +178,7 @@ async fn eight_hundred_slow_connections_hold_up_nobody() {
         assert_eq!(ask(&mut io, plain("GetItem", "", GET_BODY).as_bytes()).await.unwrap().0, 200);
     }
     let nearly_all = HttpSettings::default().max_body_bytes_in_flight - (1 << 20);
-    assert!(server.0.load.body().grow(nearly_all), "announced lengths hold no memory");
+    assert!(server.0.account.hold().grow(nearly_all), "announced lengths hold no memory");
     for mut io in slow {
         assert_eq!(read_answer(&mut io).await.map(|(status, ..)| status), Some(408));
     }

@@ -76,7 +76,7 @@ async fn answers_that_wait_are_charged_and_the_next_past_the_bound_is_cut_off() 
     let mut first = connect(&server);
     first.write_all(plain("GetItem", "", GET_BODY).as_bytes()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(10)).await;
-    assert!(server.0.load.body().grow(1 << 20) && !server.0.load.body().grow((1 << 20) + 100_000));
+    assert!(server.0.account.hold().grow(1 << 20) && !server.0.account.hold().grow((1 << 20) + 100_000));
     let mut second = connect(&server);
     second.write_all(plain("GetItem", "", GET_BODY).as_bytes()).await.unwrap();
     let mut part = Vec::new();
@@ -84,7 +84,7 @@ async fn answers_that_wait_are_charged_and_the_next_past_the_bound_is_cut_off() 
     assert!(part.len() < 1 << 20, "{}", part.len());
     assert_eq!(read_answer(&mut first).await.unwrap().2.len(), 2 << 20);
     tokio::time::sleep(Duration::from_millis(10)).await;
-    assert!(server.0.load.body().grow(3 << 20), "what was charged came back");
+    assert!(server.0.account.hold().grow(3 << 20), "what was charged came back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,7 +106,7 @@ async fn an_http2_stream_with_its_window_shut_is_charged_and_cut_off() {
     let begun = tokio::time::Instant::now();
     let unread = sender.clone().send_request(request()).await.unwrap();
     let all = HttpSettings::default().max_body_bytes_in_flight;
-    assert!(!server.0.load.body().grow(all), "what waits is charged");
+    assert!(!server.0.account.hold().grow(all), "what waits is charged");
     // The connection looks alive all the while.
     let mut busy = sender.clone();
     while busy.ready().await.is_ok() && begun.elapsed() < Duration::from_secs(3600) {
@@ -118,7 +118,7 @@ async fn an_http2_stream_with_its_window_shut_is_charged_and_cut_off() {
     assert!((limit..limit * 3 / 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     drop((unread, connection));
     tokio::time::sleep(Duration::from_millis(10)).await;
-    assert!(server.0.load.body().grow(all), "what was charged came back");
+    assert!(server.0.account.hold().grow(all), "what was charged came back");
 }
 
 #[tokio::test(start_paused = true)]
