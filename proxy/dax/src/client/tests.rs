@@ -519,46 +519,72 @@ enum Act {
 
 const ONE_NODE: &str = "8081a70001016161 02447f000001 03191faf 0401 056161 0600";
 
-fn scripted(net: &Net, act: Act) -> Arc<Scripted> {
-    let script = Arc::new(Scripted::default());
-    let counts = Arc::clone(&script);
+/// What a node does about a request.
+enum Reply {
+    Say(Vec<u8>),
+    /// The last thing it says on this connection.
+    SayAndHangUp(Vec<u8>),
+    Nothing,
+    HangUp,
+}
+
+/// A node that does with each request, over all its connections, what `reply` says.
+fn node(net: &Net, reply: impl Fn(Method) -> Reply + Send + Sync + 'static) {
+    let reply = Arc::new(reply);
     net.add(A, move |mut io| {
-        let counts = Arc::clone(&counts);
+        let reply = Arc::clone(&reply);
         tokio::spawn(async move {
             let (mut bytes, mut scanner) = (Vec::new(), FrameScanner::new());
             loop {
-                match scanner.next(&bytes).unwrap() {
+                // Whatever a node says, what the client says is sound.
+                let method = match scanner.next(&bytes).unwrap() {
                     None => match io.read_buf(&mut bytes).await {
                         Ok(0) | Err(_) => return,
-                        Ok(_) => {}
+                        Ok(_) => continue,
                     },
-                    Some(Frame::Preamble { bytes: end }) => drop(bytes.drain(..end)),
+                    Some(Frame::Preamble { bytes: end }) => {
+                        bytes.drain(..end);
+                        continue;
+                    }
                     Some(Frame::Request { method, bytes: end, .. }) => {
                         bytes.drain(..end);
-                        let say = match (method, act) {
-                            (Method::Endpoints, _) => ONE_NODE,
-                            (Method::DefineKeySchema, _) => {
-                                counts.schemas.fetch_add(1, Ordering::Relaxed);
-                                "80a162706b6153"
-                            }
-                            (Method::DefineAttributeListId, _) => "8002",
-                            (Method::Operation(_), act) => {
-                                counts.operations.fetch_add(1, Ordering::Relaxed);
-                                match act {
-                                    Act::HangUp => return,
-                                    Act::Say(say) | Act::SayAndHangUp(say) => say,
-                                }
-                            }
-                            other => panic!("nobody asks {other:?}"),
-                        };
-                        let _ = io.write_all(&unhex(&say.replace(' ', ""))).await;
-                        if matches!((method, act), (Method::Operation(_), Act::SayAndHangUp(_))) {
-                            return;
-                        }
+                        method
                     }
+                };
+                match reply(method) {
+                    Reply::Say(answer) => drop(io.write_all(&answer).await),
+                    Reply::SayAndHangUp(answer) => {
+                        let _ = io.write_all(&answer).await;
+                        return;
+                    }
+                    Reply::Nothing => {}
+                    Reply::HangUp => return,
                 }
             }
         });
+    });
+}
+
+fn scripted(net: &Net, act: Act) -> Arc<Scripted> {
+    let script = Arc::new(Scripted::default());
+    let counts = Arc::clone(&script);
+    let said = |say: &str| unhex(&say.replace(' ', ""));
+    node(net, move |method| match method {
+        Method::Endpoints => Reply::Say(said(ONE_NODE)),
+        Method::DefineKeySchema => {
+            counts.schemas.fetch_add(1, Ordering::Relaxed);
+            Reply::Say(said("80a162706b6153"))
+        }
+        Method::DefineAttributeListId => Reply::Say(said("8002")),
+        Method::Operation(_) => {
+            counts.operations.fetch_add(1, Ordering::Relaxed);
+            match act {
+                Act::HangUp => Reply::HangUp,
+                Act::Say(say) => Reply::Say(said(say)),
+                Act::SayAndHangUp(say) => Reply::SayAndHangUp(said(say)),
+            }
+        }
+        other => panic!("nobody asks {other:?}"),
     });
     script
 }

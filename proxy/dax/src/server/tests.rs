@@ -653,13 +653,19 @@ async fn memory_for_large_requests_is_bounded_over_all_connections() {
     peer.expect("80bf004101ff").await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn requests_in_flight_are_bounded_over_all_connections() {
+/// A front that lets one request wait, and the peer whose slow one does.
+async fn full() -> (Front, Peer) {
     let settings = DaxSettings { max_requests_in_flight: 1, ..DaxSettings::default() };
     let front = front_with(Auth::Any, settings);
     let mut waiting = front.connect();
     waiting.send(&format!("{PREAMBLE} {}", get("slow"))).await;
     tokio::time::sleep(Duration::from_millis(1)).await;
+    (front, waiting)
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_in_flight_are_bounded_over_all_connections() {
+    let (front, mut waiting) = full().await;
     let mut peer = front.connect();
     peer.send(&format!("{PREAMBLE} {}", get("nope"))).await;
     peer.expect("85041825182618271832").await;

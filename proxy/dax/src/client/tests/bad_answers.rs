@@ -47,37 +47,20 @@ fn script() -> impl Strategy<Value = Script> {
 fn follow(net: &Net, script: Script) -> Arc<AtomicUsize> {
     let operations = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&operations);
-    let left = Arc::new(Mutex::new(VecDeque::from(script.answers)));
-    net.add(A, move |mut io| {
-        let (counted, left) = (Arc::clone(&counted), Arc::clone(&left));
-        tokio::spawn(async move {
-            let (mut bytes, mut scanner) = (Vec::new(), FrameScanner::new());
-            loop {
-                // Whatever a node says, what the client says is sound.
-                match scanner.next(&bytes).unwrap() {
-                    None => match io.read_buf(&mut bytes).await {
-                        Ok(0) | Err(_) => return,
-                        Ok(_) => {}
-                    },
-                    Some(Frame::Preamble { bytes: end }) => drop(bytes.drain(..end)),
-                    Some(Frame::Request { method, bytes: end, .. }) => {
-                        bytes.drain(..end);
-                        if matches!(method, Method::Operation(_)) {
-                            counted.fetch_add(1, Ordering::Relaxed);
-                        }
-                        let next = match method {
-                            Method::Endpoints => Some(unhex(&ONE_NODE.replace(' ', ""))),
-                            _ => left.lock().unwrap().pop_front(),
-                        };
-                        match next {
-                            Some(answer) => drop(io.write_all(&answer).await),
-                            None if script.hangs_up => return,
-                            None => {}
-                        }
-                    }
-                }
-            }
-        });
+    let left = Mutex::new(VecDeque::from(script.answers));
+    node(net, move |method| {
+        if matches!(method, Method::Operation(_)) {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+        let next = match method {
+            Method::Endpoints => Some(unhex(&ONE_NODE.replace(' ', ""))),
+            _ => left.lock().unwrap().pop_front(),
+        };
+        match next {
+            Some(answer) => Reply::Say(answer),
+            None if script.hangs_up => Reply::HangUp,
+            None => Reply::Nothing,
+        }
     });
     operations
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
-use api::schema::{BillingMode, KeyAttribute, KeySchema, Status, Table, TableId, Throughput};
+use api::schema::{KeyAttribute, KeySchema, Table, TableId};
 use api::value::ValueType;
 use api::{Error, ErrorKind, TableName};
 
@@ -14,6 +14,7 @@ use crate::codec::frame::{Frame, FrameScanner};
 use crate::codec::handshake::{self, AuthorizeConnection, Preamble};
 use crate::codec::method::Method;
 use crate::codec::schema::Schema;
+use crate::server::tests::hash_table;
 
 /// A request that a client sent, and what it was answered.
 pub(crate) struct Capture {
@@ -70,18 +71,8 @@ fn table(name: &str, place: usize, key: &serde_json::Value) -> Table {
     Table {
         id: TableId(1 + place as u64),
         name: TableName::new(name).unwrap(),
-        generation: 1,
-        status: Status::Active,
         key: KeySchema { partition: part(&parts[0]), sort: parts.get(1).map(part) },
-        attributes: Vec::new(),
-        indexes: Vec::new(),
-        billing: BillingMode::PayPerRequest,
-        throughput: Throughput::default(),
-        deletion_protection: false,
-        table_class: None,
-        tags: Default::default(),
-        created_millis: 0,
-        uuid: 0,
+        ..hash_table()
     }
 }
 

@@ -53,11 +53,7 @@ async fn what_is_not_known_is_called_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hit_is_answered_also_when_nothing_more_may_wait() {
-    let settings = DaxSettings { max_requests_in_flight: 1, ..DaxSettings::default() };
-    let front = front_with(Auth::Any, settings);
-    let mut waiting = front.connect();
-    waiting.send(&format!("{PREAMBLE} {}", get("slow"))).await;
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    let (front, mut waiting) = full().await;
     let mut peer = front.connect();
     peer.send(&format!("{PREAMBLE} {}", get("hit"))).await;
     peer.expect(READY).await;
