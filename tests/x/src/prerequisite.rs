@@ -45,7 +45,7 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// What the suites of real clients and the differential test need, besides the toolchains of [`crate::toolchain`].
+/// What the suites of real clients, of deploy/ and the differential test need, besides the toolchains of [`crate::toolchain`].
 pub const CLIENTS: &[Prerequisite] = &[
     Prerequisite {
         name: "Python 3.10 or newer with venv",
@@ -73,6 +73,30 @@ pub const CLIENTS: &[Prerequisite] = &[
         why: "it fetches the AWS SDK for Java and DynamoDB Local",
         packages: &["maven"],
         present: || answers("mvn", &["--version"]),
+    },
+    Prerequisite {
+        name: "buildah",
+        why: "it builds the image of a node",
+        packages: &["buildah"],
+        present: || answers("buildah", &["--version"]),
+    },
+    Prerequisite {
+        name: "systemd's tools, 250 or newer",
+        why: "they check the unit of a node",
+        packages: &["systemd"],
+        present: || is_there("systemd-analyze", &["--version"], Version(250, 0)),
+    },
+    Prerequisite {
+        name: "iproute2",
+        why: "three nodes are run in network namespaces of their own",
+        packages: &["iproute2"],
+        present: || answers("ip", &["-Version"]),
+    },
+    Prerequisite {
+        name: "curl",
+        why: "the script of three local nodes asks them with it whether they are ready",
+        packages: &["curl"],
+        present: || answers("curl", &["--version"]),
     },
 ];
 

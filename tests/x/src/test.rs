@@ -36,8 +36,9 @@ fn steps() -> Result<Vec<Step>, Failure> {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         steps.push(Step { name: format!("client-{name}"), what: What::Suite(folder) });
     }
-    steps
-        .push(Step { name: "differential".to_owned(), what: What::Suite(root().join("tests/differential")) });
+    for name in ["deploy", "differential"] {
+        steps.push(Step { name: name.to_owned(), what: What::Suite(root().join("tests").join(name)) });
+    }
     Ok(steps)
 }
 

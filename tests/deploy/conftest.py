@@ -1,0 +1,74 @@
+"""What the tests of deploy/ share: the tools they ask, and the binary that has the last word on settings."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import tomli
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+FOREBAY = os.environ["FOREBAY_BIN"]
+# A tool that has not answered by then never will.
+PATIENCE_SECONDS = 120
+
+
+def call(*command, good=True, **options):
+    """Runs a command; what it prints on both streams is in a failure's message."""
+    command = [str(word) for word in command]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, **options)
+    assert (done.returncode == 0) == good, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def as_root(*command):
+    """The command as root, whoever asks."""
+    return [*([] if os.geteuid() == 0 else ["sudo", "-n"]), *command]
+
+
+def effective(folder, text, overrides=()):
+    """What the binary makes of settings: it refuses what it does not know and what does not fit."""
+    path = Path(folder) / "forebay.toml"
+    path.write_text(text)
+    words = [word for override in overrides for word in ("--set", override)]
+    return tomli.loads(call(FOREBAY, "node", "--config", path, "--print-config", *words).stdout)
+
+
+def overrides(arguments, environment=None):
+    """The `--set=…` among a container's arguments, with `$(NAME)` filled in as Kubernetes does it."""
+    found = []
+    for argument in arguments:
+        for name, value in (environment or {}).items():
+            argument = argument.replace(f"$({name})", value)
+        if argument.startswith("--set="):
+            found.append(argument.removeprefix("--set="))
+    return found
+
+
+def seconds(duration):
+    """A duration as settings and Compose files have it: 90s, 2m."""
+    units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+    unit = duration.lstrip("0123456789")
+    return int(duration[: len(duration) - len(unit)]) * units[unit]
+
+
+def longest_stop(settings):
+    """How long a node may take to stop by its settings, but for the last sync. Unit: seconds."""
+    return seconds(settings["node"]["drain"]) + settings["dax"]["farewell_timeout_millis"] / 1000
+
+
+def ports(settings):
+    """The ports a node opens by its settings, by name."""
+    listen, tls = settings["listen"], "tls" in settings
+    found = {"https" if tls else "http": listen["http_port"]}
+    found |= {"dax-tls": listen["dax_tls_port"]} if tls else {"dax": listen["dax_port"]}
+    return found | {"grpc": listen["grpc_port"], "peer": listen["peer_port"], "admin": listen["admin_port"]}
+
+
+@pytest.fixture(scope="session")
+def admin():
+    """The admin port of a running node."""
+    return os.environ["FOREBAY_ADMIN"]
+
+
