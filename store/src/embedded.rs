@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 use api::service::Catalog;
 use api::{
-    Answer, ChangeSink, Context, DynamoDb, Error, ErrorKind, OpClass, Request, Response, Table, TableName,
-    Version,
+    Answer, ChangeSink, Context, Detail, DynamoDb, Error, ErrorKind, OpClass, Request, Response, Table,
+    TableName, Version,
 };
 use raft::network::NoPeers;
 use raft::{RaftError, RaftNode, RaftSettings};
@@ -34,7 +34,7 @@ use crate::db::memory::MemoryDb;
 use crate::db::{DbLogDisk, ScanSource, SharedDb, WritePressure};
 use crate::engine;
 use crate::engine::view::View;
-use crate::error::{EngineError, OpenError, internal, unknown_outcome};
+use crate::error::{EngineError, OpenError, internal, not_primary, unknown_outcome};
 use crate::published::Published;
 use crate::state::State;
 use keeper::Keeper;
@@ -147,6 +147,21 @@ impl Embedded {
     /// How far the state has been brought.
     pub fn version(&self) -> Version {
         self.core.published.version()
+    }
+
+    /// Waits until an index of the log has been applied. Without a bound of its own: put one round it.
+    pub async fn reached(&self, index: u64) {
+        self.core.published.reached(index).await;
+    }
+
+    /// Waits until the state holds every write that was acknowledged before the call. Errors: as of a strong read.
+    pub async fn catch_up(&self, cx: &Context) -> Result<(), Error> {
+        self.core.reach_read_index(cx).await
+    }
+
+    /// The log below: who leads, who belongs to the group, how old the state may be.
+    pub fn log(&self) -> &RaftNode<Reply> {
+        &self.core.raft
     }
 
     /// Why the store takes no writes, if it does not; reads go on. It stays so until the store is opened again.
@@ -404,12 +419,10 @@ fn overloaded(why: &'static str) -> Error {
 }
 
 fn from_raft(error: RaftError) -> Error {
-    match error {
+    let unknown = error.outcome() == raft::Outcome::Unknown;
+    let answer = match error {
         RaftError::Overloaded => overloaded("Too many writes are under way"),
-        RaftError::NotLeader { .. } => Error::new(
-            ErrorKind::ServiceUnavailableException,
-            "This node does not take writes at the moment. Try again",
-        ),
+        RaftError::NotLeader { leader } => not_primary(leader.map(|leader| leader.id)),
         RaftError::LeadershipLost { .. } => unknown_outcome(),
         RaftError::DiskFailed(_) | RaftError::Corrupt(_) | RaftError::StateFailed(_) => Error::new(
             ErrorKind::InternalServerError,
@@ -422,16 +435,16 @@ fn from_raft(error: RaftError) -> Error {
             tracing::error!(%error, "the log refuses its settings");
             internal()
         }
-    }
+    };
+    if unknown { answer.with(Detail::OutcomeUnknown) } else { answer }
 }
 
 /// As [`from_raft`], for a strong read: nothing was written, so no outcome is unknown.
 fn from_raft_read(error: RaftError) -> Error {
     match error {
-        RaftError::LeadershipLost { .. } | RaftError::NotLeader { .. } => Error::new(
-            ErrorKind::ServiceUnavailableException,
-            "This node can't answer strongly consistent reads at the moment. Try again",
-        ),
-        other => from_raft(other),
+        RaftError::LeadershipLost { leader } | RaftError::NotLeader { leader } => {
+            not_primary(leader.map(|leader| leader.id))
+        }
+        other => Error { detail: None, ..from_raft(other) },
     }
 }

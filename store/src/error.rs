@@ -3,7 +3,7 @@
 //! Invariant: what crosses the trait is [`api::Error`]; causes of internal errors are logged where they are met, never
 //! told to the caller, but for those that say what an operator has to do.
 
-use api::{Error, ErrorKind};
+use api::{Detail, Error, ErrorKind};
 
 use crate::db::DbError;
 use crate::kv::Malformed;
@@ -83,6 +83,16 @@ pub fn unknown_outcome() -> Error {
         ErrorKind::InternalServerError,
         "The outcome of the request is not known: the node did not learn it in time. Read before trying again",
     )
+    .with(Detail::OutcomeUnknown)
+}
+
+/// What a caller is told where only the primary may answer, and this node is not it.
+pub fn not_primary(primary: Option<u64>) -> Error {
+    Error::new(
+        ErrorKind::ServiceUnavailableException,
+        "This node does not answer that at the moment: it is not the primary. Try again",
+    )
+    .with(Detail::NotPrimary { primary })
 }
 
 /// What a caller is told where the storage engine failed.

@@ -114,7 +114,7 @@ pub fn write_with_codes(
     let reasons = match error.detail.as_deref() {
         Some(Detail::Cancellation(reasons)) => Some(reasons),
         // There is no place for the item of a failed condition on this wire.
-        Some(Detail::Item(_)) | None => None,
+        Some(Detail::Item(_) | Detail::NotPrimary { .. } | Detail::OutcomeUnknown) | None => None,
     };
     write::array(out, 3 + usize::from(reasons.is_some()));
     write::text(out, request_id);

@@ -69,6 +69,14 @@ pub enum Detail {
     Item(Item),
     /// Why each action of a transaction did or did not stand in the way, in the order of the request.
     Cancellation(Vec<CancellationReason>),
+    /// The node that was asked is not the primary, and only the primary may answer. The request certainly had no effect. For
+    /// whoever passes requests on between nodes; no wire to a client has a place for it.
+    NotPrimary {
+        /// The number of the node that is, as far as the asked one knows.
+        primary: Option<u64>,
+    },
+    /// Nobody knows whether the write took effect, or will. As above, for between nodes.
+    OutcomeUnknown,
 }
 
 /// Why one action of a transaction stood in the way.
@@ -151,6 +159,16 @@ impl Error {
     /// A `ValidationException`.
     pub fn validation(message: impl Into<Cow<'static, str>>) -> Error {
         Error::new(ErrorKind::ValidationException, message)
+    }
+
+    /// Whether the request was refused, certainly without effect, by a node that is not the primary.
+    pub fn is_not_primary(&self) -> bool {
+        matches!(self.detail.as_deref(), Some(Detail::NotPrimary { .. }))
+    }
+
+    /// Whether the write that got this answer may have taken effect, or may yet.
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(self.detail.as_deref(), Some(Detail::OutcomeUnknown))
     }
 
     /// The same error, carrying a detail.

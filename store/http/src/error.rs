@@ -76,7 +76,8 @@ pub fn write_body(error: &Error, out: &mut Vec<u8>) {
             out.extend_from_slice(b",\"CancellationReasons\":");
             write_reasons(reasons, out);
         }
-        None => {}
+        // Said between nodes only.
+        Some(Detail::NotPrimary { .. } | Detail::OutcomeUnknown) | None => {}
     }
     if !error.message.is_empty() {
         out.extend_from_slice(b",\"");

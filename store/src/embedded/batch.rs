@@ -10,8 +10,9 @@ use crate::engine::{self, batch_write_item};
 use crate::error::internal;
 
 impl Core {
-    /// Does a batch. Where it takes several entries and a later one is not taken for lack of room, its writes and those behind
-    /// are told as not done; any other error is the answer to all, and the caller makes all again.
+    /// Does a batch. Where it takes several entries and a later one is not taken, for lack of room or because this node is the
+    /// primary no longer, its writes and those behind are told as not done; any other error is the answer to all, and the
+    /// caller makes all again.
     pub(super) async fn write_batch(
         &self,
         cx: &Context,
@@ -29,7 +30,10 @@ impl Core {
                     batch_write_item::merge(&mut output, more);
                     version = answer.version;
                 }
-                Err(error) if version.is_some() && error.kind == ErrorKind::ThrottlingException => {
+                Err(error)
+                    if version.is_some()
+                        && (error.kind == ErrorKind::ThrottlingException || error.is_not_primary()) =>
+                {
                     let unprocessed = tables.into_iter().chain(parts.flat_map(|part| part.tables)).collect();
                     let left = BatchWriteItemOutput { unprocessed, ..BatchWriteItemOutput::default() };
                     batch_write_item::merge(&mut output, left);

@@ -1,6 +1,9 @@
 //! Keeps the store's own work going: the primary's side of [`crate::engine::maintain`] and of forgetting tokens, and an eye
 //! on the engine's write buffers.
 //!
+//! Steps are proposed by the primary alone, whichever node that is. A replica takes them as they come by the log, and goes on
+//! with them where it becomes the primary.
+//!
 //! It runs on a thread of its own, proposes one bounded step at a time, and needs no memory of what it has done: what is to
 //! do shows in the state. So a restart goes on where it stopped, and a step proposed twice does nothing the second time.
 
@@ -11,6 +14,7 @@ use std::time::Duration;
 
 use api::{ChangeSink, Context};
 use parking_lot::Mutex;
+use raft::Leadership;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -60,8 +64,8 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Starts the thread. Before this returns a new store has its incarnation, and `sink` knows where the store stands;
-    /// nothing is applied between that and the keeper's first step.
+    /// Starts the thread. Before this returns `sink` knows where the store stands, and the new store of a group of one has its
+    /// incarnation; that of several nodes is given one by whichever leads first.
     ///
     /// After an error the log is closed.
     pub(super) fn start(core: &Arc<Core>, sink: Arc<dyn ChangeSink>) -> Result<Keeper, OpenError> {
@@ -113,14 +117,18 @@ fn run(
         }
     };
     runtime.block_on(async {
-        if let Err(error) = begin(core).await {
+        // Who stands alone leads from the start. Where peers have a say, a store opens without waiting for any of them.
+        if leads(core)
+            && let Err(error) = begin(core).await
+        {
             if let Err(error) = core.raft.shutdown().await {
                 tracing::error!(%error, "the log did not close after a failed start");
             }
             let _ = begun.send(Err(error));
             return;
         }
-        // Nobody else has the store yet, so this is exactly what has been applied, and what comes after is told in order.
+        // Of a store that stands alone this is exactly what has been applied. Of one with peers more may be by now, which its
+        // consumer was told of: then it knows better than this, and only ends what it held before.
         sink.gap(core.published.version());
         let _ = begun.send(Ok(()));
         tokio::select! {
@@ -131,26 +139,49 @@ fn run(
     });
 }
 
+fn leads(core: &Core) -> bool {
+    matches!(*core.raft.leadership().borrow(), Leadership::Leader { .. })
+}
+
 async fn begin(core: &Core) -> Result<(), OpenError> {
     if core.published.version().incarnation != 0 {
         return Ok(());
     }
-    let body = Body::Begin { semantics_level: SEMANTICS_LEVEL };
-    match core.propose(&Context::default(), body).await {
+    match core.propose(&Context::default(), first_step()).await {
         Ok(_) => Ok(()),
+        // Whoever leads now does it.
+        Err(error) if error.is_not_primary() => Ok(()),
         Err(error) => Err(OpenError::Log(error.message.into_owned())),
     }
 }
 
+/// Gives a store its incarnation; one that has it keeps it, so that two primaries after one another may both propose it.
+fn first_step() -> Body {
+    Body::Begin { semantics_level: SEMANTICS_LEVEL }
+}
+
+/// What the primary has to do now.
+fn pending(core: &Core) -> Vec<Body> {
+    if !leads(core) {
+        return Vec::new();
+    }
+    if core.published.version().incarnation == 0 {
+        return vec![first_step()];
+    }
+    maintain::pending(&core.published.tables())
+}
+
 async fn keep(core: &Core) {
     let mut schemas = core.published.watch_schemas();
+    let mut leadership = core.raft.leadership();
     let mut removal = tokio::time::interval(REMOVAL_PERIOD);
     removal.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick comes at once, and is none.
     removal.tick().await;
     loop {
         schemas.borrow_and_update();
-        let steps = maintain::pending(&core.published.tables());
+        leadership.borrow_and_update();
+        let steps = pending(core);
         let idle = steps.is_empty();
         // At once: the answer that made the table showed it being made, and the waiters of SDKs, which look right after it and
         // then only every 20 seconds, should find it done.
@@ -159,10 +190,12 @@ async fn keep(core: &Core) {
         }
         tokio::select! {
             biased;
-            _ = removal.tick() => remove(core).await,
+            _ = removal.tick() => if leads(core) { remove(core).await },
             () = std::future::ready(()), if !idle => {}
             // The sender lives as long as the store.
             _ = schemas.changed() => {}
+            // An error is a log that has ended; the pause below keeps this from spinning until the keeper is stopped.
+            Ok(()) = leadership.changed() => {}
             () = tokio::time::sleep(WATCH_PERIOD) => {}
         }
         core.pressure.set(core.state_db.write_pressure());
@@ -179,6 +212,11 @@ async fn take(core: &Core, step: Body) -> bool {
     if core.raft.failure().is_some() {
         // Nothing is taken any more until the store is opened again, and that was said when it began.
         std::future::pending::<()>().await;
+    }
+    if error.is_not_primary() {
+        // Whoever is the primary now finds it to be done. A pause, because the last to hear of it may be this node.
+        tokio::time::sleep(RETRY_PAUSE).await;
+        return false;
     }
     tracing::warn!(%error, "a step of the store's own work failed; it is tried again");
     tokio::time::sleep(RETRY_PAUSE).await;

@@ -211,7 +211,7 @@ fn reason_of(error: Error) -> Result<CancellationReason, Error> {
     };
     let item = match error.detail.map(|detail| *detail) {
         Some(Detail::Item(item)) => Some(item),
-        Some(Detail::Cancellation(_)) | None => None,
+        Some(Detail::Cancellation(_) | Detail::NotPrimary { .. } | Detail::OutcomeUnknown) | None => None,
     };
     Ok(CancellationReason { code: Some(code), message: Some(error.message.into_owned()), item })
 }

@@ -1,5 +1,7 @@
 //! What stands after a crash, what a failed disk allows, and in which order the feed tells of changes.
 
+use api::Detail;
+use raft::RaftError;
 use std::sync::{Mutex, OnceLock, Weak};
 
 use api::op::{BatchGetItemInput, PutItemInput, TableKeys};
@@ -9,6 +11,7 @@ use super::*;
 use crate::db::ScanSource;
 use crate::db::memory::{CrashTail, Fault, MemoryDisk, WriteAheadLog};
 use crate::embedded::Core;
+use crate::embedded::{from_raft, from_raft_read};
 use crate::published::Published;
 
 pub(super) struct Disks {
@@ -279,4 +282,25 @@ fn tables_are_announced_when_made_altered_and_dropped() {
             .collect();
         assert_eq!(told, [false, false, false, true], "creating, active, deleting, gone");
     });
+}
+
+#[test]
+fn what_the_log_says_of_a_proposal_reaches_the_caller_as_a_fact() {
+    let leader = Some(raft::Peer { id: 7, address: "b:8501".to_owned() });
+    let refused = from_raft(RaftError::NotLeader { leader: leader.clone() });
+    assert!(refused.is_not_primary() && !refused.is_outcome_unknown() && refused.kind.is_retryable());
+    assert_eq!(refused.detail.as_deref(), Some(&Detail::NotPrimary { primary: Some(7) }));
+    for unknown in [
+        RaftError::LeadershipLost { leader: leader.clone() },
+        RaftError::DiskFailed("x".to_owned()),
+        RaftError::Shutdown,
+    ] {
+        let error = from_raft(unknown.clone());
+        assert!(error.is_outcome_unknown() && !error.is_not_primary(), "{unknown}");
+        assert!(!from_raft_read(unknown).is_outcome_unknown(), "nothing was written");
+    }
+    assert_eq!(from_raft(RaftError::Overloaded).detail, None);
+    for lost in [RaftError::NotLeader { leader: None }, RaftError::LeadershipLost { leader }] {
+        assert!(from_raft_read(lost).is_not_primary());
+    }
 }
