@@ -4,8 +4,8 @@
 //! registry is: **an id never changes its meaning**, across restarts, restores and nodes of one cluster. Two orders of the
 //! same names are two lists. The empty list is [`EMPTY`] everywhere and is never asked for.
 //!
-//! This room says what a front needs of a registry and offers one that lives in memory, for development and tests: it keeps
-//! the promise for one process's life only.
+//! This room says what a front needs of a registry and offers one that lives in memory, for tests: it keeps the promise for one
+//! process's life only.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -77,3 +77,59 @@ JavaScript, DAX client
     }
     out.flush()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(config: &Config, dax: Option<&str>, dax_tls: Option<&str>) -> String {
+        let at = |text: &str| text.parse().unwrap();
+        let endpoints = Endpoints {
+            http: at("127.0.0.1:8000"),
+            tls: dax_tls.is_some(),
+            dax: dax.map(at),
+            dax_tls: dax_tls.map(at),
+            admin: at("127.0.0.1:8080"),
+        };
+        let mut out = Vec::new();
+        announce(&mut out, config, &endpoints).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// The lines that programs read: a name and a URL.
+    fn endpoints(said: &str) -> Vec<&str> {
+        said.lines().filter(|line| line.split_whitespace().count() == 2 && line.contains("://")).collect()
+    }
+
+    #[test]
+    fn programs_find_each_endpoint_and_the_admin_port_last() {
+        let config = Config::default();
+        assert_eq!(
+            endpoints(&said(&config, Some("127.0.0.1:8111"), None)),
+            ["http   http://127.0.0.1:8000", "dax    dax://127.0.0.1:8111", "admin  http://127.0.0.1:8080"]
+        );
+        assert_eq!(
+            endpoints(&said(&config, None, Some("127.0.0.1:9111"))),
+            ["http   https://127.0.0.1:8000", "daxs   daxs://127.0.0.1:9111", "admin  http://127.0.0.1:8080"]
+        );
+    }
+
+    #[test]
+    fn each_example_names_a_region_and_keys() {
+        let mut config = Config::default();
+        let open = said(&config, Some("127.0.0.1:8111"), None);
+        for (client, keys) in
+            [("boto3.client", "\"any\""), ("DynamoDBClient(", "\"any\""), ("export", "=any")]
+        {
+            let line = open.lines().find(|line| line.contains(client)).unwrap();
+            assert!(line.contains(keys) && line.contains("us-east-1"), "{line}");
+        }
+        for client in ["= AmazonDaxClient(", "new Dax("] {
+            let line = open.lines().find(|line| line.contains(client)).unwrap();
+            assert!(line.contains("dax://127.0.0.1:8111") && line.contains("us-east-1"), "{line}");
+            assert!(line.contains("\"any\""), "{line}");
+        }
+        config.credentials.file = Some("keys".into());
+        assert!(!said(&config, None, Some("127.0.0.1:9111")).contains("\"any\""), "not any key will do");
+    }
+}

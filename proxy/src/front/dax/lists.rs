@@ -119,3 +119,81 @@ impl AttributeLists for StoreLists {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use api::ErrorKind;
+    use store::EmbeddedSettings;
+    use store::attribute_lists::LISTS_BYTES_MAX;
+    use store::embedded::Surroundings;
+
+    use super::*;
+
+    /// Names so long that few such lists are all there is room for.
+    fn long(number: usize) -> Names {
+        (0..6).map(|at| format!("{number:06}-{at}-{}", "n".repeat(65_000))).collect()
+    }
+
+    fn borrowed(names: &Names) -> Vec<&str> {
+        names.iter().map(String::as_str).collect()
+    }
+
+    #[tokio::test]
+    async fn a_full_registry_refuses_writes_and_still_names_every_answer() {
+        let store = Embedded::in_memory(EmbeddedSettings::default(), Surroundings::system(), Arc::new(()));
+        let store = Arc::new(store.unwrap());
+        let lists = StoreLists::new(Arc::clone(&store));
+        let room = LISTS_BYTES_MAX / long(0).iter().map(String::len).sum::<usize>();
+        let mut given = Vec::new();
+        for number in 0..room {
+            let names = long(number);
+            let id = lists.define(Arc::clone(&names), Demand::Answer).await.unwrap();
+            assert_eq!(lists.names(id).as_ref(), Some(&names));
+            // Where the log was slow it got a passing one, and the one that lasts came after.
+            let known = lists.id(&borrowed(&names), Demand::Answer);
+            assert!(known == Some(id) || (id >= PASSING && known < Some(PASSING)), "{known:?} beside {id:?}");
+            given.push((id, names));
+        }
+        let for_writing = |names: &Names| lists.id(&borrowed(names), Demand::Write);
+        let lasting = given.iter().filter(|(_, names)| for_writing(names).is_some()).count();
+        assert!(lasting <= room / 2 && lasting >= room / 2 - 1, "answers have half: {lasting} of {room}");
+        // What an id means is known, of passing ones for a while; a client that writes never gets a passing one.
+        let lasts = |given: &&(ListId, Names)| given.0 < PASSING;
+        for (id, names) in given.iter().rev().take(8).chain(given.iter().filter(lasts).take(8)) {
+            assert_eq!(lists.names(*id).as_ref(), Some(names));
+            let known = for_writing(names);
+            assert!(known < Some(PASSING) && (*id >= PASSING || known == Some(*id)), "{known:?} beside {id:?}");
+        }
+        let (passing, names) = given.pop().unwrap();
+        let for_good = lists.define(Arc::clone(&names), Demand::Write).await.unwrap();
+        assert!(for_good < PASSING && passing >= PASSING);
+        // Both numbers stand for it from then on: a client may hold either.
+        assert_eq!((lists.names(passing), lists.names(for_good)), (Some(names.clone()), Some(names)));
+        let refused = loop {
+            let names = long(given.len() + room);
+            given.push((PASSING, Arc::clone(&names)));
+            if let Err(error) = lists.define(names, Demand::Write).await {
+                break error;
+            }
+            assert!(given.len() < 3 * room, "there is no bound");
+        };
+        assert_eq!(refused.kind, ErrorKind::LimitExceededException);
+        let answered = lists.define(long(9 * room), Demand::Answer).await.unwrap();
+        assert!(answered >= PASSING, "a read goes on");
+        store.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn answers_are_named_when_the_store_takes_no_writes_any_more() {
+        let store = Embedded::in_memory(EmbeddedSettings::default(), Surroundings::system(), Arc::new(()));
+        let store = Arc::new(store.unwrap());
+        let lists = StoreLists::new(Arc::clone(&store));
+        lists.stock().await.unwrap();
+        store.close().await.unwrap();
+        let names: Names = vec!["a".to_owned()].into();
+        let id = lists.define(Arc::clone(&names), Demand::Answer).await.unwrap();
+        assert!(id >= PASSING);
+        assert_eq!(lists.names(id), Some(Arc::clone(&names)));
+        lists.define(names, Demand::Write).await.unwrap_err();
+    }
+}
