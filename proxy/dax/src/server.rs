@@ -11,6 +11,7 @@
 
 mod answer;
 mod farewell;
+mod incoming;
 mod outgoing;
 mod serve;
 mod settings;

@@ -1,23 +1,23 @@
 //! What a connection has to say and has not said yet.
 //!
-//! What a peer that does not read costs is [`socket::write`]'s to bound.
+//! Invariant: a connection that waits for requests holds no buffer. What a peer that does not read costs is [`socket::write`]'s to
+//! bound.
 
 use std::io;
 use std::time::Duration;
 
 use socket::write::Written;
-use socket::{Held, write};
+use socket::{Held, spare, write};
 use tokio::io::AsyncWrite;
 
 use crate::codec::layering::{Layering, header};
 
 /// Answers to pipelined requests gathered before they are written.
 const GATHERED_BYTES: usize = 64 * 1024;
-/// Largest buffer kept between answers; a larger one is given back.
-const KEPT_BYTES: usize = 64 * 1024;
 
 /// Answers on their way out.
 pub(super) struct Outgoing {
+    /// Without room where none is held.
     bytes: Vec<u8>,
     /// Where the answer begins that is not complete yet.
     begun: usize,
@@ -47,8 +47,18 @@ impl Outgoing {
     }
 
     /// Where the next answer is appended. [`Outgoing::complete`] ends it.
-    pub(super) const fn end(&mut self) -> &mut Vec<u8> {
+    pub(super) fn end(&mut self) -> &mut Vec<u8> {
+        if self.bytes.capacity() == 0 {
+            self.bytes = spare::take_answers();
+        }
         &mut self.bytes
+    }
+
+    /// Lets go of the buffer if there is nothing in it, as after a request that has no answer.
+    pub(super) fn rest(&mut self) {
+        if self.bytes.is_empty() {
+            spare::give_answers(std::mem::take(&mut self.bytes));
+        }
     }
 
     /// Whether nothing waits to be written.
@@ -69,10 +79,7 @@ impl Outgoing {
             write::all(io, &self.bytes, &[], &mut self.charged, self.timeout).await?
         };
         self.begun = 0;
-        self.bytes.clear();
-        if self.bytes.capacity() > KEPT_BYTES {
-            self.bytes = Vec::new();
-        }
+        spare::give_answers(std::mem::take(&mut self.bytes));
         Ok(written)
     }
 }

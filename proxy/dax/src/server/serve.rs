@@ -1,7 +1,8 @@
 //! One connection: frames in, answers out.
 //!
 //! Requests that arrived together are answered together, in one write; nothing of them waits for one that has to. Before it
-//! writes, a connection lets the others of its thread go first, so that their answers leave back to back. The buffer grows with bytes that came, never with a length that was announced, and is given back when it is not needed.
+//! writes, a connection lets the others of its thread go first, so that their answers leave back to back. Between requests it
+//! holds no buffer.
 
 use std::future::Future;
 use std::io;
@@ -9,49 +10,25 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use api::{DynamoDb, Error, ErrorKind};
+use socket::farewell;
 use socket::turn::{after_others, poll_once};
 use socket::write::Written;
-use socket::{Held, farewell};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::answer::{self, Step};
 use super::farewell::Farewell;
+use super::incoming::{Filled, Incoming, Waiting};
 use super::outgoing::Outgoing;
 use super::{Inner, Reached};
-use crate::codec::frame::{Frame, FrameError, FrameScanner, REQUEST_FRAME_BYTES};
+use crate::codec::frame::{Frame, FrameError, FrameScanner};
 use crate::codec::handshake::{Preamble, PreambleError};
 use crate::connection::Connection;
 
-/// The read buffer a connection keeps. Holds an ordinary request whole; ten thousand idle ones are 40 MiB.
-const BUFFER_BYTES: usize = 4 * 1024;
-/// Buffers up to this are no part of the shared account.
-const OWN_BYTES: usize = 32 * 1024;
-/// Largest buffer kept between requests; a larger one is given back.
-const KEPT_BYTES: usize = 64 * 1024;
 /// Requests after which a busy connection looks at whether it should stop.
 const REQUESTS_PER_STOP_CHECK: u32 = 64;
 /// How long past a request's deadline this front still waits, so that the layers below are the ones to judge it.
 const DEADLINE_GRACE: std::time::Duration = std::time::Duration::from_millis(500);
-
-/// What came of waiting for bytes.
-enum Filled {
-    Some(usize),
-    End,
-    TooLate,
-    Stop,
-}
-
-/// What is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waiting {
-    /// The beginning of the connection.
-    Preamble,
-    /// A request. For ever, but for a stop.
-    Request,
-    /// The rest of a request.
-    Rest,
-}
 
 pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
     inner: &Inner<D>,
@@ -59,20 +36,18 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
     reached: Reached,
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER_BYTES];
-    let (mut start, mut end) = (0, 0);
+    let mut incoming = Incoming::new(inner.account.hold());
     let mut out = Outgoing::new(inner.account.hold(), inner.settings.write_timeout());
     let mut scanner = FrameScanner::new();
     let mut connection = Connection::new(inner.surroundings.random());
-    let mut held = inner.account.hold();
     let mut waiting = Waiting::Preamble;
     let mut too_late_at = Instant::now() + inner.settings.preamble_timeout();
     let mut served: u32 = 0;
     let mut parting = Farewell::Idle;
     loop {
-        match scanner.next(&buffer[start..end]) {
+        match scanner.next(incoming.unread()) {
             Ok(Some(Frame::Preamble { bytes })) => {
-                match Preamble::read(&buffer[start..start + bytes]) {
+                match Preamble::read(&incoming.unread()[..bytes]) {
                     Ok(preamble) => {
                         parting = Farewell::to(preamble.user_agent.as_deref());
                         out.stand_behind(preamble.layering);
@@ -83,11 +58,11 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                         return Ok(());
                     }
                 }
-                start += bytes;
+                incoming.take(bytes);
                 waiting = Waiting::Request;
             }
             Ok(Some(Frame::Request { method, header_bytes, bytes })) => {
-                let values = &buffer[start + header_bytes..start + bytes];
+                let values = &incoming.unread()[header_bytes..bytes];
                 match answer::begin(inner, &mut connection, reached, method, values, out.end()) {
                     Step::Done => {}
                     Step::Define { names, request_id } => {
@@ -119,7 +94,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                     }
                 }
                 out.complete();
-                start += bytes;
+                incoming.take(bytes);
                 waiting = Waiting::Request;
                 served = served.wrapping_add(1);
                 if out.is_full() && out.flush(&mut io).await? == Written::GivenUp {
@@ -134,37 +109,32 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 }
             }
             Ok(None) => {
+                // Before others go first, so that they find the buffer that this connection is done with.
+                incoming.rest();
+                out.rest();
                 if !out.is_empty() {
                     after_others().await;
                     if out.flush(&mut io).await? == Written::GivenUp {
                         return Ok(());
                     }
                 }
-                if start == end {
-                    (start, end) = (0, 0);
-                    held.release();
-                    if buffer.len() > KEPT_BYTES {
-                        buffer = vec![0; BUFFER_BYTES];
-                    }
-                }
-                if waiting == Waiting::Request && start < end {
+                if waiting == Waiting::Request && !incoming.unread().is_empty() {
                     waiting = Waiting::Rest;
                     too_late_at = Instant::now() + inner.settings.frame_timeout();
                 }
-                if !make_room(&mut buffer, &mut start, &mut end, &scanner, &mut held) {
+                if !incoming.make_room(scanner.least_bytes()) {
                     // Let go of first: what is refused must not take the room that its answer may need.
-                    drop(buffer);
-                    held.release();
+                    incoming.discard();
                     answer::fail(out.end(), &answer::throttled(), connection.next_request_id());
                     out.complete();
                     return say_and_linger(io, &mut out).await;
                 }
-                if waiting == Waiting::Preamble && !Preamble::may_begin(&buffer[start..end]) {
+                if waiting == Waiting::Preamble && !Preamble::may_begin(incoming.unread()) {
                     inner.complaints.malformed(reached.peer, &PreambleError::NotDax);
                     return say_and_close(io, &mut out).await;
                 }
-                match fill(&mut io, &mut buffer[end..], stop.as_mut(), waiting, too_late_at).await? {
-                    Filled::Some(bytes) => end += bytes,
+                match incoming.fill(&mut io, stop.as_mut(), waiting, too_late_at).await? {
+                    Filled::Some => {}
                     Filled::End => return Ok(()),
                     Filled::Stop => return parting.say(io, inner.settings.farewell_timeout()).await,
                     Filled::TooLate => return say_and_close(io, &mut out).await,
@@ -192,32 +162,6 @@ fn refused(error: FrameError) -> Error {
     }
 }
 
-/// Makes room behind the bytes that are there: moves them to the front, and grows the buffer once it is full of them.
-/// `false` if all connections together hold too much already.
-fn make_room(
-    buffer: &mut Vec<u8>,
-    start: &mut usize,
-    end: &mut usize,
-    scanner: &FrameScanner,
-    held: &mut Held,
-) -> bool {
-    if *start > 0 {
-        buffer.copy_within(*start..*end, 0);
-        (*start, *end) = (0, *end - *start);
-    }
-    if *end < buffer.len() {
-        return true;
-    }
-    // A frame is no longer than allowed, or the walk over it had refused it; one byte more lets that be seen.
-    let wanted = scanner.least_bytes().max(*end + 1).min(REQUEST_FRAME_BYTES + 1);
-    let grown = (buffer.len() * 2).min(wanted.max(OWN_BYTES));
-    if grown > OWN_BYTES && !held.grow(grown) {
-        return false;
-    }
-    buffer.resize(grown.max(*end + 1), 0);
-    true
-}
-
 /// Waits for an answer until nobody does any more.
 async fn in_time<D>(
     inner: &Inner<D>,
@@ -229,35 +173,6 @@ async fn in_time<D>(
         Err(_) => {
             tracing::warn!("no answer by the deadline; whether a write took effect is not known");
             Err(Error::new(ErrorKind::InternalServerError, "Internal server error"))
-        }
-    }
-}
-
-/// Waits for bytes. A stop counts before and between requests; only between them there is no limit of time.
-async fn fill<IO: AsyncRead + Unpin>(
-    io: &mut IO,
-    into: &mut [u8],
-    mut stop: Pin<&mut impl Future<Output = ()>>,
-    waiting: Waiting,
-    too_late_at: Instant,
-) -> io::Result<Filled> {
-    let mut into = ReadBuf::new(into);
-    let read = std::future::poll_fn(|cx| {
-        if let Poll::Ready(read) = Pin::new(&mut *io).poll_read(cx, &mut into) {
-            read?;
-            let bytes = into.filled().len();
-            return Poll::Ready(Ok(if bytes == 0 { Filled::End } else { Filled::Some(bytes) }));
-        }
-        if waiting != Waiting::Rest && stop.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Ok(Filled::Stop));
-        }
-        Poll::Pending
-    });
-    match waiting {
-        // Most waits are for the next request and arm no timer.
-        Waiting::Request => read.await,
-        Waiting::Preamble | Waiting::Rest => {
-            tokio::time::timeout_at(too_late_at, read).await.unwrap_or(Ok(Filled::TooLate))
         }
     }
 }

@@ -344,6 +344,8 @@ fn fuzz_dax_stream() {
                     let runtime = { runtime }.enable_time().start_paused(true).build().unwrap();
                     let heard = runtime.block_on(converse(&mut dice, run, &peer));
                     of_this = judge(&peer, &heard);
+                    // Not the connection's any more, but the thread's.
+                    socket::spare::clear();
                 })
             }));
             let shown = || {
