@@ -74,15 +74,31 @@ impl Failure {
 /// Runs a node until a signal stops it.
 pub fn run(config: Config) -> Result<(), Failure> {
     config.check()?;
+    let open_files = host::open_files::raise_limit();
     let registry = Registry::new();
     let telemetry = telemetry::start(&config.telemetry, &registry, &config.node.name)
         .map_err(|error| Failure::Usage(format!("[telemetry]: {error}")))?;
+    if let Some(limit) = open_files.filter(|limit| *limit < files_of(config.node.max_connections)) {
+        tracing::warn!(
+            limit,
+            max_connections = config.node.max_connections,
+            "the process may open too few files for so many connections, and will take fewer: raise its hard limit (ulimit -Hn, \
+             LimitNOFILE= of systemd) or lower [node] max_connections"
+        );
+    }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
     let outcome = runtime.block_on(serve(&config, &registry));
     drop(runtime);
     telemetry.stop();
     outcome
+}
+
+/// Files that a node has open with so many connections: each is one, and the store has the tables of its log and of its state.
+fn files_of(connections: usize) -> u64 {
+    const OF_THE_STORE: u64 = 2 * 512;
+    const OTHERS: u64 = 64;
+    connections as u64 + OF_THE_STORE + OTHERS
 }
 
 async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {

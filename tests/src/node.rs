@@ -76,10 +76,22 @@ impl Node {
 
     /// The binary with these arguments, until it is ready. Panics where it does not get there.
     pub fn start(arguments: &[&str]) -> Node {
+        let mut command = Command::new(binary());
+        command.args(arguments);
+        Node::launch(command)
+    }
+
+    /// As [`Node::start`], under what a shell's `ulimit` is told.
+    pub fn under(ulimit: &str, arguments: &[&str]) -> Node {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("ulimit {ulimit} && exec \"$0\" \"$@\"")).arg(binary()).args(arguments);
+        Node::launch(command)
+    }
+
+    fn launch(mut command: Command) -> Node {
         #[allow(clippy::disallowed_methods, reason = "the time a start takes is what is measured")]
         let begun = Instant::now();
-        let mut process = Command::new(binary())
-            .args(arguments)
+        let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -87,6 +87,24 @@ fn a_port_in_use_exits_with_75() {
 }
 
 #[test]
+fn a_node_opens_as_many_files_as_the_system_lets_it() {
+    let limits = |node: &Node| {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", node.pid())).expect("it runs");
+        let line =
+            limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("Linux says it");
+        let mut fields = line.split_whitespace().map(str::to_owned);
+        (fields.next().expect("the soft one"), fields.next().expect("the hard one"))
+    };
+    let node = Node::under(
+        "-Sn 100",
+        &["dev", "--in-memory", "--http-port", "0", "--dax-port", "0", "--admin-port", "0"],
+    );
+    let (soft, hard) = limits(&node);
+    assert_eq!(soft, hard);
+    assert_ne!(soft, "100");
+}
+
+#[test]
 fn a_directory_in_use_exits_with_75() {
     let directory = Directory::new("locked");
     let node = Node::on(directory.path());

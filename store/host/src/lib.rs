@@ -1,4 +1,4 @@
-//! What any process of ours needs around it: settings, signals, clocks, metrics, tracing, an admin port, certificates
+//! What any process of ours needs around it: settings, signals, clocks, metrics, limits, tracing, an admin port, certificates
 //! and the threads that connections live on.
 //!
 //! This crate knows nothing of DynamoDB: it imports nothing of ours, so the store's library, the node and the bench can
@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod clock;
 pub mod metrics;
+pub mod open_files;
 pub mod runtime;
 pub mod settings;
 pub mod shutdown;
