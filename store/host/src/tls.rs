@@ -4,6 +4,8 @@
 //! for connections to come. Connections that stand keep what they were made with. A pair that cannot be used (half written, key of
 //! another certificate, not PEM) changes nothing but a line in the log: the last good one goes on.
 
+mod ec_key;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -27,7 +29,7 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct TlsSettings {
     /// PEM file with the certificate, followed by its intermediates.
     pub certificate_file: PathBuf,
-    /// PEM file with the private key: PKCS #8, PKCS #1 or SEC 1.
+    /// PEM file with the private key: PKCS #8, PKCS #1 or SEC 1. On an elliptic curve it may lack its public half, as the JDK's do.
     pub key_file: PathBuf,
     /// PEM file with the authorities whose client certificates are accepted. When set, a client without one is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -183,6 +185,10 @@ fn build(settings: &TlsSettings, alpn: &[Vec<u8>]) -> Result<Arc<ServerConfig>, 
         wanted: "private key",
         detail: Some(error.to_string()),
     })?;
+    let key = match chain.first() {
+        Some(certificate) => ec_key::completed(key, certificate),
+        None => key,
+    };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()

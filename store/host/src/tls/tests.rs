@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use base64::Engine;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
@@ -150,6 +151,22 @@ async fn with_client_authorities_only_their_clients_get_in() {
     handshake(&tls, client(&server, Some(&good))).await.expect("known");
     handshake(&tls, client(&server, None)).await.expect_err("no certificate");
     handshake(&tls, client(&server, Some(&stranger))).await.expect_err("unknown certificate");
+}
+
+#[tokio::test]
+async fn a_key_without_its_public_half_serves_with_its_own_certificate_only() {
+    let (folder, own) = (Folder::new("bare"), pair());
+    write_pair(&folder, &own);
+    let bare = ec_key::tests::without_public(&own.signing_key.serialize_der());
+    let key = PrivateKeyDer::Pkcs8(bare.clone().into());
+    let provider = rustls::crypto::ring::default_provider();
+    assert!(provider.key_provider.load_private_key(key).is_err(), "the library takes it as it is by now");
+    let text = base64::engine::general_purpose::STANDARD.encode(bare);
+    folder.write("key.pem", &format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n"));
+    let tls = Tls::open(folder.settings(), &[b"http/1.1"]).expect("usable");
+    assert_eq!(handshake(&tls, client(&own, None)).await.expect("connects"), own.cert.der().to_vec());
+    folder.write("cert.pem", &pair().cert.pem());
+    assert!(matches!(Tls::open(folder.settings(), &[]), Err(TlsError::Unusable { .. })));
 }
 
 #[test]
