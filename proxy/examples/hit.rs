@@ -1,5 +1,5 @@
 //! What a hit costs, in nanoseconds: the lookup alone, the layer with a typed answer, the layer with ready bytes, the whole
-//! stack as a front calls it.
+//! stack as a front calls it; then the steps of the DAX front, up to a whole connection that is fed from memory.
 //!
 //! Run: `cargo run --release -p forebay-proxy --example hit`. 100,000 items of 500 bytes, keys drawn at random, one thread;
 //! the median of several rounds. The store behind refuses, so that a miss would show.
@@ -7,20 +7,34 @@
 #[path = "../tests/fixture/things.rs"]
 mod things;
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use api::op::{GetItemInput, ReturnConsumedCapacity};
 use api::operation::Ready;
-use api::service::{Catalog, Tables};
-use api::{Answer, ChangeSink, Context, DynamoDb, Error, Request, Response, Shared, Table, TableName, Wire};
+use api::service::{Caller, Catalog, Peek, Tables};
+use api::{
+    Answer, ChangeSink, Context, DynamoDb, Error, KeyBytes, Request, Response, Shared, Table, TableName, Wire,
+};
 use bytes::Bytes;
+use dax::attribute_lists::VolatileLists;
+use dax::codec::frame::FrameScanner;
+use dax::codec::item::ListIds;
+use dax::codec::item::ListNames;
+use dax::codec::request::{SelectAll, read_request, write_request};
+use dax::codec::schema::Schema;
+use dax::server::{Reached, Transport};
 use forebay_proxy::cache::item::ItemFound;
 use forebay_proxy::cache::{Cache, CacheSettings};
+use forebay_proxy::config::Config;
+use forebay_proxy::front;
 use forebay_proxy::layer::{Asked, Cached, Encoders, LimitSettings, Limited, Resolved, Traced, WireEncoder};
+use forebay_proxy::surroundings::System;
 use host::clock::{Clock, CoarseClock, SystemClock};
 use host::metrics::Registry;
+use http_front::sigv4::Auth;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -44,14 +58,63 @@ impl Catalog for One {
     fn table(&self, name: &TableName) -> Option<Arc<Table>> {
         (*name == self.0.name).then(|| Arc::clone(&self.0))
     }
+
+    fn lend(&self, name: &str, look: &mut dyn FnMut(&Arc<Table>)) {
+        if name == self.0.name.as_str() {
+            look(&self.0);
+        }
+    }
 }
 
-/// Stands for the front's encoder: bytes of about the size of the item's JSON.
-struct Fixed;
+/// Stands for a front's encoder: bytes of about the size of the item in its form.
+struct Fixed(Wire, usize);
 
 impl WireEncoder for Fixed {
     fn encode(&self, _: Asked<'_>, _: &Response) -> Option<Ready> {
-        Some(Ready { wire: Wire::Json, bytes: Bytes::from(vec![b'j'; 560]), crc32: 0 })
+        Some(Ready { wire: self.0, bytes: Bytes::from(vec![b'x'; self.1]), crc32: 0 })
+    }
+}
+
+/// A client's end that sends requests as fast as they are taken, so many at a time, and throws the answers away.
+struct Feed<'a> {
+    frames: &'a [Vec<u8>],
+    sent: u64,
+    batch: u64,
+    preamble: bool,
+}
+
+impl AsyncRead for Feed<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if std::mem::replace(&mut self.preamble, false) {
+            into.put_slice(b"gJ7yne5G\x00\xf6\xa0\x00");
+        }
+        for _ in 0..self.batch.min(HITS - self.sent) {
+            into.put_slice(&self.frames[draw(self.sent)]);
+            self.sent += 1;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Feed<'_> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -95,8 +158,13 @@ fn main() {
     }
     let mut tables = Tables::default();
     tables.add(Arc::clone(&table));
-    let over_cache =
-        || Cached::new(Refuses, Arc::clone(&cache), Encoders { json: Some(Arc::new(Fixed)), dax: None });
+    let over_cache = || {
+        let encoders = Encoders {
+            json: Some(Arc::new(Fixed(Wire::Json, 560))),
+            dax: Some(Arc::new(Fixed(Wire::Dax, 500))),
+        };
+        Cached::new(Refuses, Arc::clone(&cache), encoders)
+    };
     let cached = over_cache();
     let resolved = Resolved::new(over_cache(), Arc::new(One(Arc::clone(&table))));
     let limited = Limited::new(resolved, &LimitSettings::default());
@@ -130,4 +198,81 @@ fn main() {
         let Poll::Ready(answer) = call.poll(&mut task) else { panic!("a hit does not wait") };
         assert!(answer.is_ok());
     });
+
+    dax_steps(&clock, &table, &keys, &requests, &stack);
+}
+
+/// The DAX front's part, step by step and as a whole.
+fn dax_steps(
+    clock: &SystemClock,
+    table: &Arc<Table>,
+    keys: &[KeyBytes],
+    requests: &[GetItemInput],
+    stack: &Shared,
+) {
+    let schemas = |_: &str| Ok(Schema::Table(Arc::clone(table)));
+    let frames: Vec<Vec<u8>> = requests
+        .iter()
+        .map(|input| {
+            let mut frame = Vec::new();
+            let mut lists = ListIds::new(&|_| None);
+            write_request(&mut frame, &input.clone().into(), &schemas, &mut lists).expect("the wire has it");
+            frame
+        })
+        .collect();
+    // Made ready for the wire, each once.
+    for input in requests {
+        let mut cx = Context { wire: Wire::Dax, ..Context::default() };
+        assert!(stack.call_now(&mut cx, &input.clone().into()).is_some(), "it is in the cache");
+    }
+    measure(clock, "DAX: the frame's end found", |n| {
+        let mut scanner = FrameScanner::new();
+        scanner.next(b"gJ7yne5G\x00\xf6\xa0\x00").expect("a preamble");
+        assert!(matches!(scanner.next(&frames[n]), Ok(Some(_))));
+    });
+    let header_bytes = 6;
+    measure(clock, "DAX: read into a request (not done for a hit)", |n| {
+        let lists = |_| None;
+        let mut names = ListNames::new(&lists);
+        let values = &frames[n][header_bytes..];
+        let read = read_request(api::OpKind::GetItem, values, SelectAll::Meant, &schemas, &mut names);
+        assert!(read.is_ok());
+    });
+    let caller = Arc::new(Caller::default());
+    let mut out = Vec::new();
+    measure(clock, "DAX: stack, peek, answer copied", |n| {
+        out.clear();
+        let read =
+            Peek { caller: &caller, table, key: keys[n].as_bytes(), min_version: None, wire: Wire::Dax };
+        assert!(stack.peek(&read, &mut out).is_some());
+    });
+    let system = Arc::new(System::new(Arc::new(*clock)));
+    let server = front::dax::server(
+        stack.clone(),
+        Arc::new(One(Arc::clone(table))),
+        Arc::new(VolatileLists::new(1)),
+        &Auth::Any,
+        &Config::default(),
+        &system,
+        &Registry::new(),
+    );
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    for (name, batch) in
+        [("DAX: connection, one at a time, no socket", 1), ("DAX: connection, 16 deep, no socket", 16)]
+    {
+        let mut rounds: Vec<f64> = (0..ROUNDS)
+            .map(|_| {
+                let feed = Feed { frames: &frames, sent: 0, batch, preamble: true };
+                let address = ([127, 0, 0, 1], 8111).into();
+                let reached = Reached { local: address, peer: address, transport: Transport::Plain };
+                let began = clock.monotonic_nanos();
+                let served = server.serve_connection(feed, reached, std::future::pending());
+                runtime.block_on(served).expect("the feed ends");
+                (clock.monotonic_nanos() - began) as f64 / HITS as f64
+            })
+            .collect();
+        rounds.sort_by(f64::total_cmp);
+        println!("{name:<44} {:7.1} ns (fastest round {:.1})", rounds[ROUNDS / 2], rounds[0]);
+    }
 }

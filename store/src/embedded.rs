@@ -227,6 +227,10 @@ impl Catalog for Embedded {
     fn table(&self, name: &TableName) -> Option<Arc<Table>> {
         self.core.published.table(name)
     }
+
+    fn lend(&self, name: &str, look: &mut dyn FnMut(&Arc<Table>)) {
+        self.core.published.lend(name, look);
+    }
 }
 
 impl DynamoDb for Embedded {

@@ -109,4 +109,10 @@ impl Catalog for Published {
     fn table(&self, name: &TableName) -> Option<Arc<Table>> {
         self.tables().get(name).cloned()
     }
+
+    fn lend(&self, name: &str, look: &mut dyn FnMut(&Arc<Table>)) {
+        if let Some(table) = self.tables().get(name) {
+            look(table);
+        }
+    }
 }

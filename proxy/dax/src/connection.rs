@@ -76,20 +76,19 @@ impl Connection {
     }
 
     /// Who calls. Errors: nobody that is let in; the client should sign, and ask again.
-    pub(crate) fn caller(&mut self, now: Instant) -> Result<Arc<Caller>, Error> {
-        match &self.authorization {
-            Authorization::Given { caller, until } if now < *until => return Ok(Arc::clone(caller)),
-            Authorization::Given { .. } | Authorization::Missing => {}
-            Authorization::Refused(error) => {
-                let error = error.clone();
-                self.authorization = Authorization::Missing;
-                return Err(error);
-            }
+    pub(crate) fn caller(&mut self, now: Instant) -> Result<&Arc<Caller>, Error> {
+        if let Authorization::Refused(error) = &self.authorization {
+            let error = error.clone();
+            self.authorization = Authorization::Missing;
+            return Err(error);
         }
-        Err(Error::new(
-            ErrorKind::MissingAuthenticationTokenException,
-            "The connection requires authentication.",
-        ))
+        match &self.authorization {
+            Authorization::Given { caller, until } if now < *until => Ok(caller),
+            _ => Err(Error::new(
+                ErrorKind::MissingAuthenticationTokenException,
+                "The connection requires authentication.",
+            )),
+        }
     }
 
     /// The highest version the connection was answered with, for its next request.

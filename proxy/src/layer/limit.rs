@@ -13,7 +13,8 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
-use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, Request};
+use api::service::Peek;
+use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, Request, Version};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 
@@ -94,6 +95,13 @@ impl<D: DynamoDb> DynamoDb for Limited<D> {
             return None;
         }
         self.inner.call_now(cx, request)
+    }
+
+    fn peek(&self, read: &Peek<'_>, out: &mut Vec<u8>) -> Option<Version> {
+        if host::telemetry::enabled() {
+            return None;
+        }
+        self.inner.peek(read, out)
     }
 }
 

@@ -10,8 +10,8 @@
 use std::sync::Arc;
 
 use api::error::Fault;
-use api::service::Source;
-use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpKind, Request};
+use api::service::{Peek, Source};
+use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpKind, Request, Version};
 use host::clock::Clock;
 use host::metrics::{CounterSet, HistogramSet, Registry, names};
 use tracing::Instrument;
@@ -153,6 +153,18 @@ impl<D: DynamoDb> DynamoDb for Traced<D> {
         self.count(kind, Outcome::of_source(answer.source), nanos);
         Some(answer)
     }
+
+    fn peek(&self, read: &Peek<'_>, out: &mut Vec<u8>) -> Option<Version> {
+        if host::telemetry::enabled() {
+            return None;
+        }
+        let began = self.clock.monotonic_nanos();
+        let version = self.inner.peek(read, out)?;
+        let nanos = self.clock.monotonic_nanos().saturating_sub(began);
+        self.total.get(OpKind::GetItem as usize).increment();
+        self.seconds.get(OpKind::GetItem as usize, Outcome::Cache as usize).record_nanos(nanos);
+        Some(version)
+    }
 }
 
 #[cfg(test)]
@@ -182,6 +194,14 @@ mod tests {
             }
         }
 
+        fn peek(&self, read: &Peek<'_>, out: &mut Vec<u8>) -> Option<Version> {
+            self.clock.advance(Duration::from_millis(2));
+            (read.key == b"known").then(|| {
+                out.push(1);
+                Version::default()
+            })
+        }
+
         fn call_now(&self, _: &mut Context, request: &Request) -> Option<Answer> {
             self.clock.advance(Duration::from_millis(1));
             let output = ListTablesOutput { names: vec![], last: None };
@@ -204,6 +224,20 @@ mod tests {
         let at = OpKind::ListTables as usize;
         let read = traced.seconds.get(at, Outcome::Cache as usize).read();
         assert_eq!((traced.total.get(at).value(), read.count, read.sum_nanos), (1, 1, 1_000_000));
+        let mut out = Vec::new();
+        let read = Peek {
+            caller: &Arc::default(),
+            table: &crate::cache::tests::table(1),
+            key: b"known",
+            min_version: None,
+            wire: api::Wire::Dax,
+        };
+        assert_eq!(traced.peek(&Peek { key: b"other", ..read }, &mut out), None);
+        let at = OpKind::GetItem as usize;
+        assert_eq!((traced.total.get(at).value(), &out[..]), (0, &b""[..]));
+        assert_eq!(traced.peek(&read, &mut out), Some(Version::default()));
+        let read = traced.seconds.get(at, Outcome::Cache as usize).read();
+        assert_eq!((traced.total.get(at).value(), read.count, read.sum_nanos), (1, 1, 2_000_000));
         let limits = Request::from(DescribeLimitsInput {});
         let at = OpKind::DescribeLimits as usize;
         assert_eq!(traced.call_now(&mut Context::default(), &limits), None);

@@ -38,6 +38,13 @@ macro_rules! names {
 }
 names!(TableName, IndexName);
 
+/// Equal names have equal texts and hash as these do, so that a table is found by a text that is borrowed.
+impl std::borrow::Borrow<str> for TableName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Identifies a table for as long as it lives. A table dropped and created again gets a new one; ids never come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct TableId(pub u64);

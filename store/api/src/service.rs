@@ -30,6 +30,15 @@ pub trait DynamoDb: Send + Sync + 'static {
         None
     }
 
+    /// Appends to `out` the answer to a read of one whole item, in the wire form that the front wants, and gives the version it was
+    /// read at; `None`, and nothing appended, where no answer lies ready in that form. Then the front makes a request of it.
+    ///
+    /// Exists because a request, its context and its answer, made and taken apart for one copy of ready bytes, cost as much as
+    /// finding them. The same rules hold as for [`DynamoDb::call_now`].
+    fn peek(&self, _read: &Peek<'_>, _out: &mut Vec<u8>) -> Option<Version> {
+        None
+    }
+
     /// The typed form of [`DynamoDb::call`], the one place that pairs an answer with its question.
     fn send<I: Operation + Send>(
         &self,
@@ -50,6 +59,7 @@ pub type AnswerFuture<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> +
 trait Boxed: Send + Sync {
     fn call_boxed(&self, cx: Context, request: Request) -> AnswerFuture<'_>;
     fn look(&self, cx: &mut Context, request: &Request) -> Option<Answer>;
+    fn look_at_item(&self, read: &Peek<'_>, out: &mut Vec<u8>) -> Option<Version>;
 }
 
 impl<D: DynamoDb> Boxed for D {
@@ -59,6 +69,10 @@ impl<D: DynamoDb> Boxed for D {
 
     fn look(&self, cx: &mut Context, request: &Request) -> Option<Answer> {
         self.call_now(cx, request)
+    }
+
+    fn look_at_item(&self, read: &Peek<'_>, out: &mut Vec<u8>) -> Option<Version> {
+        self.peek(read, out)
     }
 }
 
@@ -87,6 +101,10 @@ impl DynamoDb for Shared {
     fn call_now(&self, cx: &mut Context, request: &Request) -> Option<Answer> {
         self.0.look(cx, request)
     }
+
+    fn peek(&self, read: &Peek<'_>, out: &mut Vec<u8>) -> Option<Version> {
+        self.0.look_at_item(read, out)
+    }
 }
 
 impl<D: DynamoDb> DynamoDb for Arc<D> {
@@ -96,6 +114,10 @@ impl<D: DynamoDb> DynamoDb for Arc<D> {
 
     fn call_now(&self, cx: &mut Context, request: &Request) -> Option<Answer> {
         D::call_now(self, cx, request)
+    }
+
+    fn peek(&self, read: &Peek<'_>, out: &mut Vec<u8>) -> Option<Version> {
+        D::peek(self, read, out)
     }
 }
 
@@ -171,6 +193,22 @@ impl Context {
     pub fn table(&self) -> Option<&Arc<Table>> {
         self.tables.first()
     }
+}
+
+/// A GetItem of a whole item, eventually consistent, that wants no capacity told: what is left of it when all that it does not say is
+/// left out. Borrowed from the front that reads it.
+#[derive(Debug, Clone, Copy)]
+pub struct Peek<'a> {
+    /// Who calls.
+    pub caller: &'a Arc<Caller>,
+    /// The table, as the catalog has it now.
+    pub table: &'a Arc<Table>,
+    /// The key, in the form of [`KeyBytes`].
+    pub key: &'a [u8],
+    /// As in [`Context`].
+    pub min_version: Option<Version>,
+    /// The form to append the answer in.
+    pub wire: Wire,
 }
 
 /// Schemas a request needs, looked up once. One table needs no allocation.
@@ -326,4 +364,12 @@ impl ChangeSink for () {
 pub trait Catalog: Send + Sync + 'static {
     /// The table of that name in any state but gone.
     fn table(&self, name: &crate::schema::TableName) -> Option<Arc<Table>>;
+
+    /// Lends the table of that name, in any state but gone, to `look`, which is not called where there is none. For whoever needs
+    /// it for a moment only: it costs no name of its own and no count of owners, which all threads share.
+    fn lend(&self, name: &str, look: &mut dyn FnMut(&Arc<Table>)) {
+        if let Some(table) = crate::schema::TableName::new(name).and_then(|name| self.table(&name)) {
+            look(&table);
+        }
+    }
 }

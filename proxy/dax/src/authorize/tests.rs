@@ -5,7 +5,7 @@ use crate::codec::frame::{Frame, FrameScanner};
 use crate::codec::handshake::Preamble;
 use crate::codec::tests::{hex, unhex};
 
-const ACCESS_KEY: &str = "AKIDEXAMPLE";
+pub(crate) const ACCESS_KEY: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 /// Knows one key.

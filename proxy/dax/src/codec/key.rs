@@ -10,7 +10,7 @@
 
 use api::limits::ITEM_BYTES;
 use api::schema::{KeyAttribute, KeySchema};
-use api::value::ValueType;
+use api::value::{ValueType, order};
 use api::{AttributeValue, Error, Item};
 use bytes::Bytes;
 
@@ -102,6 +102,43 @@ pub fn read_key(schema: &KeySchema, bytes: &[u8]) -> Result<Item, Error> {
     key.0.insert(schema.partition.name.clone(), partition);
     key.0.insert(sort.name.clone(), sort_value);
     Ok(key)
+}
+
+/// Appends the form that [`api::item::KeyBytes`] has of the key that [`read_key`] reads, without a tree between. `None` where that
+/// refuses it; what was appended by then is worth nothing.
+pub(crate) fn append_canonical(schema: &KeySchema, bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut reader = Reader::new(bytes);
+    let Some(sort) = &schema.sort else {
+        return match schema.partition.value_type {
+            ValueType::N => {
+                order::encode_number(&read_number(&mut reader).ok()?, out);
+                reader.end().ok()
+            }
+            other => append_last(other, bytes, out),
+        };
+    };
+    match schema.partition.value_type {
+        ValueType::S => order::encode_bytes(reader.text().ok()?.as_bytes(), out),
+        ValueType::B => order::encode_bytes(reader.bytes().ok()?, out),
+        ValueType::N => order::encode_number(&read_number(&mut reader).ok()?, out),
+        _ => return None,
+    }
+    match sort.value_type {
+        ValueType::N => {
+            order::encode_number(&read_sortable(reader.rest()).ok()?, out);
+            Some(())
+        }
+        other => append_last(other, reader.rest(), out),
+    }
+}
+
+fn append_last(value_type: ValueType, bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    match value_type {
+        ValueType::S => order::encode_bytes(std::str::from_utf8(bytes).ok()?.as_bytes(), out),
+        ValueType::B => order::encode_bytes(bytes, out),
+        _ => return None,
+    }
+    Some(())
 }
 
 /// A string or binary that runs to the end.

@@ -11,6 +11,8 @@ pub(crate) mod transactions;
 use api::expr::Projection;
 use api::{Error, ErrorKind, OpKind, Request};
 
+pub(crate) use items::PlainGet;
+
 use super::expr;
 use super::frame::SERVICE;
 use super::item::{ListIds, ListNames};

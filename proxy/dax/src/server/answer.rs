@@ -1,12 +1,17 @@
 //! From a request to its answer: who calls, what is asked, the call, the answer's bytes.
 //!
-//! What the service can say without waiting is asked for first, by a plain call, and is written before the next request is
-//! looked at: no future, no clock, no count, and no allocation but what decoding needs. A panic below is not caught here.
+//! A read of a whole item is looked for first as it lies in its frame, and copied where its answer lies ready: no request, no
+//! allocation, no count of owners. What else the service can say without waiting is asked for by a plain call, and is written
+//! before the next request is looked at: no future, no clock, no count, and no allocation but what decoding needs. A panic below
+//! is not caught here.
+
+use std::cell::RefCell;
+use std::sync::Arc;
 
 use api::operation::{Request, Response};
 use api::schema::Status;
-use api::service::Tables;
-use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpKind};
+use api::service::{Caller, Peek, Tables};
+use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpKind, Version, Wire};
 
 use super::{Auth, Inner, Reached};
 use crate::attribute_lists::{Demand, EMPTY, ListId, Names};
@@ -15,9 +20,10 @@ use crate::cbor::write;
 use crate::codec::answer::{SUCCESS, write_answer};
 use crate::codec::handshake::{self, AuthorizeConnection};
 use crate::codec::item::{ListIds, ListNames};
+use crate::codec::key::append_canonical;
 use crate::codec::method::Method;
 use crate::codec::question::Question;
-use crate::codec::request::read_request;
+use crate::codec::request::{PlainGet, read_request};
 use crate::codec::schema::Schema;
 use crate::connection::{Connection, request_id_text};
 use crate::error::{UNKNOWN_TABLE, write_error, write_with_codes};
@@ -25,6 +31,14 @@ use crate::error::{UNKNOWN_TABLE, write_error, write_with_codes};
 /// Rounds of defining attribute lists that an answer had none for. One round defines all it needs; a second is for those that
 /// a registry gave up meanwhile, which none does.
 const DEFINING_ROUNDS: usize = 2;
+
+/// Longest key that is looked for as it lies in its frame, which is longer than any item's. Unit: bytes.
+const PEEKED_KEY_BYTES: usize = 4096;
+
+thread_local! {
+    // A key's canonical form, while it is looked for.
+    static KEY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// What has to be done for a request.
 #[allow(
@@ -94,10 +108,18 @@ fn try_begin<D: DynamoDb>(
     request_id: u128,
     out: &mut Vec<u8>,
 ) -> Result<Step, Error> {
+    let floor = connection.floor();
     let caller = match &inner.auth {
-        Auth::Any => inner.anyone.clone(),
+        Auth::Any => &inner.anyone,
         Auth::Keys(_) => connection.caller(inner.surroundings.monotonic())?,
     };
+    if method == Method::Operation(OpKind::GetItem)
+        && let Some(version) = peek(inner, caller, floor, values, out)
+    {
+        connection.saw(Some(version));
+        return Ok(Step::Done);
+    }
+    let caller = Arc::clone(caller);
     match method {
         Method::Operation(op) => {
             let (request, question) = read(inner, connection, op, values)?;
@@ -105,7 +127,7 @@ fn try_begin<D: DynamoDb>(
                 request_id,
                 caller,
                 deadline: None,
-                min_version: connection.floor(),
+                min_version: floor,
                 max_staleness: None,
                 wire: question.wire(),
                 hops: 0,
@@ -171,6 +193,29 @@ fn try_begin<D: DynamoDb>(
         Method::AuthorizeConnection => {}
     }
     Ok(Step::Done)
+}
+
+/// Appends the answer to a read of a whole item, where it lies ready. `None`, and nothing appended, where it does not, and for
+/// every other request.
+fn peek<D: DynamoDb>(
+    inner: &Inner<D>,
+    caller: &Arc<Caller>,
+    min_version: Option<Version>,
+    values: &[u8],
+    out: &mut Vec<u8>,
+) -> Option<Version> {
+    let get = PlainGet::read(values).filter(|get| get.key.len() <= PEEKED_KEY_BYTES)?;
+    KEY.with_borrow_mut(|key| {
+        key.clear();
+        let mut version = None;
+        inner.cluster.catalog.lend(get.table, &mut |table| {
+            if append_canonical(&table.key, get.key, key).is_some() {
+                let read = Peek { caller, table, key, min_version, wire: Wire::Dax };
+                version = inner.db.peek(&read, out);
+            }
+        });
+        version
+    })
 }
 
 fn list_id(out: &mut Vec<u8>, id: ListId) {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use api::expr::Projection;
 use api::item::ItemBody;
 use api::op::{GetItemInput, GetItemOutput, ReturnConsumedCapacity};
-use api::service::Source;
+use api::service::{Peek, Source};
 use api::{Answer, Context, DynamoDb, EncodedItem, Error, Request, Response, Table, Version};
 
 use super::{Asked, Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched, out_of_time};
-use crate::cache::item::{ItemEntry, ItemFound, Read};
+use crate::cache::item::{ItemEntry, ItemFound, ItemKey, Read};
 use crate::cache::{Joined, Landed, SharedItem, View};
 
 /// What looking into the cache came to.
@@ -97,7 +97,6 @@ impl<D: DynamoDb> Cached<D> {
     /// The whole of a hit: no waiting, no lock but the shard's, no allocation but the answer's.
     fn look(&self, cx: &Context, table: &Arc<Table>, input: &GetItemInput) -> Looked {
         key::with_scratch(|scratch| {
-            let statistics = self.cache.statistics();
             let (Some(view), Some(())) = (self.cache.view(), key::write_given(table, &input.key, scratch))
             else {
                 return Looked::Pass;
@@ -108,18 +107,44 @@ impl<D: DynamoDb> Cached<D> {
             let Some(item_key) = self.cache.item_key(table, scratch) else {
                 return Looked::Pass;
             };
-            if let ItemFound::Hit(entry, version) = self.cache.item(&view, &item_key)
-                && view.satisfies(&version, cx.min_version.as_ref())
-            {
-                statistics.get_hits.increment();
-                if !entry.is_present() {
-                    statistics.item_negative_hits.increment();
-                }
+            if let Some((entry, version)) = self.standing(&view, &item_key, cx.min_version.as_ref()) {
+                self.count_hit(&entry);
                 let response = self.response_of_hit(cx, table, input, &entry);
                 return Looked::Answer(Answer { response, version: Some(version), source: Source::Cache });
             }
             Looked::Miss(Miss { view, key: scratch.clone() })
         })
+    }
+
+    /// What the cache has of a key that may be said to this caller. Counts nothing.
+    fn standing(
+        &self,
+        view: &View,
+        key: &ItemKey<'_>,
+        min: Option<&Version>,
+    ) -> Option<(Arc<ItemEntry>, Version)> {
+        match self.cache.item(view, key) {
+            ItemFound::Hit(entry, version) if view.satisfies(&version, min) => Some((entry, version)),
+            ItemFound::Hit(..) | ItemFound::Miss => None,
+        }
+    }
+
+    fn count_hit(&self, entry: &ItemEntry) {
+        let statistics = self.cache.statistics();
+        statistics.get_hits.increment();
+        if !entry.is_present() {
+            statistics.item_negative_hits.increment();
+        }
+    }
+
+    /// A hit whose bytes are ready, copied. What has none ready yet is made ready by the call that follows.
+    pub(super) fn peek_item(&self, read: &Peek<'_>, out: &mut Vec<u8>) -> Option<Version> {
+        let view = self.cache.view()?;
+        let key = self.cache.item_key(read.table, read.key)?;
+        let (entry, version) = self.standing(&view, &key, read.min_version.as_ref())?;
+        out.extend_from_slice(&entry.ready(read.wire)?.bytes);
+        self.count_hit(&entry);
+        Some(version)
     }
 
     fn response_of_hit(

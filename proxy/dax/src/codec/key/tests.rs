@@ -1,9 +1,11 @@
 use api::schema::{KeyAttribute, KeySchema};
-use api::value::ValueType;
+use api::value::{ValueType, order};
 use api::{AttributeValue, Item, Number};
 use proptest::prelude::*;
 
-use super::{read_index_position, read_key, write_index_position, write_key, write_key_alone};
+use super::{
+    append_canonical, read_index_position, read_key, write_index_position, write_key, write_key_alone,
+};
 use crate::codec::tests::round_trip::{key_of, schema};
 use crate::codec::tests::{hex, unhex};
 
@@ -33,6 +35,27 @@ proptest! {
         let mut out = Vec::new();
         write_index_position(&mut out, &key);
         prop_assert_eq!(read_index_position(&out), Ok(key));
+    }
+
+    #[test]
+    fn a_key_has_one_canonical_form_whichever_way_it_is_made(
+        (schema, key) in schema().prop_flat_map(|schema| (Just(schema.clone()), key_of(schema))),
+        other in proptest::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let mut whole = Vec::new();
+        write_key(&mut whole, &schema, &key).unwrap();
+        for bytes in [&whole[..], &whole[..whole.len() / 2], &other] {
+            let mut form = Vec::new();
+            let appended = append_canonical(&schema, bytes, &mut form).map(|()| form);
+            let by_tree = read_key(&schema, bytes).ok().map(|key| {
+                let mut form = Vec::new();
+                for part in schema.attributes() {
+                    order::encode_into(&key.0[&part.name], &mut form).unwrap();
+                }
+                form
+            });
+            prop_assert_eq!(appended, by_tree);
+        }
     }
 
     #[test]

@@ -31,6 +31,30 @@ fn write_table_and_key(out: &mut Vec<u8>, schema: &Schema, key: &api::Item) -> R
     write::wrapped(out, |out| write_key_alone(out, schema.key(), key))
 }
 
+/// A GetItem of a whole item, eventually consistent, that wants nothing told besides; borrowed from its frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PlainGet<'a> {
+    /// The name of the table, as it came.
+    pub(crate) table: &'a str,
+    /// The content of the key.
+    pub(crate) key: &'a [u8],
+}
+
+impl<'a> PlainGet<'a> {
+    /// Reads the values of a GetItem, all of `bytes`. `None` where it asks for anything else or is malformed:
+    /// [`super::read_request`] says what it is.
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<PlainGet<'a>> {
+        let mut reader = Reader::new(bytes);
+        let table = utf8(reader.bytes().ok()?).ok()?;
+        let key = reader.bytes().ok()?;
+        let options = Options::read(&mut reader).ok()?;
+        let plain = options.projection.is_none()
+            && !options.consistent
+            && options.return_capacity == ReturnConsumedCapacity::None;
+        (plain && reader.is_empty()).then_some(PlainGet { table, key })
+    }
+}
+
 pub(super) fn read_get(
     reader: &mut Reader<'_>,
     schemas: FindSchema<'_>,

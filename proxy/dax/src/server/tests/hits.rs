@@ -24,6 +24,19 @@ pub(super) fn answer(store: &Store, cx: &Context, input: &GetItemInput) -> Answe
     Answer { response, version: Some(version), source: Source::Cache }
 }
 
+/// The same for what it is asked without a request.
+pub(super) fn peek(store: &Store, read: &Peek<'_>, out: &mut Vec<u8>) -> Option<Version> {
+    assert_eq!((&read.table.name, read.wire), (&hash_table().name, Wire::Dax));
+    if read.key != b"peek\0\0" {
+        return None;
+    }
+    store.peeked.fetch_add(1, Ordering::Relaxed);
+    *store.floor.lock().unwrap() = read.min_version;
+    *store.caller.lock().unwrap() = Some(read.caller.access_key.clone());
+    out.extend_from_slice(b"\x80\xbf\x00\x41\x02\xff");
+    Some(Version { incarnation: 1, shard: 0, index: store.version.load(Ordering::Relaxed) })
+}
+
 const READY: &str = "80bf004101ff";
 
 fn counts(front: &Front) -> (usize, usize) {
@@ -40,6 +53,59 @@ async fn what_is_known_is_answered_by_a_plain_call_in_one_write() {
     let read = peer.io.read(&mut bytes).await.unwrap();
     assert_eq!(hex(&bytes[..read]), READY.repeat(50));
     assert_eq!(counts(&front), (50, 0));
+}
+
+#[tokio::test]
+async fn a_plain_read_of_what_is_ready_is_answered_without_a_request() {
+    let front = front();
+    front.store.version.store(9, Ordering::Relaxed);
+    let mut peer = front.connect();
+    // The options may be there and say nothing: a strong read, no; capacity, none.
+    let said = get("peek").replace(" f6", " a2 0200 0300");
+    peer.send(&format!("{PREAMBLE} {} {said} {} {}", get("peek"), get("peek1"), get("peek"))).await;
+    peer.expect("80bf004102ff 80bf004102ff 80bfff 80bf004102ff").await;
+    assert_eq!((front.store.peeked.load(Ordering::Relaxed), counts(&front)), (3, (0, 1)));
+    let floor = || front.store.floor.lock().unwrap().map(|version| version.index);
+    assert_eq!(floor(), Some(9), "the version of each is a floor for the next");
+    peer.send(&get("nope")).await;
+    peer.expect("80bfff").await;
+    assert_eq!(floor(), Some(9), "and for what is called for");
+}
+
+#[tokio::test]
+async fn a_read_that_asks_for_more_or_is_no_read_is_not_looked_for_as_it_lies() {
+    let front = front();
+    let item = Item::new().with("pk", AttributeValue::S("peek".into()));
+    front.store.items.lock().unwrap().insert("peek".into(), item);
+    let mut peer = front.connect();
+    peer.send(PREAMBLE).await;
+    // A strong read; capacity; an option twice, of which the last counts; a table that is not there.
+    for (options, answer) in
+        [("a1 02f5", "80bf004101ff"), ("a1 0301", "80bf004101ff"), ("a2 0200 0201", "80bf004101ff")]
+    {
+        peer.send(&get("peek").replace(" f6", &format!(" {options}"))).await;
+        peer.expect(answer).await;
+    }
+    let long = format!("011a0fb0cc6a 4448617368 59 2000 {} f6", "61".repeat(0x2000));
+    peer.send(&long).await;
+    peer.expect("80bfff").await;
+    assert_eq!(front.store.peeked.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn nobody_is_answered_without_a_request_who_is_not_let_in() {
+    let front = front_with(Auth::Keys(Arc::new(OneKey)), DaxSettings::default());
+    let mut peer = front.connect();
+    peer.send(&format!("{PREAMBLE} {}", get("peek"))).await;
+    peer.expect("840417181f1821").await;
+    assert_eq!(front.store.peeked.load(Ordering::Relaxed), 0);
+    let mut peer = front.connect();
+    peer.send(PREAMBLE).await;
+    peer.io.write_all(&claim_frame(SIGNED_AT, true)).await.unwrap();
+    peer.send(&get("peek")).await;
+    peer.expect("80bf004102ff").await;
+    let caller = front.store.caller.lock().unwrap().clone();
+    assert_eq!(caller.as_deref(), Some(ACCESS_KEY));
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use api::operation::Ready;
 use api::schema::{
     BillingMode, IndexKind, IndexName, IndexProjection, KeyAttribute, KeySchema, Status, Throughput,
 };
-use api::value::ValueType;
+use api::service::Peek;
+use api::value::{ValueType, order};
 use api::{
     Answer, AttributeValue, Context, DynamoDb, Error, Item, Request, Response, Shared, TableName, Wire,
 };
@@ -92,6 +93,7 @@ impl World {
     /// Asks the cache and the store, and checks that they say the same. Answers what they said, and whether the cache
     /// said it from memory.
     pub(super) async fn ask(&self, request: Request) -> Result<(Result<Response, Error>, bool), String> {
+        let peeked = self.peek(&request);
         let cached = self.cached.call(Context::default(), request.clone()).await;
         let direct = self.direct.call(Context::default(), request.clone()).await;
         let from_cache = cached.as_ref().is_ok_and(|answer| answer.source == api::service::Source::Cache);
@@ -100,11 +102,22 @@ impl World {
         if cached != direct {
             return Err(format!("{request:?}\n cached: {cached:?}\n direct: {direct:?}"));
         }
+        let of_store = direct.as_ref().ok().map(ready_form);
+        if peeked.is_some() && (peeked != of_store || !from_cache) {
+            return Err(format!("{request:?}\n peeked: {peeked:?}\n direct: {direct:?}"));
+        }
         if from_cache && let Ok(response) = &direct {
             // Asked for in the form of a wire, a hit is the bytes that the front would have made of the store's answer.
             let cx = Context { wire: Wire::Json, ..Context::default() };
             match self.cached.call(cx, request.clone()).await.map(|answer| answer.response) {
-                Ok(Response::Ready(ready)) if ready.bytes == ready_form(response) => {}
+                Ok(Response::Ready(ready)) if ready.bytes == ready_form(response) => {
+                    // What was made ready is found without a request too.
+                    if matches!(request, Request::GetItem(_))
+                        && self.peek(&request).as_ref() != of_store.as_ref()
+                    {
+                        return Err(format!("{request:?}\n is ready and not found by a peek"));
+                    }
+                }
                 // With capacity or projected it is not kept ready.
                 Ok(typed) if decoded(typed.clone()) == *response => {}
                 other => {
@@ -113,6 +126,21 @@ impl World {
             }
         }
         Ok((cached, from_cache))
+    }
+
+    /// What a front finds that looks before it makes a request, where it may look so.
+    fn peek(&self, request: &Request) -> Option<Bytes> {
+        let Request::GetItem(input) = request else { return None };
+        let plain = input.projection.is_none() && input.return_capacity == ReturnConsumedCapacity::None;
+        let table = self.store.catalog().table(&input.table).filter(|_| plain && !input.consistent)?;
+        let mut form = Vec::new();
+        for part in table.key.attributes() {
+            order::encode_into(input.key.get(&part.name)?, &mut form)?;
+        }
+        let read =
+            Peek { caller: &Arc::default(), table: &table, key: &form, min_version: None, wire: Wire::Json };
+        let mut out = Vec::new();
+        self.cached.peek(&read, &mut out).map(|_| out.into())
     }
 
     pub(super) async fn write(&self, request: impl Into<Request>) {
