@@ -4,9 +4,9 @@
 //! [`Request`] into bytes, and whatever stands between implements [`DynamoDb`] over another [`DynamoDb`].
 //!
 //! The map: [`operation`] is the one table of operations; [`service`] the trait, what travels with a request and what a
-//! committed write announces; [`op`] the input and output of each operation with its checks in the service's order;
-//! [`value`], [`item`], [`schema`] the data; [`expr`] the expression language; [`limits`] every published limit;
-//! [`error`] every error the service names.
+//! committed write announces; [`token`] versions as clients carry them; [`op`] the input and output of each operation with
+//! its checks in the service's order; [`value`], [`item`], [`schema`] the data; [`expr`] the expression language; [`limits`]
+//! every published limit; [`error`] every error the service names.
 
 pub mod error;
 pub mod expr;
@@ -16,6 +16,7 @@ pub mod op;
 pub mod operation;
 pub mod schema;
 pub mod service;
+pub mod token;
 pub mod value;
 
 pub use error::{Detail, Error, ErrorKind};

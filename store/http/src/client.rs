@@ -12,7 +12,7 @@ mod pool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpKind, Request, Response, Source, Version};
+use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpKind, Request, Response, Source, Version, token};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::Full;
@@ -21,9 +21,9 @@ use socket::dial::{Dial, Tcp, Tls};
 
 pub use error::HttpDbError;
 
+use crate::codec;
 use crate::sigv4::{self, Credentials};
 use crate::surroundings::Surroundings;
-use crate::{codec, token};
 use pool::Pool;
 
 /// Largest answer that is read: a full batch of binaries, in base64, with room. Unit: bytes.

@@ -2,7 +2,7 @@
 //!
 //! The map: [`codec`] turns requests and answers into JSON and back; [`error`] maps error kinds to status and `__type`;
 //! [`server`] serves any `DynamoDb` over HTTP/1.1 and HTTP/2, with or without a socket; [`sigv4`] verifies and makes
-//! signatures; [`client`] is a `DynamoDb` whose store is another endpoint; [`token`] is the text form of versions.
+//! signatures; [`client`] is a `DynamoDb` whose store is another endpoint.
 //!
 //! It knows no store and no cache: it imports the contract only. Time and randomness are passed in through
 //! [`Surroundings`]; sockets and TLS settings are made elsewhere and handed over.
@@ -14,7 +14,6 @@ pub mod json;
 pub mod server;
 pub mod sigv4;
 pub mod surroundings;
-pub mod token;
 
 pub use client::{HttpDb, HttpDbSettings};
 pub use server::{ConnectionState, HttpServer, HttpSettings};

@@ -9,7 +9,7 @@ use std::task::Poll;
 use api::limits::{REGION, REQUEST_BYTES};
 use api::operation::Ready;
 use api::service::Tables;
-use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, OpKind, Request, Response, Wire};
+use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, OpKind, Request, Response, Wire, token};
 use bytes::Bytes;
 use socket::turn::poll_once;
 use tracing::Instrument;
@@ -21,7 +21,7 @@ use super::head::Head;
 use super::reply::{Content, Reply};
 use super::targets::{self, Target};
 use super::{Inner, request_id};
-use crate::{codec, error, json, token};
+use crate::{codec, error, json};
 
 /// How long past a request's deadline this front still waits, so that the layers below are the ones to judge it.
 const DEADLINE_GRACE: std::time::Duration = std::time::Duration::from_millis(500);

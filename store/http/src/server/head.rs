@@ -50,8 +50,8 @@ impl<'a> Head<'a> {
                 13 if is("authorization") => &mut head.authorization,
                 15 if is("accept-encoding") => &mut head.accept_encoding,
                 16 if is("content-encoding") => &mut head.content_encoding,
-                21 if is(crate::token::MIN_VERSION_HEADER) => &mut head.min_version,
-                23 if is(crate::token::MAX_STALENESS_HEADER) => &mut head.max_staleness,
+                21 if is(api::token::MIN_VERSION_HEADER) => &mut head.min_version,
+                23 if is(api::token::MAX_STALENESS_HEADER) => &mut head.max_staleness,
                 _ => continue,
             };
             // The first of several stands, as a proxy before us would most likely read it.

@@ -1,12 +1,11 @@
 //! An answer before it is bytes of HTTP/1.1 or a response of hyper's.
 
-use api::{Source, Version};
+use api::{Source, Version, token};
 use bytes::Bytes;
 
 use super::cors::{self, Preflight};
 use super::encoding::Coding;
 use super::request_id;
-use crate::token;
 
 /// The type of an answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
-//! Versions as clients see them: an opaque token in `x-forebay-version` and `x-forebay-min-version`.
+//! Versions as clients see them: an opaque token, and the headers or metadata that carry it and its like.
 //!
 //! Shape: `1.` (the form's number), then incarnation, shard and index in hexadecimal without leading zeros, joined by
 //! dots. Clients must not read anything into it.
 
-use api::Version;
+use crate::Version;
 
 /// Answers: the version the answer was read or committed at.
 pub const VERSION_HEADER: &str = "x-forebay-version";
