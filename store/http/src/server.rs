@@ -23,7 +23,6 @@ mod settings;
 mod targets;
 #[cfg(test)]
 mod tests;
-mod unwritten;
 mod watch;
 
 use std::future::Future;

@@ -1,8 +1,9 @@
 //! What every front and every client of ours needs of sockets, whatever they speak.
 //!
 //! [`account`]: what all connections of a front hold together, bounded. [`write`]: bytes that go out within one time limit,
-//! charged while they wait. [`turn`]: letting the other connections of a thread go first. [`spare`]: buffers for those that
-//! have something in them. [`farewell`]: ending a connection so that the peer sees the last answer. [`dial`]: making one.
+//! charged while they wait. [`unwritten`]: the same of answers that a library writes. [`turn`]: letting the other connections
+//! of a thread go first. [`spare`]: buffers for those that have something in them. [`farewell`]: ending a connection so that
+//! the peer sees the last answer. [`dial`]: making one.
 //!
 //! It imports nothing of ours and knows no protocol, no acceptor and no certificates. Needs a tokio runtime with its timer.
 
@@ -11,6 +12,7 @@ pub mod dial;
 pub mod farewell;
 pub mod spare;
 pub mod turn;
+pub mod unwritten;
 pub mod write;
 
 pub use account::{Account, Held};

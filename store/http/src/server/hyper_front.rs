@@ -28,7 +28,7 @@ use super::connection::ConnectionState;
 use super::head::Head;
 use super::http1::{HEAD_BYTES, HEADERS};
 use super::reply::Reply;
-use super::unwritten::{Piece, Unwritten};
+use socket::unwritten::{Piece, Unwritten};
 
 /// How an HTTP/2 connection begins.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
@@ -37,9 +37,6 @@ const STREAMS: u32 = 128;
 /// How often a silent HTTP/2 peer is asked whether it is there, and how long it has to say so.
 const PING_INTERVAL: std::time::Duration = std::time::Duration::from_secs(20);
 const PING_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
-
-/// How often it is looked whether an answer is overdue, within the time an answer has.
-const LOOKS_PER_LIMIT: u32 = 4;
 
 /// Serves the rest of a connection.
 pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'static>(
@@ -70,7 +67,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
                 .serve_connection(io, service)
         );
         let served = until_stopped(served.as_mut(), stop, http2::Connection::graceful_shutdown);
-        unless_overdue(served, &unwritten, write_timeout).await
+        unwritten.unless_overdue(served, write_timeout).await
     } else {
         let mut served = pin!(
             http1::Builder::new()
@@ -82,9 +79,9 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
                 .serve_connection(io, service)
         );
         let served = until_stopped(served.as_mut(), stop, http1::Connection::graceful_shutdown);
-        unless_overdue(served, &unwritten, write_timeout).await
+        unwritten.unless_overdue(served, write_timeout).await
     };
-    match served.err().and_then(io_error) {
+    match served.and_then(Result::err).and_then(io_error) {
         Some(error) => Err(error),
         // The peer broke off, broke the protocol or a time limit: its own affair, and hyper has answered where it could.
         None => Ok(()),
@@ -94,22 +91,6 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
 fn io_error(error: hyper::Error) -> Option<io::Error> {
     let source = std::error::Error::source(&error)?.downcast_ref::<io::Error>()?;
     Some(io::Error::new(source.kind(), error.to_string()))
-}
-
-/// Gives up a connection whose peer does not take in an answer in time, and with it everything that waits on it.
-async fn unless_overdue(
-    served: impl Future<Output = hyper::Result<()>>,
-    unwritten: &Unwritten,
-    limit: std::time::Duration,
-) -> hyper::Result<()> {
-    let mut served = pin!(served);
-    loop {
-        match tokio::time::timeout(limit / LOOKS_PER_LIMIT, served.as_mut()).await {
-            Ok(end) => return end,
-            Err(_) if unwritten.overdue(limit) => return Ok(()),
-            Err(_) => {}
-        }
-    }
 }
 
 async fn until_stopped<C: Future>(
@@ -146,10 +127,10 @@ async fn incoming<D: DynamoDb>(
     };
     held.release();
     if held.grow(reply.body.len()) {
-        return response(reply, |body| unwritten.add(body, held));
+        return response(reply, |body| Full::new(unwritten.add(body, held)));
     }
     // What is said instead is short, and need not be counted.
-    response(answer::no_room(connection), |body| unwritten.add(body, held))
+    response(answer::no_room(connection), |body| Full::new(unwritten.add(body, held)))
 }
 
 /// Why a body was not read to its end.
