@@ -1,5 +1,6 @@
 //! Attribute values: the ten types, exact numbers, order of keys, billed size.
 
+pub mod given;
 pub mod number;
 pub mod order;
 pub mod size;
