@@ -73,6 +73,20 @@ impl http_front::surroundings::Surroundings for System {
     }
 }
 
+impl grpc::Surroundings for System {
+    fn wall_millis(&self) -> u64 {
+        self.clock.wall_millis()
+    }
+
+    fn monotonic(&self) -> Instant {
+        http_front::surroundings::Surroundings::monotonic(self)
+    }
+
+    fn random(&self) -> u128 {
+        self.random_u128()
+    }
+}
+
 impl dax::Surroundings for System {
     fn wall_millis(&self) -> u64 {
         self.clock.wall_millis()

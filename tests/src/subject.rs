@@ -8,6 +8,8 @@ use api::{Answer, Context, DynamoDb, Error, Request, Shared};
 use dax::attribute_lists::AttributeLists;
 use dax::server::{Reached, Transport};
 use dax::{DaxDb, DaxDbSettings, DaxServer};
+use grpc::client::Lane;
+use grpc::{GrpcDb, GrpcDbSettings, GrpcServer, GrpcSettings};
 use host::clock::{Clock, SystemClock};
 use host::metrics::Registry;
 use http_front::client::{HttpDb, HttpDbSettings};
@@ -18,6 +20,7 @@ use proxy::config::Config;
 use proxy::layer::{Encoders, LimitSettings};
 use proxy::surroundings::System;
 use proxy::{front, stack};
+use socket::dial::Tcp;
 use store::db::rocks::{RocksEngine, RocksSettings};
 use store::embedded::Surroundings;
 use store::{Embedded, EmbeddedSettings};
@@ -40,6 +43,8 @@ pub enum Subject {
     /// The same, served on loopback over the DAX protocol, through our own client of it. What DAX has no place for, the
     /// control operations, goes to the stack beside it.
     Dax,
+    /// The same, served on loopback over gRPC, through our own client of it.
+    Grpc,
 }
 
 /// A subject that runs. What it stands on is gone when this is dropped.
@@ -53,8 +58,8 @@ pub struct Running {
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Subject; 5] =
-        [Subject::Embedded, Subject::Cached, Subject::Http, Subject::Front, Subject::Dax];
+    pub const ALL: [Subject; 6] =
+        [Subject::Embedded, Subject::Cached, Subject::Http, Subject::Front, Subject::Dax, Subject::Grpc];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -64,6 +69,7 @@ impl Subject {
             Subject::Http => "http",
             Subject::Front => "front",
             Subject::Dax => "dax",
+            Subject::Grpc => "grpc",
         }
     }
 
@@ -71,7 +77,7 @@ impl Subject {
     pub fn inexpressible(self, module: &str) -> Vec<&'static str> {
         let listed = match self {
             Subject::Dax => inexpressible::OVER_DAX,
-            Subject::Embedded | Subject::Cached | Subject::Http | Subject::Front => &[],
+            Subject::Embedded | Subject::Cached | Subject::Http | Subject::Front | Subject::Grpc => &[],
         };
         let mut cases: Vec<_> =
             listed.iter().filter(|each| each.module == module).map(|each| each.case).collect();
@@ -128,6 +134,25 @@ impl Subject {
                 let settings = DaxDbSettings::new(format!("dax://{address}"));
                 let over = DaxDb::new(settings, None, None, system).expect("the settings are good");
                 let db = Shared::new(DaxAndBeside { over, beside });
+                Running { ask: Ask::through_trait(self.name(), db), store, _directory: None }
+            }
+            Subject::Grpc => {
+                let Stack { store, db, .. } = stacked(&system);
+                let server = GrpcServer::new(
+                    db,
+                    grpc::authorize::Auth::Any,
+                    GrpcSettings::default(),
+                    Arc::clone(&system) as _,
+                );
+                let address = serve_grpc(server).await;
+                let endpoint = grpc::client::Endpoint {
+                    host: address.ip().to_string(),
+                    port: address.port(),
+                    tls: None,
+                };
+                let client =
+                    GrpcDb::new(endpoint, Lane::Client, GrpcDbSettings::default(), Arc::new(Tcp), system);
+                let db = Shared::new(client.expect("an address is a host"));
                 Running { ask: Ask::through_trait(self.name(), db), store, _directory: None }
             }
         }
@@ -207,6 +232,20 @@ async fn serve_dax(server: DaxServer<Shared>) -> std::net::SocketAddr {
         }
     });
     local
+}
+
+/// Serves gRPC on a free port of loopback for as long as the runtime lives.
+async fn serve_grpc(server: GrpcServer<Shared>) -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            stream.set_nodelay(true).expect("a socket takes its options");
+            let server = server.clone();
+            tokio::spawn(async move { server.serve_connection(stream, std::future::pending()).await });
+        }
+    });
+    address
 }
 
 /// Serves on a free port of loopback for as long as the runtime lives.

@@ -51,6 +51,10 @@ macro_rules! over_every_subject {
             fn over_dax() {
                 run($module, Subject::Dax);
             }
+            #[test]
+            fn over_grpc() {
+                run($module, Subject::Grpc);
+            }
         })*
 
         #[test]

@@ -112,6 +112,21 @@ const SOAKS: &[Soak] = &[
         ],
     },
     Soak {
+        name: "fuzz-grpc",
+        about: "ten million broken gRPC messages, requests and answers: no panic, memory bounded, what is accepted means the same again",
+        amount: Some((FUZZ_RUNS, "10000000")),
+        command: &[
+            "test",
+            "--release",
+            "--package",
+            "forebay-grpc",
+            "--lib",
+            "fuzz_grpc_codec",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Soak {
         name: "simulation",
         about: "one node under crashes, torn writes and failed syncs, 100,000 seeds (FOREBAY_SEEDS)",
         amount: None,

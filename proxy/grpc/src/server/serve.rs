@@ -1,0 +1,181 @@
+//! An HTTP/2 connection: calls off it, answers onto it.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use api::DynamoDb;
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use socket::Held;
+use socket::unwritten::Unwritten;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tonic::Status;
+
+use super::answer::{Answered, Method};
+use super::connection::Connection;
+use super::reply::{self, ReplyBody};
+use super::{Inner, answer};
+use crate::codec::REQUEST_BYTES;
+use crate::error;
+use crate::frame::PREFIX_BYTES;
+
+/// The most metadata that a request may bring. Unit: bytes as HTTP/2 counts them.
+const METADATA_BYTES: u32 = 16 * 1024;
+/// How often a silent peer is asked whether it is there, and how long it has to say so.
+const PING_INTERVAL: std::time::Duration = std::time::Duration::from_secs(20);
+const PING_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// Serves a connection.
+pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'static>(
+    inner: &Arc<Inner<D>>,
+    io: IO,
+    stop: Pin<&mut impl Future<Output = ()>>,
+) -> io::Result<()> {
+    let connection = Arc::new(Connection::new(inner.surroundings.random()));
+    let unwritten = Unwritten::default();
+    let (stopping, stopped) = watch::channel(false);
+    let answers = unwritten.clone();
+    let of_calls = Arc::clone(inner);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (inner, connection) = (Arc::clone(&of_calls), Arc::clone(&connection));
+        let (answers, stopped) = (answers.clone(), stopped.clone());
+        async move { Ok::<_, Infallible>(call(&inner, request, &connection, &answers, stopped).await) }
+    });
+    let served = pin!(
+        http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(inner.settings.max_concurrent_calls)
+            .max_header_list_size(METADATA_BYTES)
+            .adaptive_window(true)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .serve_connection(TokioIo::new(io), service)
+    );
+    let served = until_stopped(served, stop, || {
+        stopping.send_replace(true);
+    });
+    let served = unwritten.unless_overdue(served, inner.settings.write_timeout()).await;
+    match served.and_then(Result::err).and_then(io_error) {
+        Some(error) => Err(error),
+        // The peer broke off, broke the protocol or a time limit: its own affair, and hyper has answered where it could.
+        None => Ok(()),
+    }
+}
+
+type Serving<IO, S> = http2::Connection<TokioIo<IO>, S, TokioExecutor>;
+
+async fn until_stopped<IO, S>(
+    mut served: Pin<&mut Serving<IO, S>>,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+    stopping: impl Fn(),
+) -> hyper::Result<()>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: hyper::service::HttpService<Incoming, ResBody = ReplyBody>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    TokioExecutor: hyper::rt::bounds::Http2ServerConnExec<S::Future, ReplyBody>,
+{
+    let mut is_stopping = false;
+    std::future::poll_fn(|cx| {
+        if !is_stopping && stop.as_mut().poll(cx).is_ready() {
+            is_stopping = true;
+            stopping();
+            served.as_mut().graceful_shutdown();
+        }
+        served.as_mut().poll(cx)
+    })
+    .await
+}
+
+fn io_error(error: hyper::Error) -> Option<io::Error> {
+    let source = std::error::Error::source(&error)?.downcast_ref::<io::Error>()?;
+    Some(io::Error::new(source.kind(), error.to_string()))
+}
+
+async fn call<D: DynamoDb>(
+    inner: &Inner<D>,
+    request: Request<Incoming>,
+    connection: &Connection,
+    unwritten: &Unwritten,
+    stopped: watch::Receiver<bool>,
+) -> Response<ReplyBody> {
+    let method = match answer::method(inner, &request) {
+        Ok(method) => method,
+        Err(status) => return reply::refused(&status),
+    };
+    let method = match method {
+        Method::Extra(service) => {
+            let response = service(request).await;
+            return reply::streamed(response, stopped, &inner.account, unwritten);
+        }
+        Method::Operation(op) => answer::Asked::Operation(op),
+        Method::Peer(service, method) => answer::Asked::Peer(service, method),
+    };
+    let (head, body) = request.into_parts();
+    let mut held = inner.account.hold();
+    let collected = tokio::time::timeout(inner.settings.body_timeout(), collect(body, &mut held)).await;
+    let body = match collected {
+        Ok(Ok(body)) => body,
+        Ok(Err(Refused::TooLarge)) => {
+            return reply::refused(&Status::resource_exhausted(
+                "the message is larger than any request may be",
+            ));
+        }
+        Ok(Err(Refused::NoRoom)) => return reply::refused(&error::to_status(&answer::throttled())),
+        Ok(Err(Refused::Broken)) => return reply::refused(&Status::cancelled("the call was broken off")),
+        Err(_) => return reply::refused(&Status::deadline_exceeded("the message did not arrive in time")),
+    };
+    let answered = answer::answer(inner, method, &head, body, connection).await;
+    held.release();
+    match answered {
+        Ok(Answered { message, metadata }) if held.grow(message.len()) => {
+            reply::answered(unwritten.add(message, held), metadata)
+        }
+        Ok(_) => reply::refused(&error::to_status(&answer::throttled())),
+        Err(status) => reply::refused(&status),
+    }
+}
+
+/// Why a body was not read to its end.
+enum Refused {
+    TooLarge,
+    NoRoom,
+    Broken,
+}
+
+/// Reads a body. One that comes in one piece is not copied.
+async fn collect(mut body: Incoming, held: &mut Held) -> Result<Bytes, Refused> {
+    const MOST: usize = REQUEST_BYTES + PREFIX_BYTES;
+    if body.size_hint().lower() > MOST as u64 {
+        return Err(Refused::TooLarge);
+    }
+    let mut first = Bytes::new();
+    let mut gathered = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Refused::Broken)?.into_data() else { continue };
+        let bytes = first.len() + gathered.len() + data.len();
+        if bytes > MOST {
+            return Err(Refused::TooLarge);
+        }
+        if !held.grow(bytes) {
+            return Err(Refused::NoRoom);
+        }
+        if first.is_empty() && gathered.is_empty() {
+            first = data;
+        } else {
+            gathered.extend_from_slice(&std::mem::take(&mut first));
+            gathered.extend_from_slice(&data);
+        }
+    }
+    Ok(if gathered.is_empty() { first } else { gathered.freeze() })
+}
