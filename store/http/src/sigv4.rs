@@ -2,7 +2,7 @@
 //!
 //! Source of rules: the IAM User Guide, *Create a signed AWS API request*; messages and their order as DynamoDB gives them.
 //! The body's own hash is always what counts: `x-amz-content-sha256` is only a header like others, as for every service but
-//! S3, so `UNSIGNED-PAYLOAD` is not accepted.
+//! S3, so `UNSIGNED-PAYLOAD` is not accepted. A [`SignedCall`] of another protocol may say it.
 //!
 //! Deliberately does no I/O: who reads the credentials file, and when it changed, is the process's affair.
 //! Invariant: secrets and signatures are compared in constant time and never written to a log or a message.
@@ -21,7 +21,7 @@ use api::service::Caller;
 
 pub use keyring::{Credentials, Keyring, KeyringError};
 pub use sign::{Signature, sign};
-pub use verify::SignedText;
+pub use verify::{SignedCall, SignedText};
 
 use crate::server::head::Head;
 use crate::surroundings::Surroundings;

@@ -18,7 +18,8 @@ pub(super) struct Canonical<'a> {
     pub(super) headers: &'a [Header<'a>],
     /// Lower-case names joined by semicolons, in the order they are signed.
     pub(super) signed_headers: &'a str,
-    pub(super) body_hash: &'a Hex,
+    /// In hexadecimal, or a word that stands for a hash that nobody made.
+    pub(super) body_hash: &'a [u8],
 }
 
 /// SHA-256 in hexadecimal.

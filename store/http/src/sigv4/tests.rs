@@ -172,6 +172,45 @@ fn a_signed_text_is_judged_as_a_signed_request_is() {
 }
 
 #[test]
+fn a_call_that_botocore_signed_is_let_in_with_its_message_or_without() {
+    const MESSAGE: &[u8] = b"\x0a\x05table";
+    const HASH: &str = "2a7333a03d2288d87acccc576b7fa105db1a7cfe2f61b318ef1e72b82643413d";
+    let keyring = Keyring::new([key("AKIDBOTO", None)], None);
+    let verify = |payload: &str, signature: &str, path: &str, message: &[u8]| {
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=AKIDBOTO/20261121/us-east-1/dynamodb/aws4_request, \
+             SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}"
+        );
+        let headers: [(&str, &[u8]); 4] = [
+            ("x-amz-date", b"20261121T073218Z"),
+            ("x-amz-content-sha256", payload.as_bytes()),
+            ("authorization", authorization.as_bytes()),
+            ("host", b"127.0.0.1:8500"),
+        ];
+        let call = SignedCall { path, headers: &headers, message };
+        keyring
+            .verify_call(&call, BOTO_SECONDS)
+            .map(|caller| caller.access_key.clone())
+            .map_err(|error| error.kind)
+    };
+    let path = "/forebay.dynamodb.v1.DynamoDb/DescribeTable";
+    let unsigned = "2d484f5a374662c1b480ce08fe16e7efc036bb852ee732056d544f73599649e8";
+    let signed = "97ccbf242ec4d9b33ddb8fbcae034b04fae7fd343eed7f83bf7a7c96cdf08296";
+    let invalid = Err(ErrorKind::InvalidSignatureException);
+    let kim = Ok("AKIDBOTO".to_owned());
+    assert_eq!(verify("UNSIGNED-PAYLOAD", unsigned, path, MESSAGE), kim);
+    assert_eq!(verify("UNSIGNED-PAYLOAD", unsigned, path, b"another"), kim);
+    assert_eq!(verify(HASH, signed, path, MESSAGE), kim);
+    assert_eq!(verify(HASH, signed, path, b"another"), invalid);
+    // What was not signed does not become so by saying it.
+    assert_eq!(verify("UNSIGNED-PAYLOAD", signed, path, MESSAGE), invalid);
+    assert_eq!(
+        verify("UNSIGNED-PAYLOAD", unsigned, "/forebay.dynamodb.v1.DynamoDb/DeleteTable", MESSAGE),
+        invalid
+    );
+}
+
+#[test]
 fn a_request_signed_in_its_query_is_let_in_while_it_lasts() {
     let uri = "/?TableName=table&Key=%7B%27k%27%3A%20%7B%27S%27%3A%20%27a%27%7D%7D&X-Amz-Algorithm=AWS4-HMAC-SHA256\
         &X-Amz-Credential=AKIDBOTO%2F20261121%2Feu-central-1%2Fdynamodb%2Faws4_request&X-Amz-Date=20261121T073219Z\

@@ -46,6 +46,11 @@ pub(super) fn verify(
     body: &[u8],
     now: u64,
 ) -> Result<Arc<Caller>, Error> {
+    judge(keyring, head, &hash(body), now)
+}
+
+/// The same, of a request whose body stands in its canonical form as `body_hash`.
+fn judge(keyring: &Keyring, head: &Head<'_>, body_hash: &[u8], now: u64) -> Result<Arc<Caller>, Error> {
     let claim = Authorization::of(head)?;
     check_date(&claim, now)?;
     check_signed_headers(&claim, head)?;
@@ -57,13 +62,12 @@ pub(super) fn verify(
     }
     let (access_key, scope) = check_credential(&claim, keyring)?;
     let known = keyring.find(access_key).ok_or_else(unrecognized)?;
-    let body_hash = hash(body);
     let canonical = Canonical {
         method: head.method,
         uri: head.uri,
         headers: head.headers,
         signed_headers: &claim.signed_headers,
-        body_hash: &body_hash,
+        body_hash,
     };
     let canonical_hash = canonical.hash();
     let is_right = known.judge(scope, |key| {
@@ -74,6 +78,36 @@ pub(super) fn verify(
         return Err(mismatch(&canonical, &claim.date, scope, &canonical_hash));
     }
     admit(&known, claim.session_token.as_deref())
+}
+
+/// The word for a body whose hash is not part of the signature.
+const UNSIGNED: &[u8] = b"UNSIGNED-PAYLOAD";
+
+/// A call of another protocol that is signed as if it were a POST. For gRPC, whose clients know a call's path and metadata where
+/// they sign, and mostly not its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedCall<'a> {
+    /// The path.
+    pub path: &'a str,
+    /// Names, in lower case, and values of what travels beside the message; `host` among them.
+    pub headers: &'a [(&'a str, &'a [u8])],
+    /// The message.
+    pub message: &'a [u8],
+}
+
+impl Keyring {
+    /// Who signed a call. `now` is in seconds since 1970. The message's own hash counts, unless the signed header
+    /// `x-amz-content-sha256` says `UNSIGNED-PAYLOAD`. Errors: what the service would say.
+    pub fn verify_call(&self, call: &SignedCall<'_>, now: u64) -> Result<Arc<Caller>, Error> {
+        let headers: Vec<_> =
+            call.headers.iter().map(|(name, value)| httparse::Header { name, value }).collect();
+        let head = Head::new("POST", call.path, &headers);
+        // Every `x-amz-` header there is must be signed, so nobody but the signer can have said it.
+        match head.header("x-amz-content-sha256") {
+            Some(UNSIGNED) => judge(self, &head, UNSIGNED, now),
+            _ => verify(self, &head, call.message, now),
+        }
+    }
 }
 
 /// A text, and who claims to have signed it. For protocols that send along what was signed.
