@@ -54,9 +54,10 @@ pids+=("$echo_pid")
 redis_port=$(free_port)
 redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly no >"$work/redis.log" & redis_pid=$!
 pids+=("$redis_pid")
-forebay_port=$(free_port) dax_port=$(free_port) admin_port=$(free_port)
+forebay_port=$(free_port) dax_port=$(free_port) grpc_port=$(free_port) admin_port=$(free_port)
 start_forebay() { # start_forebay [ARG ...]
-  "$forebay" dev --data "$work/forebay" --http-port "$forebay_port" --dax-port "$dax_port" --admin-port "$admin_port" \
+  "$forebay" dev --data "$work/forebay" --http-port "$forebay_port" --dax-port "$dax_port" \
+    --grpc-port "$grpc_port" --admin-port "$admin_port" \
     --set telemetry.log=warn "$@" >"$work/forebay.log" 2>&1 &
   forebay_pid=$!
   pids+=("$forebay_pid")

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use dax::DaxSettings;
+use grpc::GrpcSettings;
 use host::settings::HumanDuration;
 use host::telemetry::TelemetrySettings;
 use host::tls::TlsSettings;
@@ -40,6 +41,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// The DAX front.
     pub dax: DaxSettings,
+    /// The gRPC front.
+    pub grpc: GrpcSettings,
     /// Logs, traces and metrics that leave the process.
     pub telemetry: TelemetrySettings,
 }
@@ -86,6 +89,8 @@ pub struct ListenSettings {
     pub dax_tls_port: u16,
     /// Opens the plain DAX port also where `[tls]` is set. What passes there is not encrypted.
     pub plain_dax_beside_tls: bool,
+    /// Port of the gRPC service; 0 picks a free one. With `[tls]` it speaks TLS.
+    pub grpc_port: u16,
     /// Address of the admin port.
     pub admin_address: IpAddr,
     /// Port for health, metrics and settings; 0 picks a free one.
@@ -102,6 +107,7 @@ impl Default for ListenSettings {
             dax_port: 8111,
             dax_tls_port: 9111,
             plain_dax_beside_tls: false,
+            grpc_port: 8500,
             admin_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             admin_port: 8080,
             anyone_may_read_and_write_everything: false,
@@ -123,6 +129,11 @@ impl ListenSettings {
     /// Where the DAX front over TLS is bound.
     pub fn dax_tls(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.dax_tls_port)
+    }
+
+    /// Where the gRPC front is bound.
+    pub fn grpc(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.grpc_port)
     }
 
     /// Where the admin port is bound.

@@ -6,6 +6,7 @@
 pub mod announce;
 mod complaints;
 pub mod dax;
+pub mod grpc;
 pub mod http;
 
 use std::net::{SocketAddr, TcpListener};
@@ -30,6 +31,8 @@ pub struct Doors {
     pub dax: Option<Door>,
     /// DAX over TLS.
     pub dax_tls: Option<Door>,
+    /// gRPC, over TLS where there is a certificate.
+    pub grpc: Door,
 }
 
 impl Doors {
@@ -41,6 +44,7 @@ impl Doors {
             http: Door::bind("http", listen.http())?,
             dax: plain.then(|| Door::bind("dax", listen.dax())).transpose()?,
             dax_tls: tls.then(|| Door::bind("dax-tls", listen.dax_tls())).transpose()?,
+            grpc: Door::bind("grpc", listen.grpc())?,
         })
     }
 
@@ -51,6 +55,7 @@ impl Doors {
             tls: self.dax_tls.is_some(),
             dax: self.dax.as_ref().map(|door| door.address),
             dax_tls: self.dax_tls.as_ref().map(|door| door.address),
+            grpc: self.grpc.address,
             admin,
         }
     }

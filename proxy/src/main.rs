@@ -43,6 +43,9 @@ struct Dev {
     /// Port of the DAX protocol over TLS, opened where a certificate is set; 0 picks a free one.
     #[arg(long, value_name = "PORT", default_value_t = 9111)]
     dax_tls_port: u16,
+    /// Port of the gRPC service; 0 picks a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 8500)]
+    grpc_port: u16,
     /// Port for health, metrics and settings; 0 picks a free one.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     admin_port: u16,
@@ -91,6 +94,7 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
             config.listen.http_port = dev.http_port;
             config.listen.dax_port = dev.dax_port;
             config.listen.dax_tls_port = dev.dax_tls_port;
+            config.listen.grpc_port = dev.grpc_port;
             config.listen.admin_port = dev.admin_port;
             run(config)
         }

@@ -122,8 +122,9 @@ async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let threads = config.threads(cores);
     let auth = credentials::open(&config.credentials, &shutdown)?;
-    let (tls_of_http, tls_of_dax) =
-        (open_tls(config, front::http::ALPN)?, open_tls(config, front::dax::ALPN)?);
+    let tls_of_http = open_tls(config, front::http::ALPN)?;
+    let tls_of_dax = open_tls(config, front::dax::ALPN)?;
+    let tls_of_grpc = open_tls(config, front::grpc::ALPN)?;
     let system = Arc::new(System::new(Arc::clone(&clock)));
     let coarse: Arc<dyn Clock> = Arc::new(coarse);
     let cache = Cache::new(config.cache.clone(), Arc::clone(&coarse), system.random_u64(), threads, registry)
@@ -144,6 +145,8 @@ async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
     let db = stack::build(Arc::clone(&store), cache, encoders, &config.limits, fine, registry);
     let server = HttpServer::new(db.clone(), auth.clone(), config.http.clone(), Arc::clone(&system) as _);
     front::http::serve(&fronts, doors.http, server, tls_of_http, &shutdown)?;
+    let server = front::grpc::server(db.clone(), &auth, config, &system);
+    front::grpc::serve(&fronts, doors.grpc, server, tls_of_grpc, &shutdown)?;
     let server = front::dax::server(db, store.catalog(), lists, &auth, config, &system, registry);
     if let Some(door) = doors.dax {
         front::dax::serve(&fronts, door, server.clone(), &shutdown)?;

@@ -33,7 +33,7 @@ class Node:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __getattr__(self, name):
-        """The address printed under that name: `http`, `admin`, `dax`, `daxs`."""
+        """The address printed under that name: `http`, `admin`, `dax`, `daxs`, `grpc`."""
         try:
             return self.__dict__["addresses"][name]
         except KeyError:
@@ -44,7 +44,7 @@ class Node:
 
     def start(self):
         ports = []
-        for name, flag in {"http": "--http-port", "dax": "--dax-port", "daxs": "--dax-tls-port", "admin": "--admin-port"}.items():
+        for name, flag in {"http": "--http-port", "dax": "--dax-port", "daxs": "--dax-tls-port", "grpc": "--grpc-port", "admin": "--admin-port"}.items():
             ports += [flag, str(self.port(name) if name in self.addresses else 0)]
         settings = [part for setting in self.settings for part in ("--set", setting)]
         command = [os.environ["FOREBAY_BIN"], "dev", "--data", str(self.folder / "data"), *ports, *settings]

@@ -8,5 +8,5 @@ if ! cmp -s requirements.txt "$cache/installed.txt"; then
   "$cache/venv/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
   cp requirements.txt "$cache/installed.txt"
 fi
-export FOREBAY_ENDPOINT="$1" FOREBAY_ADMIN="$2" FOREBAY_DAX="${3:-none}"
+export FOREBAY_ENDPOINT="$1" FOREBAY_ADMIN="$2" FOREBAY_DAX="${3:-none}" FOREBAY_GRPC="${4:-none}"
 export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true

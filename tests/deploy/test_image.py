@@ -125,8 +125,8 @@ def test_its_binary_finds_its_libraries(root):
 
 
 def test_a_node_serves_from_a_root_that_nobody_can_write_to(root):
-    http, dax, admin = free_ports(3)
-    ports = [f"--http-port={http}", f"--dax-port={dax}", f"--admin-port={admin}"]
+    http, dax, grpc, admin = free_ports(4)
+    ports = [f"--http-port={http}", f"--dax-port={dax}", f"--grpc-port={grpc}", f"--admin-port={admin}"]
     process = subprocess.Popen(contained(root, "dev", "--data", "/data", *ports), stdout=subprocess.DEVNULL)
     try:
         until = time.monotonic() + PATIENCE_SECONDS

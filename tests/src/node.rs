@@ -47,6 +47,8 @@ pub struct Node {
     pub dax: Option<SocketAddr>,
     /// Where DAX is served over TLS, if it is.
     pub dax_tls: Option<SocketAddr>,
+    /// Where gRPC is served.
+    pub grpc: SocketAddr,
     /// Where health and metrics are served.
     pub admin: SocketAddr,
     /// From the start of the process until `/ready` said so.
@@ -65,7 +67,19 @@ pub struct Ended {
 impl Node {
     /// `forebay dev` on free ports, with these arguments besides.
     pub fn dev(arguments: &[&str]) -> Node {
-        let dev = ["dev", "--http-port", "0", "--dax-port", "0", "--dax-tls-port", "0", "--admin-port", "0"];
+        let dev = [
+            "dev",
+            "--http-port",
+            "0",
+            "--dax-port",
+            "0",
+            "--dax-tls-port",
+            "0",
+            "--grpc-port",
+            "0",
+            "--admin-port",
+            "0",
+        ];
         Node::start(&[&dev, arguments].concat())
     }
 
@@ -106,7 +120,7 @@ impl Node {
             }
         });
         // What is not always there comes before what is.
-        let (mut http, mut dax, mut dax_tls, mut admin) = (None, None, None, None);
+        let (mut http, mut dax, mut dax_tls, mut grpc, mut admin) = (None, None, None, None, None);
         while http.is_none() || admin.is_none() {
             let left = START_TIMEOUT.saturating_sub(begun.elapsed());
             let line = said.recv_timeout(left).expect("the node prints its addresses");
@@ -114,12 +128,14 @@ impl Node {
                 ["http", url] => http = Some(address(url)),
                 ["dax", url] => dax = Some(address(url)),
                 ["daxs", url] => dax_tls = Some(address(url)),
+                ["grpc", url] => grpc = Some(address(url)),
                 ["admin", url] => admin = Some(address(url)),
                 _ => {}
             }
         }
         let (http, admin) = (http.expect("looped until there"), admin.expect("looped until there"));
-        let mut node = Node { process, http, dax, dax_tls, admin, ready_after: Duration::ZERO };
+        let grpc = grpc.expect("it comes before the admin port");
+        let mut node = Node { process, http, dax, dax_tls, grpc, admin, ready_after: Duration::ZERO };
         while node.get("/ready").is_none_or(|reply| reply.status != 200) {
             assert!(begun.elapsed() < START_TIMEOUT, "the node is not ready");
             std::thread::sleep(POLL);

@@ -92,7 +92,7 @@ fn get(seed: &str, credentials: Option<Credentials>, trusted: Option<&str>) -> R
 
 fn config(directory: &Directory, text: &str) -> String {
     let path = directory.path().join("forebay.toml");
-    let ports = "[listen]\nhttp_port = 0\ndax_port = 0\ndax_tls_port = 0\nadmin_port = 0\n[store]\nin_memory = true\n";
+    let ports = "[listen]\nhttp_port = 0\ndax_port = 0\ndax_tls_port = 0\ngrpc_port = 0\nadmin_port = 0\n[store]\nin_memory = true\n";
     std::fs::write(&path, format!("{ports}{text}")).expect("a temporary file is written");
     path.to_str().expect("temporary paths are text").to_owned()
 }

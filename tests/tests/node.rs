@@ -62,7 +62,7 @@ fn beyond_loopback_needs_credentials_or_plain_words() {
     let directory = Directory::new("open");
     let config = config(
         &directory,
-        "[listen]\naddress = \"0.0.0.0\"\nhttp_port = 0\ndax_port = 0\ndax_tls_port = 0\nadmin_port = 0\n[store]\nin_memory = true\n",
+        "[listen]\naddress = \"0.0.0.0\"\nhttp_port = 0\ndax_port = 0\ndax_tls_port = 0\ngrpc_port = 0\nadmin_port = 0\n[store]\nin_memory = true\n",
     );
     let ended = run(&["node", "--config", &config], &[]);
     assert_eq!(ended.code, Some(64), "{ended:?}");
@@ -76,11 +76,11 @@ fn beyond_loopback_needs_credentials_or_plain_words() {
 fn a_port_in_use_exits_with_75() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("bound").port().to_string();
-    for (http, dax, admin) in
-        [(port.as_str(), "0", "0"), ("0", port.as_str(), "0"), ("0", "0", port.as_str())]
-    {
-        let ports = ["--http-port", http, "--dax-port", dax, "--admin-port", admin];
-        let ended = run(&[&["dev", "--in-memory"], &ports[..]].concat(), &[]);
+    let doors = ["--http-port", "--dax-port", "--grpc-port", "--admin-port"];
+    for door in doors {
+        let ports = doors.iter().flat_map(|each| [*each, if *each == door { port.as_str() } else { "0" }]);
+        let arguments: Vec<&str> = ["dev", "--in-memory"].into_iter().chain(ports).collect();
+        let ended = run(&arguments, &[]);
         assert_eq!(ended.code, Some(75), "{ended:?}");
         assert!(ended.said.contains(&port), "it names the port: {}", ended.said);
     }
@@ -109,8 +109,22 @@ fn a_directory_in_use_exits_with_75() {
     let directory = Directory::new("locked");
     let node = Node::on(directory.path());
     let data = directory.path().to_str().expect("text");
-    let ended =
-        run(&["dev", "--data", data, "--http-port", "0", "--dax-port", "0", "--admin-port", "0"], &[]);
+    let ended = run(
+        &[
+            "dev",
+            "--data",
+            data,
+            "--http-port",
+            "0",
+            "--dax-port",
+            "0",
+            "--grpc-port",
+            "0",
+            "--admin-port",
+            "0",
+        ],
+        &[],
+    );
     assert_eq!(ended.code, Some(75), "{ended:?}");
     assert!(node.stop().success());
 }
@@ -228,7 +242,7 @@ fn a_signature_is_checked_where_credentials_are_configured() {
     let config = config(
         &directory,
         &format!(
-            "[listen]\nhttp_port = 0\ndax_port = 0\ndax_tls_port = 0\nadmin_port = 0\n[store]\nin_memory = true\n[credentials]\nfile = {file:?}\n"
+            "[listen]\nhttp_port = 0\ndax_port = 0\ndax_tls_port = 0\ngrpc_port = 0\nadmin_port = 0\n[store]\nin_memory = true\n[credentials]\nfile = {file:?}\n"
         ),
     );
     let node = Node::start(&["node", "--config", &config]);
@@ -257,7 +271,7 @@ fn https_with_a_certificate_that_is_replaced_while_it_runs() {
     let config = config(
         &directory,
         &format!(
-            "[listen]\nhttp_port = 0\ndax_port = 0\ndax_tls_port = 0\nadmin_port = 0\n[store]\nin_memory = true\n[tls]\ncertificate_file = {certificate_file:?}\nkey_file = {key_file:?}\n"
+            "[listen]\nhttp_port = 0\ndax_port = 0\ndax_tls_port = 0\ngrpc_port = 0\nadmin_port = 0\n[store]\nin_memory = true\n[tls]\ncertificate_file = {certificate_file:?}\nkey_file = {key_file:?}\n"
         ),
     );
     let node = Node::start(&["node", "--config", &config]);
@@ -333,7 +347,7 @@ fn the_spans_of_one_request_go_through_every_layer() {
     let config = config(
         &directory,
         &format!(
-            "[listen]\nhttp_port = 0\ndax_port = 0\ndax_tls_port = 0\nadmin_port = 0\n[store]\nin_memory = true\n[telemetry.otlp]\nendpoint = \"{url}\"\ninterval = \"200ms\"\n"
+            "[listen]\nhttp_port = 0\ndax_port = 0\ndax_tls_port = 0\ngrpc_port = 0\nadmin_port = 0\n[store]\nin_memory = true\n[telemetry.otlp]\nendpoint = \"{url}\"\ninterval = \"200ms\"\n"
         ),
     );
     let node = Node::start(&["node", "--config", &config]);

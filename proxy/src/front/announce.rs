@@ -13,12 +13,14 @@ use crate::config::Config;
 pub struct Endpoints {
     /// DynamoDB over HTTP; over HTTPS where `tls` is set.
     pub http: SocketAddr,
-    /// Whether `http` is HTTPS.
+    /// Whether `http` is HTTPS, and `grpc` over TLS.
     pub tls: bool,
     /// DAX in plain text.
     pub dax: Option<SocketAddr>,
     /// DAX over TLS.
     pub dax_tls: Option<SocketAddr>,
+    /// gRPC; over TLS where `tls` is set.
+    pub grpc: SocketAddr,
     /// Health, metrics and settings.
     pub admin: SocketAddr,
 }
@@ -29,6 +31,7 @@ const REGION: &str = api::limits::REGION;
 /// Writes it all.
 pub fn announce(out: &mut impl Write, config: &Config, endpoints: &Endpoints) -> io::Result<()> {
     let http = format!("{}://{}", if endpoints.tls { "https" } else { "http" }, endpoints.http);
+    let grpc = format!("{}://{}", if endpoints.tls { "grpcs" } else { "grpc" }, endpoints.grpc);
     let dax = endpoints.dax.map(|address| format!("dax://{address}"));
     let dax_tls = endpoints.dax_tls.map(|address| format!("daxs://{address}"));
     writeln!(out, "forebay {} is ready", env!("CARGO_PKG_VERSION"))?;
@@ -39,6 +42,7 @@ pub fn announce(out: &mut impl Write, config: &Config, endpoints: &Endpoints) ->
     if let Some(dax) = &dax_tls {
         writeln!(out, "daxs   {dax}")?;
     }
+    writeln!(out, "grpc   {grpc}")?;
     writeln!(out, "admin  http://{}", endpoints.admin)?;
     match config.store.in_memory {
         true => writeln!(out, "data   memory")?,

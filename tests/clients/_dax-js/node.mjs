@@ -31,7 +31,7 @@ export class Node {
   }
 
   async start() {
-    const flags = { http: "--http-port", dax: "--dax-port", daxs: "--dax-tls-port", admin: "--admin-port" };
+    const flags = { http: "--http-port", dax: "--dax-port", daxs: "--dax-tls-port", grpc: "--grpc-port", admin: "--admin-port" };
     const ports = Object.entries(flags).flatMap(([name, flag]) => [flag, String(this.port(name))]);
     const settings = this.settings.flatMap((setting) => ["--set", setting]);
     const log = openSync(join(this.folder, "log.txt"), "a");

@@ -54,7 +54,7 @@ func (n *Node) start(t *testing.T) {
 	t.Helper()
 	args := []string{
 		"dev", "--data", filepath.Join(n.folder, "data"), "--http-port", port(n.HTTP), "--dax-port", port(n.DAX),
-		"--dax-tls-port", port(n.DAXS), "--admin-port", port(n.Admin),
+		"--dax-tls-port", port(n.DAXS), "--grpc-port", "0", "--admin-port", port(n.Admin),
 	}
 	for _, setting := range n.settings {
 		args = append(args, "--set", setting)

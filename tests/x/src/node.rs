@@ -28,6 +28,8 @@ pub struct Node {
     pub http: String,
     /// The DAX endpoint, `dax://127.0.0.1:PORT`.
     pub dax: String,
+    /// The gRPC endpoint, `grpc://127.0.0.1:PORT`.
+    pub grpc: String,
     /// The admin port, `http://127.0.0.1:PORT`.
     pub admin: String,
 }
@@ -35,7 +37,18 @@ pub struct Node {
 impl Node {
     /// Starts `forebay dev --in-memory` on free ports and waits until it is ready.
     pub fn start(forebay: &Path) -> Result<Node, Failure> {
-        let args = ["dev", "--in-memory", "--http-port", "0", "--dax-port", "0", "--admin-port", "0"];
+        let args = [
+            "dev",
+            "--in-memory",
+            "--http-port",
+            "0",
+            "--dax-port",
+            "0",
+            "--grpc-port",
+            "0",
+            "--admin-port",
+            "0",
+        ];
         let mut process = Command::new(forebay)
             .args(args)
             .stdin(Stdio::null())
@@ -43,7 +56,13 @@ impl Node {
             .spawn()
             .map_err(|error| format!("cannot run {}: {error}", forebay.display()))?;
         let stdout = process.stdout.take().ok_or("the node has no standard output")?;
-        let mut node = Node { process, http: String::new(), dax: String::new(), admin: String::new() };
+        let mut node = Node {
+            process,
+            http: String::new(),
+            dax: String::new(),
+            grpc: String::new(),
+            admin: String::new(),
+        };
         let (say, said) = mpsc::channel();
         std::thread::spawn(move || {
             // Read to the end, so that the node never blocks on a full pipe; nobody listens after the start.
@@ -52,14 +71,15 @@ impl Node {
             }
         });
         let until = Instant::now() + START_TIMEOUT;
-        while node.http.is_empty() || node.dax.is_empty() || node.admin.is_empty() {
+        while node.http.is_empty() || node.dax.is_empty() || node.grpc.is_empty() || node.admin.is_empty() {
             let left = until.saturating_duration_since(Instant::now());
             let line = said
                 .recv_timeout(left)
-                .map_err(|_| "the node did not print its http, dax and admin addresses".to_owned())?;
+                .map_err(|_| "the node did not print its http, dax, grpc and admin addresses".to_owned())?;
             match line.split_whitespace().collect::<Vec<_>>()[..] {
                 ["http", url] => node.http = url.to_owned(),
                 ["dax", url] => node.dax = url.to_owned(),
+                ["grpc", url] => node.grpc = url.to_owned(),
                 ["admin", url] => node.admin = url.to_owned(),
                 _ => {}
             }

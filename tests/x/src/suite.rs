@@ -1,4 +1,4 @@
-//! Suites outside cargo: a folder with a `run.sh HTTP_ENDPOINT ADMIN_URL DAX_ENDPOINT` that ends on a line `N passed, N failed`.
+//! Suites outside cargo: a folder with a `run.sh HTTP_ENDPOINT ADMIN_URL DAX_ENDPOINT GRPC_ENDPOINT` that ends on a line `N passed, N failed`.
 //! In `FOREBAY_BIN` it finds the node's binary, for nodes of its own.
 
 use std::ffi::OsStr;
@@ -42,7 +42,7 @@ pub fn run(folder: &Path, forebay: &Path, path: &OsStr) -> Tally {
         Err(failure) => return failed(failure),
     };
     let mut command = Command::new(folder.join("run.sh"));
-    command.args([&node.http, &node.admin, &node.dax]).current_dir(root());
+    command.args([&node.http, &node.admin, &node.dax, &node.grpc]).current_dir(root());
     command.env("PATH", path).env("FOREBAY_BIN", forebay);
     let mut tally = counted(&mut command, Counting::LastLine).unwrap_or_else(failed);
     if let Err(failure) = node.stop() {

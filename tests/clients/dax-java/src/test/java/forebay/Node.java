@@ -78,7 +78,7 @@ final class Node implements AutoCloseable {
 
     void start() {
         List<String> command = new ArrayList<>(List.of(System.getenv("FOREBAY_BIN"), "dev", "--data", folder.resolve("data").toString(),
-                "--http-port", port("http"), "--dax-port", port("dax"), "--dax-tls-port", port("daxs"), "--admin-port", port("admin")));
+                "--http-port", port("http"), "--dax-port", port("dax"), "--dax-tls-port", port("daxs"), "--grpc-port", port("grpc"), "--admin-port", port("admin")));
         settings.forEach(setting -> command.addAll(List.of("--set", setting)));
         try {
             process = new ProcessBuilder(command).redirectError(folder.resolve("log.txt").toFile()).start();
