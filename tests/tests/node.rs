@@ -97,7 +97,18 @@ fn a_node_opens_as_many_files_as_the_system_lets_it() {
     };
     let node = Node::under(
         "-Sn 100",
-        &["dev", "--in-memory", "--http-port", "0", "--dax-port", "0", "--admin-port", "0"],
+        &[
+            "dev",
+            "--in-memory",
+            "--http-port",
+            "0",
+            "--dax-port",
+            "0",
+            "--grpc-port",
+            "0",
+            "--admin-port",
+            "0",
+        ],
     );
     let (soft, hard) = limits(&node);
     assert_eq!(soft, hard);
