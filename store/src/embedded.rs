@@ -435,8 +435,11 @@ fn from_raft(error: RaftError) -> Error {
         RaftError::Shutdown => {
             Error::new(ErrorKind::ServiceUnavailableException, "This node is stopping. Try again elsewhere")
         }
-        RaftError::Settings(_) => {
-            tracing::error!(%error, "the log refuses its settings");
+        RaftError::Settings(_)
+        | RaftError::TooLarge { .. }
+        | RaftError::Membership(_)
+        | RaftError::Unfinished(_) => {
+            tracing::error!(%error, "the log refuses what it should never have been asked");
             internal()
         }
     };

@@ -37,6 +37,21 @@ pub enum RaftError {
     /// Too many proposals wait already; this one was not taken. Try again later.
     #[error("too many proposals are waiting; try again later")]
     Overloaded,
+    /// A proposal larger than any member could be sent; it was not taken. Make it smaller.
+    #[error("a proposal of {bytes} bytes is over the limit of {limit}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// The membership was not changed; why, and what to do. Nothing else is affected.
+    #[error("the members were not changed: {0}")]
+    Membership(String),
+    /// A change of leader, or of members, was begun and did not come to its end in time: look at who leads and who
+    /// belongs, and ask again if need be.
+    #[error("{0}")]
+    Unfinished(String),
     /// The disk failed; nothing is written until the process is restarted.
     #[error("the disk failed: {0}")]
     DiskFailed(String),
@@ -58,8 +73,13 @@ impl RaftError {
     /// Whether the proposal that got this answer may still take effect.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::NotLeader { .. } | Self::Overloaded | Self::Settings(_) => Outcome::NotDone,
+            Self::NotLeader { .. }
+            | Self::Overloaded
+            | Self::TooLarge { .. }
+            | Self::Membership(_)
+            | Self::Settings(_) => Outcome::NotDone,
             Self::LeadershipLost { .. }
+            | Self::Unfinished(_)
             | Self::DiskFailed(_)
             | Self::Corrupt(_)
             | Self::StateFailed(_)

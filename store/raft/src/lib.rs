@@ -6,26 +6,36 @@
 //!
 //! What it deliberately does not do: it knows nothing of what a proposal means, and imports nothing
 //! of ours. Disk, clock and network are passed in: [`LogDisk`](log::disk::LogDisk), [`Clock`],
-//! [`PeerNetwork`](network::PeerNetwork).
+//! [`PeerTransport`]. It opens no socket, and knows of a member only its id, its address and a text that others read.
 //!
 //! Invariants: a proposal is answered only after it was synced to disk on a quorum and applied here.
 //! Once a sync failed nothing more is written until the process is restarted. Entries are purged
 //! only up to what a completed, synced flush of the state holds.
 //!
 //! Rooms: [`node`] to propose, read and watch; [`state`] what a state machine must do; [`log`] the
-//! log on disk; [`snapshot`] what stands for the state towards a peer; [`network`] the way to peers;
-//! [`clock`] time; [`error`] what can go wrong.
+//! log on disk; [`snapshot`] what stands for the state towards a peer; [`member`] who belongs;
+//! [`network`] what members say to each other, over the streams of a [`transport`]; `freshness` how old what this node would
+//! answer is; [`clock`] time; [`error`] what can go wrong.
 
 pub mod clock;
 pub mod error;
+mod freshness;
 pub mod log;
+pub mod member;
 pub mod network;
 pub mod node;
 pub mod snapshot;
 pub mod state;
+pub mod transport;
 mod types;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{Outcome, Peer, RaftError};
-pub use node::{Applied, Leadership, RaftNode, RaftSettings};
-pub use state::{ApplyBatch, Command, DurableState, StateError, StateMachine};
+pub use member::{Member, Members};
+pub use network::{NoPeers, Peers};
+pub use node::{Applied, Bootstrap, Leadership, PeerProgress, RaftNode, RaftSettings};
+pub use state::{
+    ApplyBatch, Command, DurableState, ReceivedState, StateError, StateMachine, StateReader, StateTransfer,
+    StateWriter,
+};
+pub use transport::{BoxedStream, PeerStream, PeerTransport};

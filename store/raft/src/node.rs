@@ -11,6 +11,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::error::{ClientWriteError, RaftError as LibraryError};
@@ -19,22 +20,28 @@ use tokio::sync::{oneshot, watch};
 
 use crate::clock::Clock;
 use crate::error::{Peer, RaftError};
+use crate::freshness::Freshness;
 use crate::log::disk::LogDisk;
-use crate::network::PeerNetwork;
+use crate::member::{Member, Members};
+use crate::network::{Links, MAX_PROPOSAL_BYTES, PeerNetwork};
 use crate::state::{StateAdapter, StateMachine};
 use crate::types::{Proposal, Types, Waiter};
 
 mod gate;
+mod group;
 mod health;
 mod keeper;
 mod settings;
 mod start;
 #[cfg(test)]
 mod tests;
+mod watcher;
 
 pub(crate) use gate::{Gate, Place};
+pub use group::PeerProgress;
+pub(crate) use group::announced;
 pub(crate) use health::Health;
-pub use settings::RaftSettings;
+pub use settings::{Bootstrap, RaftSettings};
 
 pub(crate) type Library<R> = Raft<Types<R>, StateAdapter<R>>;
 
@@ -52,7 +59,7 @@ pub struct Applied<R> {
 /// Who leads, as far as this node knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Leadership {
-    /// This node, in the given term.
+    /// This node, in the given term, and a quorum has lately answered it.
     Leader {
         /// The term.
         term: u64,
@@ -62,7 +69,7 @@ pub enum Leadership {
         /// The one that leads.
         leader: Peer,
     },
-    /// Nobody that this node knows of.
+    /// Nobody that this node knows of, or it leads itself and no quorum answers.
     Unknown,
 }
 
@@ -82,13 +89,23 @@ struct Inner<R: Send + Sync + 'static> {
     health: Arc<Health>,
     gate: Arc<Gate>,
     leadership: watch::Receiver<Leadership>,
+    members: watch::Receiver<Arc<Members>>,
+    /// The newest term whose proposals here nobody should wait for any more.
+    given_up: watch::Receiver<u64>,
+    freshness: Arc<Freshness>,
     applied: watch::Receiver<u64>,
+    links: Option<Arc<Links>>,
+    node_id: u64,
+    address: String,
+    /// How long a change of leader may take.
+    change_timeout: Duration,
     thread: start::RaftThread,
 }
 
 impl<R: Send + Sync + 'static> RaftNode<R> {
-    /// Opens the log and the state, brings the state up to what was known committed, and becomes
-    /// leader if this node is the only voter; a new log makes it so. Blocks until the node is ready.
+    /// Opens the log and the state, brings the state up to what was known committed, and begins what
+    /// the [`Bootstrap`] says if the log is new. Blocks until the node is ready: where it is the only
+    /// voter, until it leads; where there are others, it may not know of a leader yet.
     pub fn open<SM: StateMachine<Reply = R>>(
         settings: RaftSettings,
         disk: Arc<dyn LogDisk>,
@@ -109,13 +126,20 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
     ) -> impl Future<Output = Result<Applied<R>, RaftError>> + Send + use<R> {
         let inner = Arc::clone(&self.inner);
         async move {
+            if payload.len() > MAX_PROPOSAL_BYTES {
+                return Err(RaftError::TooLarge { bytes: payload.len(), limit: MAX_PROPOSAL_BYTES });
+            }
             let place = Gate::enter(&inner.gate, payload.len())?;
-            inner.check_leading()?;
+            let term = inner.check_leading()?;
             let (answer, answered) = oneshot::channel();
             let waiter = Waiter { answer, place: Some(place) };
             let sent = inner.library.client_write_ff(Proposal(payload), Some(waiter)).await;
             sent.map_err(|_| inner.health.failed().unwrap_or(RaftError::Shutdown))?;
-            match answered.await {
+            let answer = match term {
+                None => answered.await,
+                Some(term) => inner.answer_or_loss(term, answered).await?,
+            };
+            match answer {
                 Ok(Ok(written)) => match written.data.0 {
                     Some(reply) => Ok(Applied {
                         index: written.log_id.index(),
@@ -175,6 +199,15 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
         }
     }
 
+    /// How long ago the state here certainly held everything that was committed, by this node's own clock; zero on the only
+    /// voter. On the leader that is when the newest round began that a quorum has answered. `None`: not since it was opened.
+    pub fn confirmed_age(&self) -> Option<Duration> {
+        if self.inner.health.is_sole_voter() {
+            return Some(Duration::ZERO);
+        }
+        self.inner.freshness.age()
+    }
+
     /// Who leads; changes are seen by whoever holds the receiver.
     pub fn leadership(&self) -> watch::Receiver<Leadership> {
         self.inner.leadership.clone()
@@ -217,21 +250,50 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
 }
 
 impl<R: Send + Sync + 'static> Inner<R> {
-    fn check_leading(&self) -> Result<(), RaftError> {
+    /// The term this node leads in; `None` where it is the only voter, and can lose leadership to nobody.
+    fn check_leading(&self) -> Result<Option<u64>, RaftError> {
         if let Some(error) = self.health.failed() {
             return Err(error);
         }
         if self.health.is_sole_voter() {
-            return Ok(());
+            return Ok(None);
         }
         match &*self.leadership.borrow() {
-            Leadership::Leader { .. } => Ok(()),
+            Leadership::Leader { term } => Ok(Some(*term)),
             Leadership::Follower { leader } => Err(RaftError::NotLeader { leader: Some(leader.clone()) }),
             Leadership::Unknown => Err(RaftError::NotLeader { leader: None }),
         }
     }
+
+    /// Waits for the library's answer; not for ever after leadership was lost, because a leader without a quorum is told
+    /// nothing. The proposal keeps its place in the queue all the same, until the library lets go of it.
+    async fn answer_or_loss<T>(
+        &self,
+        term: u64,
+        mut answered: oneshot::Receiver<T>,
+    ) -> Result<Result<T, oneshot::error::RecvError>, RaftError> {
+        let mut given_up = self.given_up.clone();
+        let lost = tokio::select! {
+            biased;
+            answer = &mut answered => return Ok(answer),
+            lost = given_up.wait_for(|lost| *lost >= term) => lost.is_ok(),
+        };
+        if lost {
+            return Err(RaftError::LeadershipLost { leader: self.leader() });
+        }
+        // The node is stopping: the answer says why.
+        Ok(answered.await)
+    }
+
+    /// Who leads, if that is another node.
+    fn leader(&self) -> Option<Peer> {
+        match &*self.leadership.borrow() {
+            Leadership::Follower { leader } => Some(leader.clone()),
+            Leadership::Leader { .. } | Leadership::Unknown => None,
+        }
+    }
 }
 
-fn peer(id: Option<u64>, node: Option<openraft::impls::BasicNode>) -> Option<Peer> {
-    Some(Peer { id: id?, address: node?.addr })
+fn peer(id: Option<u64>, member: Option<Member>) -> Option<Peer> {
+    Some(Peer { id: id?, address: member?.address })
 }

@@ -6,29 +6,56 @@
 //! at that moment (whose position is then at or past the statement's); no state is ever written
 //! twice to keep the library content, and the library never asks by itself (see the node's config).
 //!
-//! Invariant: a [`SnapshotHandle`] exists only for a position whose flush completed.
+//! On its way to a peer it is a [`StateReader`](crate::state::StateReader)'s bytes; on its way in, a
+//! [`StateWriter`](crate::state::StateWriter) takes them, and the handle names the state it made.
+//!
+//! Invariant: a [`SnapshotHandle`] exists only for a position whose flush completed, or whose state was received whole.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use openraft::storage::RaftSnapshotBuilder;
 use parking_lot::Mutex;
 
-use crate::state::{DurableState, Mark};
+use crate::member::Member;
+use crate::state::{DurableState, Mark, ReceivedState, StateTransfer};
 use crate::types::{CommittedLeaderId, LogId, SnapshotMeta, Types};
 
 /// A position up to which the state is durable.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SnapshotHandle {
     mark: Mark,
+    source: Arc<dyn StateTransfer>,
+    /// What a peer has sent, until it is installed.
+    received: Arc<Mutex<Option<ReceivedState>>>,
+}
+
+impl fmt::Debug for SnapshotHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SnapshotHandle({:?})", self.mark.applied)
+    }
 }
 
 impl SnapshotHandle {
-    pub(crate) fn new(mark: Mark) -> Self {
-        Self { mark }
+    pub(crate) fn new(mark: Mark, source: Arc<dyn StateTransfer>) -> Self {
+        Self { mark, source, received: Arc::default() }
     }
 
-    #[cfg(test)]
+    pub(crate) fn received(mark: Mark, received: ReceivedState, source: Arc<dyn StateTransfer>) -> Self {
+        Self { mark, source, received: Arc::new(Mutex::new(Some(received))) }
+    }
+
+    /// Where the state can be read for a peer.
+    pub(crate) fn source(&self) -> Arc<dyn StateTransfer> {
+        Arc::clone(&self.source)
+    }
+
+    /// What was received, once.
+    pub(crate) fn take_received(&self) -> Option<ReceivedState> {
+        self.received.lock().take()
+    }
+
     pub(crate) fn mark(&self) -> &Mark {
         &self.mark
     }
@@ -37,9 +64,7 @@ impl SnapshotHandle {
         self.mark.applied
     }
 
-    pub(crate) fn into_library(
-        self,
-    ) -> openraft::storage::Snapshot<CommittedLeaderId, u64, openraft::impls::BasicNode, Self> {
+    pub(crate) fn into_library(self) -> openraft::storage::Snapshot<CommittedLeaderId, u64, Member, Self> {
         let meta =
             SnapshotMeta { last_log_id: self.mark.applied, last_membership: self.mark.membership.clone() };
         openraft::storage::Snapshot { meta, snapshot: self }
@@ -73,12 +98,17 @@ impl SnapshotShelf {
 /// Flushes the state and states how far it got.
 pub(crate) struct SnapshotBuilder {
     durable: Arc<dyn DurableState>,
+    transfer: Arc<dyn StateTransfer>,
     shelf: Arc<SnapshotShelf>,
 }
 
 impl SnapshotBuilder {
-    pub(crate) fn new(durable: Arc<dyn DurableState>, shelf: Arc<SnapshotShelf>) -> Self {
-        Self { durable, shelf }
+    pub(crate) fn new(
+        durable: Arc<dyn DurableState>,
+        transfer: Arc<dyn StateTransfer>,
+        shelf: Arc<SnapshotShelf>,
+    ) -> Self {
+        Self { durable, transfer, shelf }
     }
 }
 
@@ -95,7 +125,7 @@ impl<R: Send + Sync + 'static> RaftSnapshotBuilder<Types<R>> for SnapshotBuilder
             Some(bytes) => Mark::decode(&bytes).map_err(io::Error::other)?,
             None => Mark::default(),
         };
-        let handle = SnapshotHandle::new(mark);
+        let handle = SnapshotHandle::new(mark, Arc::clone(&self.transfer));
         self.shelf.put(handle.clone());
         Ok(handle.into_library())
     }

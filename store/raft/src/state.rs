@@ -11,10 +11,13 @@ mod adapter;
 mod mark;
 #[cfg(test)]
 pub(crate) mod recorder;
+mod transfer;
 mod worker;
 
 pub(crate) use adapter::StateAdapter;
 pub(crate) use mark::Mark;
+pub(crate) use transfer::NoTransfer;
+pub use transfer::{ReceivedState, StateReader, StateTransfer, StateWriter};
 pub(crate) use worker::{ApplyThread, state_error};
 
 /// Why a state machine could not go on. Nothing is applied after it until the process is restarted.
@@ -67,6 +70,19 @@ pub trait StateMachine: Send + 'static {
 
     /// A handle to make the state durable, used from another thread while `apply` goes on.
     fn durable(&self) -> Arc<dyn DurableState>;
+
+    /// How the state gets to a peer, and a peer's here; used from other threads while `apply` goes on. Unless it is
+    /// implemented, members can only join while the whole log is kept.
+    fn transfer(&self) -> Arc<dyn StateTransfer> {
+        Arc::new(NoTransfer)
+    }
+
+    /// Takes the place of the whole state, with one that was received: from here on everything is as if it had been applied
+    /// here. Durable when it returns. An error stops the node.
+    fn install(&mut self, received: ReceivedState) -> Result<(), StateError> {
+        drop(received);
+        Err(StateError::Disk(transfer::NOT_IMPLEMENTED.to_owned()))
+    }
 
     /// Makes everything applied durable and stops. The last call.
     fn close(&mut self) -> Result<(), StateError>;

@@ -4,10 +4,12 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
-use openraft::impls::{BasicNode, BoxedErrorSource, InlineBatch};
+use openraft::impls::{BoxedErrorSource, InlineBatch};
 use openraft::raft::responder::Responder;
 use openraft::{OptionalSend, RaftTypeConfig};
 use tokio::sync::oneshot;
+
+use crate::member::Member;
 
 /// What is proposed: bytes that only the state machine reads.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,11 +40,11 @@ pub(crate) type LeaderId = openraft::impls::leader_id_std::LeaderId<u64, u64>;
 pub(crate) type CommittedLeaderId = <LeaderId as openraft::vote::RaftLeaderId>::Committed;
 pub(crate) type LogId = openraft::LogId<CommittedLeaderId>;
 pub(crate) type Vote = openraft::impls::Vote<LeaderId>;
-pub(crate) type Membership = openraft::Membership<u64, BasicNode>;
-pub(crate) type StoredMembership = openraft::StoredMembership<CommittedLeaderId, u64, BasicNode>;
-pub(crate) type EntryPayload = openraft::EntryPayload<Proposal, u64, BasicNode>;
+pub(crate) type Membership = openraft::Membership<u64, Member>;
+pub(crate) type StoredMembership = openraft::StoredMembership<CommittedLeaderId, u64, Member>;
+pub(crate) type EntryPayload = openraft::EntryPayload<Proposal, u64, Member>;
 pub(crate) type Entry = openraft::Entry<CommittedLeaderId, EntryPayload>;
-pub(crate) type SnapshotMeta = openraft::storage::SnapshotMeta<CommittedLeaderId, u64, BasicNode>;
+pub(crate) type SnapshotMeta = openraft::storage::SnapshotMeta<CommittedLeaderId, u64, Member>;
 
 pub(crate) fn log_id(term: u64, index: u64) -> LogId {
     LogId::new_term_index(term, index)
@@ -89,7 +91,7 @@ impl<R: Send + Sync + 'static> RaftTypeConfig for Types<R> {
     type D = Proposal;
     type R = Answer<R>;
     type NodeId = u64;
-    type Node = BasicNode;
+    type Node = Member;
     type Term = u64;
     type LeaderId = LeaderId;
     type Vote = Vote;

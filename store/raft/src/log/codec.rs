@@ -1,7 +1,7 @@
 //! Bytes of entries, votes and memberships on disk.
 //!
-//! An entry, format 1, little endian: format (u8), kind (u8: 0 blank, 1 command, 2 membership), term
-//! and index (u64 each), committed term and committed index + 1 (u64 each, 0 0: none known), payload,
+//! An entry, format 1, little endian: format (u8), kind (u8: 0 blank, 1 command, 2 membership of
+//! addresses only, read and no longer written, 3 membership), term and index (u64 each), committed term and committed index + 1 (u64 each, 0 0: none known), payload,
 //! and the xxh3-64 of all that comes before (u64). The committed position is what was known when the
 //! entry was written: it decides which entries are replayed at open, and costs no write of its own.
 //! The index stands in the key too; both must agree.
@@ -9,20 +9,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use openraft::impls::BasicNode;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::member::{MAX_MEMBERS, Member};
 use crate::types::{Entry, EntryPayload, LogId, Membership, Proposal, Vote, log_id};
 
 const FORMAT: u8 = 1;
 const KIND_BLANK: u8 = 0;
 const KIND_COMMAND: u8 = 1;
-const KIND_MEMBERSHIP: u8 = 2;
+const KIND_ADDRESSES: u8 = 2;
+const KIND_MEMBERSHIP: u8 = 3;
 const CHECKSUM_BYTES: usize = 8;
 /// Bytes of an entry beside its payload.
 pub(crate) const ENTRY_OVERHEAD_BYTES: usize = 2 + 4 * 8 + CHECKSUM_BYTES;
-/// Members a group may have at most; more in a stored membership is corruption.
-const MAX_MEMBERS: usize = 1_000;
+
+/// How a stored membership describes its members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MembershipForm {
+    /// Addresses only, as they were first written.
+    Addresses,
+    /// Addresses, and what else is known.
+    Members,
+}
 
 /// Takes bytes apart without ever reading past their end.
 pub(crate) struct Reader<'a> {
@@ -54,6 +62,13 @@ impl<'a> Reader<'a> {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(self.bytes(8)?);
         Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn text(&mut self) -> Result<String, String> {
+        let length = self.u32()? as usize;
+        let text = std::str::from_utf8(self.bytes(length)?);
+        text.map(str::to_owned)
+            .map_err(|_| "an address, or what is known about a member, is not text".to_owned())
     }
 
     fn count(&mut self) -> Result<usize, String> {
@@ -123,7 +138,8 @@ pub(crate) fn decode_entry(index: u64, bytes: &Bytes) -> Result<StoredEntry, Str
     let payload = match kind {
         KIND_BLANK => EntryPayload::Blank,
         KIND_COMMAND => EntryPayload::Normal(Proposal(body.slice(ENTRY_OVERHEAD_BYTES - CHECKSUM_BYTES..))),
-        KIND_MEMBERSHIP => EntryPayload::Membership(get_membership(&mut reader)?),
+        KIND_ADDRESSES => EntryPayload::Membership(get_membership(&mut reader, MembershipForm::Addresses)?),
+        KIND_MEMBERSHIP => EntryPayload::Membership(get_membership(&mut reader, MembershipForm::Members)?),
         _ => return Err(format!("it is of unknown kind {kind}")),
     };
     Ok(StoredEntry {
@@ -133,7 +149,8 @@ pub(crate) fn decode_entry(index: u64, bytes: &Bytes) -> Result<StoredEntry, Str
 }
 
 /// Writes a membership: number of voter sets (u32), each as count and ids (u32, u64), number of
-/// nodes (u32), each as id (u64), length and bytes of its address (u32, UTF-8).
+/// nodes (u32), each as id (u64), length and bytes of its address (u32, UTF-8), and of what else is
+/// known about it.
 pub(crate) fn put_membership(out: &mut BytesMut, membership: &Membership) {
     let configs = membership.get_joint_config();
     out.put_u32_le(configs.len() as u32);
@@ -145,15 +162,17 @@ pub(crate) fn put_membership(out: &mut BytesMut, membership: &Membership) {
     }
     let nodes: Vec<_> = membership.nodes().collect();
     out.put_u32_le(nodes.len() as u32);
-    for (id, node) in nodes {
+    for (id, member) in nodes {
         out.put_u64_le(*id);
-        out.put_u32_le(node.addr.len() as u32);
-        out.put_slice(node.addr.as_bytes());
+        for text in [&member.address, &member.about] {
+            out.put_u32_le(text.len() as u32);
+            out.put_slice(text.as_bytes());
+        }
     }
 }
 
 /// Reads a membership.
-pub(crate) fn get_membership(reader: &mut Reader<'_>) -> Result<Membership, String> {
+pub(crate) fn get_membership(reader: &mut Reader<'_>, form: MembershipForm) -> Result<Membership, String> {
     let mut configs = Vec::new();
     for _ in 0..reader.count()? {
         let mut config = BTreeSet::new();
@@ -165,10 +184,12 @@ pub(crate) fn get_membership(reader: &mut Reader<'_>) -> Result<Membership, Stri
     let mut nodes = BTreeMap::new();
     for _ in 0..reader.count()? {
         let id = reader.u64()?;
-        let length = reader.u32()? as usize;
-        let address =
-            std::str::from_utf8(reader.bytes(length)?).map_err(|_| "an address is not text".to_owned())?;
-        nodes.insert(id, BasicNode::new(address));
+        let address = reader.text()?;
+        let about = match form {
+            MembershipForm::Addresses => String::new(),
+            MembershipForm::Members => reader.text()?,
+        };
+        nodes.insert(id, Member { address, about });
     }
     if configs.is_empty() && nodes.is_empty() {
         return Ok(Membership::default());
@@ -232,10 +253,13 @@ pub(crate) fn decode_log_id(bytes: &[u8]) -> Result<LogId, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use bytes::Bytes;
 
     use super::{decode_entry, decode_log_id, decode_vote, encode_entry, encode_log_id, encode_vote};
-    use crate::types::{Entry, EntryPayload, Proposal, Vote, log_id};
+    use crate::member::Member;
+    use crate::types::{Entry, EntryPayload, Membership, Proposal, Vote, log_id};
 
     fn command(index: u64, payload: &'static [u8]) -> Entry {
         let payload = EntryPayload::Normal(Proposal(Bytes::from_static(payload)));
@@ -252,6 +276,23 @@ mod tests {
                 assert_eq!(stored.committed, committed);
             }
         }
+    }
+
+    /// The first entry of a store from before members had more than an address.
+    const ENTRY_OF_ADDRESSES: &[u8] =
+        b"\x01\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+        \x01\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0\x0e\0\0\x00127.0.0.1:8500\
+        \x89\xbe\x86\xfe\xa2\xbe\xcf\x45";
+
+    #[test]
+    fn an_entry_from_before_members_had_more_than_an_address_is_read() {
+        let stored = decode_entry(0, &Bytes::from_static(ENTRY_OF_ADDRESSES)).unwrap();
+        let nodes = BTreeMap::from([(1, Member::new("127.0.0.1:8500"))]);
+        let membership = Membership::new(vec![BTreeSet::from([1])], nodes).unwrap();
+        let entry = Entry { log_id: log_id(0, 0), payload: EntryPayload::Membership(membership) };
+        assert_eq!(stored.entry, entry);
+        let again = decode_entry(0, &encode_entry(&entry, None)).unwrap();
+        assert_eq!(again.entry, entry);
     }
 
     #[test]

@@ -11,13 +11,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::codec::{ENTRY_OVERHEAD_BYTES, StoredEntry, decode_entry, decode_log_id, decode_vote};
+use super::codec::{
+    ENTRY_OVERHEAD_BYTES, StoredEntry, decode_entry, decode_log_id, decode_vote, encode_log_id,
+};
 use super::disk::{LogBatch, LogDisk, LogDiskError, LogOp, Sync};
 use super::keys::{ENTRIES_END, FORMAT_KEY, PURGED_KEY, VOTE_KEY, entry_index, entry_key};
 use super::store::{LogStore, OpenedLog};
 use crate::clock::Clock;
 use crate::error::RaftError;
 use crate::node::{Gate, Health};
+use crate::state::Mark;
 use crate::types::LogId;
 
 /// Format of the whole log.
@@ -25,23 +28,27 @@ const LOG_FORMAT: u8 = 1;
 /// Bytes read at a time.
 const READ_BYTES: usize = 4 * 1024 * 1024;
 
-/// Opens a log whose state has applied up to `applied`, durably. `recent_bytes`: how much of the
+/// Opens a log whose state stands, durably, where its mark says. `recent_bytes`: how much of the
 /// log's end is kept in memory.
 pub(crate) fn open(
     disk: Arc<dyn LogDisk>,
-    applied: Option<&LogId>,
+    mark: &Mark,
     recent_bytes: usize,
     node_id: u64,
     clock: Arc<dyn Clock>,
     health: Arc<Health>,
     gate: Arc<Gate>,
 ) -> Result<LogStore, RaftError> {
-    let opened = check(disk.as_ref(), applied)?;
+    let opened = check(disk.as_ref(), mark.applied.as_ref(), mark.installed.as_ref())?;
     LogStore::start(disk, opened, recent_bytes, node_id, clock, health, gate)
         .map_err(|error| RaftError::DiskFailed(format!("the log's thread did not start: {error}")))
 }
 
-fn check(disk: &dyn LogDisk, applied: Option<&LogId>) -> Result<OpenedLog, RaftError> {
+fn check(
+    disk: &dyn LogDisk,
+    applied: Option<&LogId>,
+    installed: Option<&LogId>,
+) -> Result<OpenedLog, RaftError> {
     let mut mended = LogBatch::default();
     match disk.get(FORMAT_KEY).map_err(disk_error)?.as_deref() {
         Some([LOG_FORMAT]) => {}
@@ -67,6 +74,15 @@ fn check(disk: &dyn LogDisk, applied: Option<&LogId>) -> Result<OpenedLog, RaftE
             Some(decode_log_id(&bytes).map_err(|what| corrupt(format!("the purged position: {what}")))?)
         }
         None => None,
+    };
+    // A crash may have come between the installing of a state and the purging of the log it took the place of.
+    let purged = match (purged, installed) {
+        (purged, Some(installed)) if purged.as_ref().is_none_or(|id| id.index() < installed.index()) => {
+            let value = encode_log_id(installed);
+            mended.ops.push(LogOp::Put { key: PURGED_KEY.into(), value });
+            Some(*installed)
+        }
+        (purged, _) => purged,
     };
     let first = purged.as_ref().map_or(0, |id| id.index() + 1);
     let known = applied.map_or(0, |id| id.index() + 1);

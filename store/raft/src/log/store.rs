@@ -30,8 +30,10 @@ use crate::error::RaftError;
 use crate::node::{Gate, Health};
 use crate::types::{Entry, EntryPayload, LogId, Types, Vote};
 
-/// Entries handed to one peer at a time. Unit: bytes as stored; at least one entry.
+/// Entries read at a time. Unit: bytes as stored; at least one entry.
 const MAX_READ_BYTES: usize = 4 * 1024 * 1024;
+/// Entries handed to one peer at a time, so that the 64 requests that may wait at it are no burden. Unit as above.
+const MAX_SEND_BYTES: usize = 1024 * 1024;
 
 /// What was found when the log was opened.
 pub(super) struct OpenedLog {
@@ -333,7 +335,7 @@ impl<R: Send + Sync + 'static> RaftLogReader<Types<R>> for LogStore {
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
-        self.read(start, end, MAX_READ_BYTES)
+        self.read(start, end, MAX_SEND_BYTES)
     }
 }
 

@@ -17,6 +17,7 @@ use super::memory::{CrashTail, MemoryLogDisk};
 use super::store::LogStore;
 use crate::clock::SystemClock;
 use crate::error::RaftError;
+use crate::freshness::Freshness;
 use crate::node::{Gate, Health};
 use crate::snapshot::{SnapshotBuilder, SnapshotHandle, SnapshotShelf};
 use crate::state::recorder::RecorderDisk;
@@ -37,10 +38,19 @@ fn open_with(
     recent_bytes: usize,
     health: &Arc<Health>,
 ) -> Result<LogStore, RaftError> {
+    open_at(disk, &Mark { applied, ..Mark::default() }, recent_bytes, health)
+}
+
+fn open_at(
+    disk: &MemoryLogDisk,
+    mark: &Mark,
+    recent_bytes: usize,
+    health: &Arc<Health>,
+) -> Result<LogStore, RaftError> {
     let clock = Arc::new(SystemClock::new());
     let gate = Arc::new(Gate::new(64, 1024 * 1024));
     let disk = Arc::new(disk.opened());
-    super::open(disk, applied.as_ref(), recent_bytes, 1, clock, Arc::clone(health), gate)
+    super::open(disk, mark, recent_bytes, 1, clock, Arc::clone(health), gate)
 }
 
 fn command(index: u64) -> Entry {
@@ -118,9 +128,11 @@ impl StoreBuilder<T, LogStore, SuiteState> for SuiteBuilder {
         let state = RecorderDisk::default().open();
         let durable = state.durable();
         let (publish, _) = watch::channel(0);
-        let apply = ApplyThread::start(state, publish, Arc::new(Health::default())).unwrap();
+        let transfer = state.transfer();
+        let freshness = Arc::new(Freshness::new(Arc::new(SystemClock::new())));
+        let apply = ApplyThread::start(state, publish, freshness, Arc::new(Health::default())).unwrap();
         let shelf = Arc::new(SnapshotShelf::default());
-        let adapter = StateAdapter::new(&apply, Mark::default(), durable, shelf);
+        let adapter = StateAdapter::new(&apply, Mark::default(), durable, transfer, shelf);
         Ok(((), log, SuiteState { adapter, _apply: apply }))
     }
 }
@@ -240,6 +252,27 @@ async fn a_log_that_ends_before_the_state_refuses_to_open() {
     log.close().unwrap();
     disk.crash(CrashTail::default());
     assert!(refusal(&disk, Some(log_id(1, 7))).contains("the state has applied entry 7"));
+}
+
+#[tokio::test]
+async fn a_log_that_ends_before_a_state_from_a_peer_goes_on_behind_it() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    append_synced(&mut log, 0..3).await;
+    log.close().unwrap();
+    // The state was installed, and the power went before the log was purged; or after more had been appended.
+    for appended in [false, true] {
+        disk.crash(CrashTail::default());
+        let mark = Mark { applied: Some(log_id(1, 7)), installed: Some(log_id(1, 7)), ..Mark::default() };
+        let mut log = open_at(&disk, &mark, 1024, &Arc::new(Health::default())).unwrap();
+        assert_eq!(entries(&mut log).await, if appended { vec![8, 9] } else { vec![] });
+        let state = RaftLogStorage::<T>::get_log_state(&mut log).await.unwrap();
+        assert_eq!(state.last_purged_log_id, Some(log_id(1, 7)));
+        if !appended {
+            append_synced(&mut log, 8..10).await;
+        }
+        log.close().unwrap();
+    }
 }
 
 #[tokio::test]

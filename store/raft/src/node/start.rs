@@ -1,11 +1,12 @@
 //! Start and stop of a node, in order.
 //!
 //! Start: the state tells how far it is; the log is checked and mended; the state is brought up to
-//! what was known committed; the library starts; the only voter is elected at once; its first entry
-//! is applied. Only then is the node handed out. Stop is the reverse: the library, the state
-//! (flushed), the log.
+//! what was known committed; the library starts; a new log begins what it is told to; the only voter
+//! is elected at once, and its first entry is applied; peers are served. Only then is the node handed
+//! out. Stop is the reverse: the library, the state (flushed), the log.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -13,21 +14,24 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use openraft::async_runtime::WatchReceiver;
-use openraft::impls::BasicNode;
 use openraft::storage::RaftStateMachine;
 use openraft::{Raft, ServerState};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::keeper::Keeper;
-use super::{Gate, Health, Inner, Leadership, Library, RaftNode, RaftSettings};
+use super::watcher::{Told, Watcher, quorum_age};
+use super::{Bootstrap, Gate, Health, Inner, Leadership, Library, RaftNode, RaftSettings};
 use crate::clock::Clock;
-use crate::error::{Peer, RaftError};
+use crate::error::RaftError;
+use crate::freshness::Freshness;
 use crate::log::disk::LogDisk;
 use crate::log::store::LogStore;
-use crate::network::{NoPeersFactory, PeerNetwork};
+use crate::member::Members;
+use crate::network::{Links, Network, PeerNetwork, PeerService, serve};
 use crate::snapshot::{SnapshotHandle, SnapshotShelf};
-use crate::state::{ApplyThread, Mark, StateAdapter, StateMachine, state_error};
+use crate::state::{ApplyThread, Mark, StateAdapter, StateMachine, StateTransfer, state_error};
+use crate::transport::PeerTransport;
 use crate::types::Types;
 
 /// Bytes of entries replayed at a time.
@@ -40,10 +44,19 @@ type Ended = Option<Result<(), RaftError>>;
 pub(super) struct RaftThread {
     stop: watch::Sender<bool>,
     ended: watch::Receiver<Ended>,
+    runtime: tokio::runtime::Handle,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl RaftThread {
+    /// Runs something on the thread.
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.runtime.spawn(work)
+    }
+
     /// Stops the thread. Whoever calls waits for the end, and all get the same answer.
     pub(super) async fn stop(&self) -> Result<(), RaftError> {
         self.stop.send_replace(true);
@@ -69,6 +82,9 @@ fn panicked() -> RaftError {
 struct Started<R: Send + Sync + 'static> {
     library: Library<R>,
     leadership: watch::Receiver<Leadership>,
+    members: watch::Receiver<Arc<Members>>,
+    given_up: watch::Receiver<u64>,
+    runtime: tokio::runtime::Handle,
 }
 
 /// What runs beside the library.
@@ -80,6 +96,11 @@ struct Parts<R: Send + Sync + 'static> {
     apply: ApplyThread<R>,
     adapter: StateAdapter<R>,
     shelf: Arc<SnapshotShelf>,
+    transfer: Arc<dyn StateTransfer>,
+    freshness: Arc<Freshness>,
+    applied: watch::Receiver<u64>,
+    transport: Option<Arc<dyn PeerTransport>>,
+    links: Option<Arc<Links>>,
 }
 
 pub(super) fn start<SM: StateMachine>(
@@ -90,7 +111,6 @@ pub(super) fn start<SM: StateMachine>(
     network: impl PeerNetwork,
 ) -> Result<RaftNode<SM::Reply>, RaftError> {
     settings.library()?;
-    debug_assert!(!network.has_peers(), "the only network there is yet is that without peers");
     let health = Arc::new(Health::default());
     let gate = Arc::new(Gate::new(settings.max_waiting_proposals, settings.max_waiting_bytes));
     let mark = match state.mark().map_err(state_error)? {
@@ -99,7 +119,7 @@ pub(super) fn start<SM: StateMachine>(
     };
     let log = crate::log::open(
         disk,
-        mark.applied.as_ref(),
+        &mark,
         settings.recent_bytes,
         settings.node_id,
         Arc::clone(&clock),
@@ -108,13 +128,35 @@ pub(super) fn start<SM: StateMachine>(
     )?;
     let shelf = Arc::new(SnapshotShelf::default());
     // What an opened state shows is what was flushed.
-    shelf.put(SnapshotHandle::new(mark.clone()));
+    let transfer = state.transfer();
+    shelf.put(SnapshotHandle::new(mark.clone(), Arc::clone(&transfer)));
     let (publish, applied) = watch::channel(mark.applied.as_ref().map_or(0, |id| id.index()));
     let durable = state.durable();
-    let apply = ApplyThread::start(state, publish, Arc::clone(&health))
+    let freshness = Arc::new(Freshness::new(Arc::clone(&clock)));
+    let apply = ApplyThread::start(state, publish, Arc::clone(&freshness), Arc::clone(&health))
         .map_err(|error| RaftError::StateFailed(format!("its thread did not start: {error}")))?;
-    let adapter = StateAdapter::new(&apply, mark, durable, Arc::clone(&shelf));
-    let parts = Parts { settings, clock, health: Arc::clone(&health), log, apply, adapter, shelf };
+    let adapter = StateAdapter::new(&apply, mark, durable, Arc::clone(&transfer), Arc::clone(&shelf));
+    let transport = network.into_transport();
+    let links = transport.as_ref().map(|transport| {
+        Arc::new(Links::new(settings.node_id, settings.group.clone(), Arc::clone(transport)))
+    });
+    let (node_id, address) = (settings.node_id, settings.address.clone());
+    // Time for one election that fails and one that does not, and for the word to get round.
+    let change_timeout = Duration::from_millis(settings.election_max_millis.saturating_mul(5));
+    let parts = Parts {
+        settings,
+        clock,
+        health: Arc::clone(&health),
+        log,
+        apply,
+        adapter,
+        shelf,
+        transfer,
+        freshness: Arc::clone(&freshness),
+        applied: applied.clone(),
+        transport,
+        links: links.clone(),
+    };
     let (ready, started) = mpsc::channel();
     let (stop, stopping) = watch::channel(false);
     let (end, ended) = watch::channel(None);
@@ -133,9 +175,24 @@ pub(super) fn start<SM: StateMachine>(
             });
         }
     };
-    let thread = RaftThread { stop, ended, thread: Mutex::new(Some(thread)) };
-    let Started { library, leadership } = started;
-    Ok(RaftNode { inner: Arc::new(Inner { library, health, gate, leadership, applied, thread }) })
+    let Started { library, leadership, members, given_up, runtime } = started;
+    let thread = RaftThread { stop, ended, runtime, thread: Mutex::new(Some(thread)) };
+    let inner = Inner {
+        library,
+        health,
+        gate,
+        leadership,
+        members,
+        given_up,
+        freshness,
+        applied,
+        links,
+        node_id,
+        address,
+        change_timeout,
+        thread,
+    };
+    Ok(RaftNode { inner: Arc::new(inner) })
 }
 
 /// The thread's whole life.
@@ -145,7 +202,13 @@ fn run<R: Send + Sync + 'static>(
     mut stopping: watch::Receiver<bool>,
     end: &watch::Sender<Ended>,
 ) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time();
+    if parts.transport.is_some() {
+        // Only then: it makes each waking of the thread dearer, and a proposal that is alone is mostly that.
+        builder.enable_io();
+    }
+    let runtime = match builder.build() {
         Ok(runtime) => runtime,
         Err(error) => {
             // Whoever opens waits for exactly one answer; there is nobody else to tell.
@@ -153,9 +216,21 @@ fn run<R: Send + Sync + 'static>(
             return;
         }
     };
-    let Parts { settings, clock, health, log, apply, adapter, shelf } = parts;
-    let (publish, leadership) = watch::channel(Leadership::Unknown);
-    let begun = runtime.block_on(begin(&settings, &health, &log, adapter));
+    let Parts {
+        settings,
+        clock,
+        health,
+        log,
+        apply,
+        adapter,
+        shelf,
+        transfer,
+        freshness,
+        applied,
+        transport,
+        links,
+    } = parts;
+    let begun = runtime.block_on(begin(&settings, &health, &log, adapter, links.clone()));
     match begun {
         Ok(library) => {
             let keeper = Keeper {
@@ -165,16 +240,50 @@ fn run<R: Send + Sync + 'static>(
                 clock,
                 settings: settings.clone(),
             };
+            let (tell_leadership, leadership) = watch::channel(Leadership::Unknown);
+            let (tell_members, members) = watch::channel(Arc::new(Members::default()));
+            let (tell_given_up, given_up) = watch::channel(0);
+            let told = Told { leadership: tell_leadership, members: tell_members, given_up: tell_given_up };
+            let watcher = Watcher::new(
+                library.clone(),
+                &settings,
+                Arc::clone(&health),
+                Arc::clone(&freshness),
+                applied.clone(),
+                transport.is_some(),
+            );
+            let handle = runtime.handle().clone();
             runtime.block_on(async {
-                let watching = tokio::spawn(watch_leadership(library.clone(), publish));
+                if let Some(links) = &links {
+                    let (server, data) = (library.server_metrics(), library.data_metrics());
+                    links.set_quorum_age(move || quorum_age(&server, &data));
+                }
+                let watching = tokio::spawn(watcher.run(told));
                 let keeping = tokio::spawn(keeper.run());
-                await_leadership(&library, leadership.clone()).await;
-                if ready.send(Ok(Started { library: library.clone(), leadership })).is_ok() {
+                let serving = transport.map(|transport| {
+                    let service = PeerService {
+                        library: library.clone(),
+                        group: settings.group.clone(),
+                        node_id: settings.node_id,
+                        freshness,
+                        applied,
+                        transfer,
+                        receiving: Semaphore::new(1),
+                    };
+                    tokio::spawn(serve(transport, service))
+                });
+                await_watcher(&library, leadership.clone(), members.clone()).await;
+                let started =
+                    Started { library: library.clone(), leadership, members, given_up, runtime: handle };
+                if ready.send(Ok(started)).is_ok() {
                     // An error: the handle is gone without a stop. Then the node stops all the same.
                     let _ = stopping.wait_for(|stop| *stop).await;
                 }
                 health.no_longer_sole_voter();
                 keeping.abort();
+                if let Some(serving) = serving {
+                    serving.abort();
+                }
                 if let Err(error) = library.shutdown().await {
                     tracing::error!(%error, "the Raft library did not stop cleanly");
                 }
@@ -201,17 +310,22 @@ async fn begin<R: Send + Sync + 'static>(
     health: &Health,
     log: &LogStore,
     mut adapter: StateAdapter<R>,
+    links: Option<Arc<Links>>,
 ) -> Result<Library<R>, RaftError> {
     replay(log, &mut adapter).await.map_err(|error| failure(health, error))?;
     let config = Arc::new(settings.library()?);
-    let network = NoPeersFactory::new();
+    let network = Network::new(links);
     let id = settings.node_id;
     let library = Raft::<Types<R>, _>::new(id, config, network, log.clone(), adapter)
         .await
         .map_err(|error| failure(health, error))?;
     let initialized = library.is_initialized().await.map_err(|error| failure(health, error))?;
-    if !initialized {
-        let members = BTreeMap::from([(id, BasicNode::new(&settings.address))]);
+    let members = match &settings.bootstrap {
+        Bootstrap::Alone => Some(BTreeMap::from([(id, settings.member())])),
+        Bootstrap::Members(members) => Some(members.clone()),
+        Bootstrap::Join => None,
+    };
+    if let (false, Some(members)) = (initialized, members) {
         library.initialize(members).await.map_err(|error| failure(health, error))?;
     }
     // Asked of the library's core: its metrics may still show what was before.
@@ -267,43 +381,20 @@ async fn replay<R: Send + Sync + 'static>(
     Ok(())
 }
 
-async fn await_leadership<R: Send + Sync + 'static>(
+/// Waits until the watching task has told what there is to tell.
+async fn await_watcher<R: Send + Sync + 'static>(
     library: &Library<R>,
     mut leadership: watch::Receiver<Leadership>,
+    mut members: watch::Receiver<Arc<Members>>,
 ) {
-    if library.is_leader() {
-        // Ends when the watching task publishes, or is gone; then there is nothing to wait for.
+    // Each ends when the task publishes, or is gone; then there is nothing to wait for.
+    let alone = {
+        let metrics = library.server_metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.membership().voter_ids().eq([metrics.id])
+    };
+    if library.is_leader() && alone {
         let _ = leadership.wait_for(|now| matches!(now, Leadership::Leader { .. })).await;
     }
-}
-
-/// Publishes who leads, until the library stops.
-async fn watch_leadership<R: Send + Sync + 'static>(library: Library<R>, publish: watch::Sender<Leadership>) {
-    let mut metrics = library.server_metrics();
-    loop {
-        let now = {
-            let metrics = metrics.borrow_and_update();
-            match metrics.current_leader {
-                Some(leader) if leader == metrics.id && metrics.state == ServerState::Leader => {
-                    Leadership::Leader { term: metrics.vote.leader_id.term }
-                }
-                Some(leader) if leader != metrics.id => match metrics.membership_config.get_node(&leader) {
-                    Some(node) => {
-                        Leadership::Follower { leader: Peer { id: leader, address: node.addr.clone() } }
-                    }
-                    None => Leadership::Unknown,
-                },
-                _ => Leadership::Unknown,
-            }
-        };
-        publish.send_if_modified(|published| {
-            let changed = *published != now;
-            *published = now;
-            changed
-        });
-        if metrics.changed().await.is_err() {
-            publish.send_replace(Leadership::Unknown);
-            return;
-        }
-    }
+    let _ = members.changed().await;
 }

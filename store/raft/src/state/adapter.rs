@@ -10,7 +10,7 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use tokio::sync::oneshot;
 
 use super::worker::{Answerer, ApplyThread, ApplyWork, StateWork, Turn};
-use super::{Command, DurableState, Mark};
+use super::{Command, DurableState, Mark, StateTransfer};
 use crate::snapshot::{SnapshotBuilder, SnapshotHandle, SnapshotShelf};
 use crate::types::{EntryPayload, LogId, SnapshotMeta, StoredMembership, Types};
 
@@ -31,6 +31,7 @@ pub(crate) struct StateAdapter<R: Send + Sync + 'static> {
     turn: Arc<Turn<R>>,
     mark: Mark,
     durable: Arc<dyn DurableState>,
+    transfer: Arc<dyn StateTransfer>,
     shelf: Arc<SnapshotShelf>,
 }
 
@@ -53,9 +54,10 @@ impl<R: Send + Sync + 'static> StateAdapter<R> {
         apply: &ApplyThread<R>,
         mark: Mark,
         durable: Arc<dyn DurableState>,
+        transfer: Arc<dyn StateTransfer>,
         shelf: Arc<SnapshotShelf>,
     ) -> Self {
-        Self { queue: apply.queue.clone(), turn: Arc::clone(&apply.turn), mark, durable, shelf }
+        Self { queue: apply.queue.clone(), turn: Arc::clone(&apply.turn), mark, durable, transfer, shelf }
     }
 
     #[cfg(test)]
@@ -102,13 +104,17 @@ impl<R: Send + Sync + 'static> StateAdapter<R> {
             return self.turn.apply(work).map_err(io::Error::other);
         }
         let (done, applied) = oneshot::channel();
-        let work = StateWork::Apply { work, done };
-        self.queue.send(work).map_err(|_| io::Error::other("the state machine's thread is gone"))?;
-        applied
-            .await
-            .map_err(|_| io::Error::other("the state machine's thread is gone"))?
-            .map_err(io::Error::other)
+        self.give(StateWork::Apply { work, done })?;
+        applied.await.map_err(|_| gone())?.map_err(io::Error::other)
     }
+
+    fn give(&self, work: StateWork<R>) -> Result<(), io::Error> {
+        self.queue.send(work).map_err(|_| gone())
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the state machine's thread is gone")
 }
 
 impl<R: Send + Sync + 'static> RaftStateMachine<Types<R>> for StateAdapter<R> {
@@ -134,19 +140,26 @@ impl<R: Send + Sync + 'static> RaftStateMachine<Types<R>> for StateAdapter<R> {
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
-        SnapshotBuilder::new(Arc::clone(&self.durable), Arc::clone(&self.shelf))
+        let (durable, transfer) = (Arc::clone(&self.durable), Arc::clone(&self.transfer));
+        SnapshotBuilder::new(durable, transfer, Arc::clone(&self.shelf))
     }
 
-    /// Needs a peer to come from, and there is none yet; nothing is changed.
     async fn install_snapshot(
         &mut self,
         _meta: &SnapshotMeta,
-        _snapshot: SnapshotHandle,
+        snapshot: SnapshotHandle,
     ) -> Result<(), io::Error> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "a state cannot be installed from a peer: this node has no peers",
-        ))
+        let Some(received) = snapshot.take_received() else {
+            return Err(io::Error::other("a state was to be installed that nobody has sent"));
+        };
+        let mark = snapshot.mark().clone();
+        let applied = mark.applied.as_ref().map_or(0, |id| id.index());
+        let (done, installed) = oneshot::channel();
+        self.give(StateWork::Install { received, applied, done })?;
+        installed.await.map_err(|_| gone())?.map_err(io::Error::other)?;
+        self.mark = mark;
+        self.shelf.put(snapshot);
+        Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Library<R>>, io::Error> {

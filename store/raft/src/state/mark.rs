@@ -1,23 +1,27 @@
 //! What the state must remember of the log: how far it is applied, and who the members were.
 //!
-//! Format 1, little endian: format (u8), flags (u8: 1 applied known, 2 membership's entry known),
-//! applied term and index (u64 each), membership's term and index (u64 each), membership (see
+//! Format 2, little endian: format (u8), flags (u8: 1 applied known, 2 membership's entry known, 4 the
+//! state came from a peer), applied term and index (u64 each), membership's term and index (u64 each), membership (see
 //! [`codec`](crate::log::codec)). Written by the apply thread with each batch; correctness depends
-//! on it.
+//! on it. Format 1, which is still read, has a membership of addresses only, and no flag 4.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::log::codec::{Reader, get_membership, put_membership};
+use crate::log::codec::{MembershipForm, Reader, get_membership, put_membership};
 use crate::types::{LogId, StoredMembership, log_id};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+const FORMAT_OF_ADDRESSES: u8 = 1;
 const HAS_APPLIED: u8 = 1;
 const HAS_MEMBERSHIP_ENTRY: u8 = 2;
+const INSTALLED: u8 = 4;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) applied: Option<LogId>,
     pub(crate) membership: StoredMembership,
+    /// Where a state that came from a peer stood, the last time there was one: entries up to there may be missing.
+    pub(crate) installed: Option<LogId>,
 }
 
 impl Mark {
@@ -32,33 +36,49 @@ impl Mark {
         if entry.is_some() {
             flags |= HAS_MEMBERSHIP_ENTRY;
         }
+        if self.installed.is_some() {
+            flags |= INSTALLED;
+        }
         out.put_u8(flags);
         for id in [&self.applied, entry] {
             out.put_u64_le(id.as_ref().map_or(0, |id| **id.committed_leader_id()));
             out.put_u64_le(id.as_ref().map_or(0, LogId::index));
         }
         put_membership(&mut out, self.membership.membership());
+        if let Some(id) = &self.installed {
+            out.put_u64_le(**id.committed_leader_id());
+            out.put_u64_le(id.index());
+        }
         out.freeze()
     }
 
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self, String> {
         let mut reader = Reader::new(bytes);
         let format = reader.u8()?;
-        if format != FORMAT {
-            return Err(format!(
-                "the applied mark has format {format}, and this program knows {FORMAT}; use the program that wrote it, or a newer one"
-            ));
-        }
+        let form = match format {
+            FORMAT => MembershipForm::Members,
+            FORMAT_OF_ADDRESSES => MembershipForm::Addresses,
+            _ => {
+                return Err(format!(
+                    "the applied mark has format {format}, and this program knows {FORMAT}; use the program that wrote it, or a newer one"
+                ));
+            }
+        };
         let flags = reader.u8()?;
         let applied = log_id(reader.u64()?, reader.u64()?);
         let entry = log_id(reader.u64()?, reader.u64()?);
-        let membership = get_membership(&mut reader)?;
+        let membership = get_membership(&mut reader, form)?;
+        let installed = match flags & INSTALLED {
+            0 => None,
+            _ => Some(log_id(reader.u64()?, reader.u64()?)),
+        };
         Ok(Self {
             applied: (flags & HAS_APPLIED != 0).then_some(applied),
             membership: StoredMembership::new(
                 (flags & HAS_MEMBERSHIP_ENTRY != 0).then_some(entry),
                 membership,
             ),
+            installed,
         })
     }
 }
@@ -67,22 +87,37 @@ impl Mark {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use openraft::impls::BasicNode;
-
     use super::Mark;
+    use crate::member::Member;
     use crate::types::{Membership, StoredMembership, log_id};
 
     #[test]
     fn a_mark_reads_back_as_written() {
-        let nodes: BTreeMap<u64, BasicNode> =
-            [(1, BasicNode::new("127.0.0.1:8500")), (7, BasicNode::new("[::1]:9"))].into();
+        let about = "{\"zone\": \"a\"}".to_owned();
+        let nodes: BTreeMap<u64, Member> =
+            [(1, Member::new("127.0.0.1:8500")), (7, Member { about, ..Member::new("[::1]:9") })].into();
         let membership = Membership::new(vec![BTreeSet::from([1])], nodes).unwrap();
         let full = Mark {
             applied: Some(log_id(3, 900)),
             membership: StoredMembership::new(Some(log_id(1, 0)), membership),
+            installed: Some(log_id(2, 700)),
         };
         assert_eq!(Mark::decode(&full.encode()).unwrap(), full);
         assert_eq!(Mark::decode(&Mark::default().encode()).unwrap(), Mark::default());
+    }
+
+    /// Of a store from before members had more than an address.
+    const MARK_OF_ADDRESSES: &[u8] =
+        b"\x01\x03\x01\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+        \x01\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0\x0e\0\0\x00127.0.0.1:8500";
+
+    #[test]
+    fn a_mark_from_before_members_had_more_than_an_address_is_read() {
+        let mark = Mark::decode(&bytes::Bytes::from_static(MARK_OF_ADDRESSES)).unwrap();
+        let nodes = BTreeMap::from([(1, Member::new("127.0.0.1:8500"))]);
+        let membership = Membership::new(vec![BTreeSet::from([1])], nodes).unwrap();
+        let membership = StoredMembership::new(Some(log_id(0, 0)), membership);
+        assert_eq!(mark, Mark { applied: Some(log_id(1, 7)), membership, installed: None });
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! A state machine for tests: remembers what it applied, durable only when flushed.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{ApplyBatch, DurableState, StateError, StateMachine};
+use super::{
+    ApplyBatch, DurableState, ReceivedState, StateError, StateMachine, StateReader, StateTransfer,
+    StateWriter,
+};
 
 /// What outlives the node, as a disk would.
 #[derive(Clone, Default)]
@@ -27,6 +31,8 @@ struct Inner {
     durable: Content,
     batches: usize,
     flushes: usize,
+    receiving: usize,
+    installed: usize,
     fail: bool,
     crashes: usize,
 }
@@ -48,6 +54,12 @@ impl RecorderDisk {
 
     pub(crate) fn flushes(&self) -> usize {
         self.inner.lock().flushes
+    }
+
+    /// States whose receiving was begun, and those that were installed.
+    pub(crate) fn received(&self) -> (usize, usize) {
+        let inner = self.inner.lock();
+        (inner.receiving, inner.installed)
     }
 
     /// From now on nothing can be applied.
@@ -92,6 +104,21 @@ impl StateMachine for Recorder {
         Arc::new(self.disk.clone())
     }
 
+    fn transfer(&self) -> Arc<dyn StateTransfer> {
+        Arc::new(self.disk.clone())
+    }
+
+    fn install(&mut self, received: ReceivedState) -> Result<(), StateError> {
+        let Some(content) = received.into_inner::<Content>() else {
+            return Err(StateError::Corrupt("not a recorder's state".to_owned()));
+        };
+        let mut inner = self.disk.inner.lock();
+        inner.installed += 1;
+        inner.durable = content.clone();
+        inner.visible = content;
+        Ok(())
+    }
+
     fn close(&mut self) -> Result<(), StateError> {
         self.disk.flush().map(|_| ())
     }
@@ -106,5 +133,54 @@ impl DurableState for RecorderDisk {
         inner.flushes += 1;
         inner.durable = inner.visible.clone();
         Ok(inner.durable.mark.clone())
+    }
+}
+
+impl StateTransfer for RecorderDisk {
+    fn begin_send(&self) -> Result<Box<dyn StateReader>, StateError> {
+        let content = self.inner.lock().visible.clone();
+        let mark = content.mark.unwrap_or_default();
+        Ok(Box::new(Sending { mark, left: content.applied.into() }))
+    }
+
+    fn begin_receive(&self) -> Result<Box<dyn StateWriter>, StateError> {
+        self.inner.lock().receiving += 1;
+        Ok(Box::new(Receiving::default()))
+    }
+}
+
+struct Sending {
+    mark: Bytes,
+    left: VecDeque<(u64, Bytes)>,
+}
+
+impl StateReader for Sending {
+    fn mark(&self) -> Bytes {
+        self.mark.clone()
+    }
+
+    /// One command.
+    fn read(&mut self, _limit_bytes: usize) -> Result<Option<Bytes>, StateError> {
+        Ok(self.left.pop_front().map(|(index, payload)| [&index.to_be_bytes()[..], &payload].concat().into()))
+    }
+}
+
+#[derive(Default)]
+struct Receiving {
+    content: Content,
+}
+
+impl StateWriter for Receiving {
+    fn write(&mut self, bytes: Bytes) -> Result<(), StateError> {
+        let Some((index, _)) = bytes.split_first_chunk() else {
+            return Err(StateError::Corrupt("a part is too short".to_owned()));
+        };
+        self.content.applied.push((u64::from_be_bytes(*index), bytes.slice(8..)));
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>, mark: Bytes) -> Result<ReceivedState, StateError> {
+        self.content.mark = Some(mark);
+        Ok(ReceivedState::new(self.content))
     }
 }

@@ -15,8 +15,9 @@ use openraft::storage::ApplyResponder;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
-use super::{ApplyBatch, Command, StateError, StateMachine};
+use super::{ApplyBatch, Command, ReceivedState, StateError, StateMachine};
 use crate::error::RaftError;
+use crate::freshness::Freshness;
 use crate::node::Health;
 use crate::types::{Answer, Types};
 
@@ -39,6 +40,7 @@ pub(crate) struct ApplyWork<R: Send + Sync + 'static> {
 
 pub(crate) enum StateWork<R: Send + Sync + 'static> {
     Apply { work: ApplyWork<R>, done: oneshot::Sender<Result<(), StateError>> },
+    Install { received: ReceivedState, applied: u64, done: oneshot::Sender<Result<(), StateError>> },
     Close { done: std::sync::mpsc::Sender<Result<(), StateError>> },
 }
 
@@ -47,6 +49,7 @@ pub(crate) struct Turn<R: Send + Sync + 'static> {
     /// `None` once it is closed.
     state: Mutex<Option<Box<dyn StateMachine<Reply = R>>>>,
     published: watch::Sender<u64>,
+    freshness: Arc<Freshness>,
     health: Arc<Health>,
 }
 
@@ -72,7 +75,7 @@ impl<R: Send + Sync + 'static> Turn<R> {
             self.health.fail_state(state_error(error.clone()));
         }
         result.map(|replies| {
-            self.published.send_replace(applied);
+            self.publish(applied);
             for (answerer, reply) in answerers.into_iter().zip(replies) {
                 if let Some(answerer) = answerer {
                     answerer.send(Answer(Some(reply)));
@@ -82,6 +85,25 @@ impl<R: Send + Sync + 'static> Turn<R> {
                 answerer.send(Answer(None));
             }
         })
+    }
+
+    /// Puts a received state in the place of all that was applied.
+    fn install(&self, received: ReceivedState, applied: u64) -> Result<(), StateError> {
+        let result = match (self.health.state_failed(), self.state.lock().as_mut()) {
+            (Some(reason), _) => Err(StateError::Disk(reason)),
+            (None, None) => Err(StateError::Disk("it is closed".to_owned())),
+            (None, Some(state)) => state.install(received),
+        };
+        match &result {
+            Ok(()) => self.publish(applied),
+            Err(error) => self.health.fail_state(state_error(error.clone())),
+        }
+        result
+    }
+
+    fn publish(&self, applied: u64) {
+        self.published.send_replace(applied);
+        self.freshness.applied(applied + 1);
     }
 
     /// Flushes and drops the state machine.
@@ -110,10 +132,11 @@ impl<R: Send + Sync + 'static> ApplyThread<R> {
     pub(crate) fn start<SM: StateMachine<Reply = R>>(
         state: SM,
         published: watch::Sender<u64>,
+        freshness: Arc<Freshness>,
         health: Arc<Health>,
     ) -> io::Result<Self> {
         let (queue, work) = sync_channel(MAX_WAITING_BATCHES);
-        let turn = Arc::new(Turn { state: Mutex::new(Some(Box::new(state))), published, health });
+        let turn = Arc::new(Turn { state: Mutex::new(Some(Box::new(state))), published, freshness, health });
         let own = Arc::clone(&turn);
         let thread = std::thread::Builder::new().name("raft-apply".into()).spawn(move || run(&own, &work))?;
         Ok(Self { queue, turn, thread })
@@ -145,6 +168,10 @@ fn run<R: Send + Sync + 'static>(turn: &Turn<R>, work: &Receiver<StateWork<R>>) 
             StateWork::Apply { work, done } => {
                 // The library may be stopping; the work is done all the same.
                 let _ = done.send(turn.apply(work));
+            }
+            StateWork::Install { received, applied, done } => {
+                // As above.
+                let _ = done.send(turn.install(received, applied));
             }
             StateWork::Close { done } => {
                 // Whoever closes waits for it.

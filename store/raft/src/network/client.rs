@@ -1,0 +1,358 @@
+//! What this node sends to its peers.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, Stream, StreamExt, stream};
+use openraft::error::{RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{Backoff, RPCOption, RaftNetworkFactory, RaftNetworkV2, stream_append_sequential};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError, StreamAppendResult,
+    TransferLeaderError, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, RaftTypeConfig};
+use tokio::sync::mpsc;
+use tonic::{Code, Status};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::generated as proto;
+use super::link::{Links, PeerLinks};
+use super::{ANSWER_TIMEOUT, REDIAL_MAX, REDIAL_MIN, STATE_PART_BYTES, STATE_PARTS_AHEAD, wire};
+use crate::member::Member;
+use crate::snapshot::SnapshotHandle;
+use crate::state::{Mark, StateReader};
+use crate::types::{Types, Vote};
+
+/// Which of a peer's connections a client uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Entries,
+    Heartbeats,
+    States,
+}
+
+/// Makes clients for the library. Without links every peer is unreachable.
+pub(crate) struct Network<R> {
+    links: Option<Arc<Links>>,
+    replies: PhantomData<fn() -> R>,
+}
+
+impl<R> Network<R> {
+    pub(crate) fn new(links: Option<Arc<Links>>) -> Self {
+        Self { links, replies: PhantomData }
+    }
+
+    fn client(&self, target: u64, member: &Member, used_for: Use) -> PeerClient<R> {
+        let way = self
+            .links
+            .as_ref()
+            .map(|links| Way { peer: links.peer(target, &member.address), links: Arc::clone(links) });
+        PeerClient { target, way, used_for, replies: PhantomData }
+    }
+}
+
+impl<R: Send + Sync + 'static> RaftNetworkFactory<Types<R>> for Network<R> {
+    type Network = PeerClient<R>;
+
+    async fn new_client(&mut self, target: u64, member: &Member) -> PeerClient<R> {
+        self.client(target, member, Use::Entries)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: u64, member: &Member) -> PeerClient<R> {
+        self.client(target, member, Use::Heartbeats)
+    }
+
+    async fn new_snapshot_client(&mut self, target: u64, member: &Member) -> PeerClient<R> {
+        self.client(target, member, Use::States)
+    }
+}
+
+struct Way {
+    links: Arc<Links>,
+    peer: Arc<PeerLinks>,
+}
+
+/// What the library sends to one peer.
+pub(crate) struct PeerClient<R> {
+    target: u64,
+    way: Option<Way>,
+    used_for: Use,
+    replies: PhantomData<fn() -> R>,
+}
+
+fn unreachable<R: Send + Sync + 'static>(why: impl ToString) -> RPCError<Types<R>> {
+    RPCError::Unreachable(Unreachable::from_string(why))
+}
+
+/// A refusal is not made good by asking again at once, no more than a broken connection is.
+fn failed<R: Send + Sync + 'static>(target: u64, status: &Status) -> RPCError<Types<R>> {
+    if status.code() == Code::FailedPrecondition {
+        tracing::warn!(target, reason = status.message(), "a peer refused a message");
+    }
+    unreachable(format!("node {target}: {}", status.message()))
+}
+
+impl<R: Send + Sync + 'static> PeerClient<R> {
+    fn way(&self) -> Result<&Way, RPCError<Types<R>>> {
+        self.way.as_ref().ok_or_else(|| {
+            unreachable(format!("this node has no way to peers, so not to node {}", self.target))
+        })
+    }
+
+    async fn ask<T, F>(
+        &self,
+        ask: impl FnOnce(super::generated::raft_client::RaftClient<super::link::Wire>) -> F,
+    ) -> Result<T, RPCError<Types<R>>>
+    where
+        F: Future<Output = Result<tonic::Response<T>, Status>>,
+    {
+        let client = self.way()?.peer.control.client().await.map_err(unreachable)?;
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, ask(client)).await;
+        let answer = answer.map_err(|_| unreachable(format!("node {} did not answer", self.target)))?;
+        Ok(answer.map_err(|status| failed(self.target, &status))?.into_inner())
+    }
+
+    fn malformed(&self, status: Status) -> RPCError<Types<R>> {
+        failed(self.target, &status)
+    }
+}
+
+impl Way {
+    fn append<R: Send + Sync + 'static>(
+        &self,
+        target: u64,
+        request: AppendEntriesRequest<Types<R>>,
+    ) -> proto::AppendRequest {
+        append_request(&self.links, &self.peer, target, request)
+    }
+}
+
+fn append_request<R: Send + Sync + 'static>(
+    links: &Links,
+    peer: &PeerLinks,
+    target: u64,
+    request: AppendEntriesRequest<Types<R>>,
+) -> proto::AppendRequest {
+    let AppendEntriesRequest { vote, prev_log_id, entries, leader_commit } = request;
+    let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    proto::AppendRequest {
+        header: Some(links.header(target)),
+        vote: wire::put_vote(&vote),
+        previous: wire::put_log_id(prev_log_id),
+        committed: wire::put_log_id(leader_commit),
+        entries: wire::put_entries(&entries),
+        quorum_age_millis: links.quorum_age().map(millis),
+        echo: peer.echo(),
+    }
+}
+
+fn append_result<R: Send + Sync + 'static>(
+    peer: &PeerLinks,
+    response: proto::AppendResponse,
+) -> Result<StreamAppendResult<Types<R>>, Status> {
+    use proto::append_response::Result as Answer;
+    peer.heard(response.stamp);
+    match response.result {
+        Some(Answer::Matched(matched)) => Ok(Ok(wire::get_log_id(matched.last))),
+        Some(Answer::Conflict(id)) => {
+            Ok(Err(StreamAppendError::Conflict(crate::types::log_id(id.term, id.index))))
+        }
+        Some(Answer::HigherVote(vote)) => Ok(Err(StreamAppendError::HigherVote(wire::get_vote(Some(vote))?))),
+        None => Err(Status::invalid_argument("an answer says nothing")),
+    }
+}
+
+impl<R: Send + Sync + 'static> RaftNetworkV2<Types<R>> for PeerClient<R> {
+    type SnapshotData = SnapshotHandle;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<Types<R>>,
+        _option: RPCOption,
+    ) -> Result<AppendEntriesResponse<Types<R>>, RPCError<Types<R>>> {
+        let request = self.way()?.append(self.target, rpc);
+        let response = self.ask(|mut client| async move { client.beat(request).await }).await?;
+        let result = append_result(&self.way()?.peer, response).map_err(|status| self.malformed(status))?;
+        Ok(AppendEntriesResponse::from(result))
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> futures_util::future::BoxFuture<
+        's,
+        Result<BoxStream<'s, Result<StreamAppendResult<Types<R>>, RPCError<Types<R>>>>, RPCError<Types<R>>>,
+    >
+    where
+        S: Stream<Item = AppendEntriesRequest<Types<R>>> + OptionalSend + Unpin + 'static,
+    {
+        if self.used_for == Use::Heartbeats {
+            return stream_append_sequential(self, input, option);
+        }
+        async move {
+            let way = self.way()?;
+            let (links, peer, target) = (Arc::clone(&way.links), Arc::clone(&way.peer), self.target);
+            let mut client = way.peer.entries.client().await.map_err(unreachable)?;
+            let requests = input.map(move |request| append_request(&links, &peer, target, request));
+            let opened = tokio::time::timeout(ANSWER_TIMEOUT, client.append(requests)).await;
+            let opened = opened.map_err(|_| unreachable(format!("node {target} did not answer")))?;
+            let answers = opened.map_err(|status| failed(target, &status))?.into_inner();
+            let peer = Arc::clone(&way.peer);
+            let results = answers.map(move |answer| {
+                let result = answer.and_then(|response| append_result(&peer, response));
+                result.map_err(|status| failed(target, &status))
+            });
+            Ok(results.boxed())
+        }
+        .boxed()
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<Types<R>>,
+        _option: RPCOption,
+    ) -> Result<VoteResponse<Types<R>>, RPCError<Types<R>>> {
+        let request = self.vote_request(rpc)?;
+        let response = self.ask(|mut client| async move { client.vote(request).await }).await?;
+        wire::get_vote_response(response).map_err(|status| self.malformed(status))
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<Types<R>>,
+        _option: RPCOption,
+    ) -> Result<VoteResponse<Types<R>>, RPCError<Types<R>>> {
+        let request = self.vote_request(rpc)?;
+        let response = self.ask(|mut client| async move { client.pre_vote(request).await }).await?;
+        wire::get_vote_response(response).map_err(|status| self.malformed(status))
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: <Types<R> as RaftTypeConfig>::Vote,
+        snapshot: openraft::alias::SnapshotOf<Types<R>, SnapshotHandle>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<Types<R>>, StreamingError<Types<R>>> {
+        debug_assert_eq!(self.used_for, Use::States);
+        tokio::select! {
+            sent = self.send_state(vote, snapshot.snapshot) => sent.map_err(StreamingError::from),
+            closed = cancel => Err(StreamingError::Closed(closed)),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<Types<R>>,
+        _option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types<R>>, RPCError<Types<R>>> {
+        use proto::transfer_response::Result as Answer;
+        let message = proto::TransferRequest {
+            header: Some(self.way()?.links.header(self.target)),
+            from_leader: wire::put_vote(request.from_leader()),
+            to_node: *request.to_node_id(),
+            last: wire::put_log_id(request.last_log_id().copied()),
+        };
+        let response = self.ask(|mut client| async move { client.transfer_leader(message).await }).await?;
+        Ok(match response.result {
+            Some(Answer::Accepted(_)) => Ok(()),
+            Some(Answer::VoteChanged(vote)) => Err(TransferLeaderError::VoteChanged {
+                expected: *request.from_leader(),
+                actual: wire::get_vote(Some(vote)).map_err(|status| self.malformed(status))?,
+            }),
+            Some(Answer::NotFlushed(state)) => Err(TransferLeaderError::LogNotFlushed {
+                expected: request.last_log_id().copied(),
+                actual: wire::get_log_id(state.last),
+            }),
+            None => return Err(self.malformed(Status::invalid_argument("an answer says nothing"))),
+        })
+    }
+
+    fn backoff(&self) -> Option<Backoff> {
+        let pauses = std::iter::successors(Some(REDIAL_MIN), |pause| Some((*pause * 2).min(REDIAL_MAX)));
+        Some(Backoff::new(pauses))
+    }
+}
+
+impl<R: Send + Sync + 'static> PeerClient<R> {
+    fn vote_request(&self, rpc: VoteRequest<Types<R>>) -> Result<proto::VoteRequest, RPCError<Types<R>>> {
+        Ok(proto::VoteRequest {
+            header: Some(self.way()?.links.header(self.target)),
+            vote: wire::put_vote(&rpc.vote),
+            last: wire::put_log_id(rpc.last_log_id),
+            leadership_transfer: rpc.leadership_transfer,
+        })
+    }
+
+    /// Reads the state as it is now, which holds at least what the handle stands for, and sends it part by part, as fast as the
+    /// peer takes it.
+    async fn send_state(
+        &self,
+        vote: Vote,
+        handle: SnapshotHandle,
+    ) -> Result<SnapshotResponse<Types<R>>, RPCError<Types<R>>> {
+        let way = self.way()?;
+        let target = self.target;
+        let mut client = way.peer.states.client().await.map_err(unreachable)?;
+        let source = handle.source();
+        let reader = tokio::task::spawn_blocking(move || source.begin_send()).await;
+        let reader = reader.map_err(unreachable)?.map_err(unreachable)?;
+        let mark = reader.mark();
+        if Mark::decode(&mark).map_err(unreachable)?.applied < handle.applied() {
+            return Err(unreachable("the state that was read is older than what was flushed"));
+        }
+        let begin =
+            proto::StateBegin { header: Some(way.links.header(target)), vote: wire::put_vote(&vote), mark };
+        let (sender, parts) = mpsc::channel(STATE_PARTS_AHEAD);
+        // Reading blocks, and heartbeats must not wait for it. It ends when the peer is gone: nobody takes the next part.
+        let reading = tokio::task::spawn_blocking(move || read_state(reader, &sender));
+        let first = proto::StatePart { part: Some(proto::state_part::Part::Begin(begin)) };
+        let rest = stream::unfold(parts, |mut parts| async move { Some((parts.recv().await?, parts)) });
+        let answer = client.install_state(stream::iter([first]).chain(rest)).await;
+        if let Ok(Err(error)) = reading.await {
+            return Err(unreachable(format!("the state could not be read to its end: {error}")));
+        }
+        let response = answer.map_err(|status| failed(target, &status))?.into_inner();
+        Ok(SnapshotResponse::new(wire::get_vote(response.vote).map_err(|status| self.malformed(status))?))
+    }
+}
+
+/// Gives on what is read, until the end, or until nobody takes it any more. After a failure there is no end, so the peer knows.
+fn read_state(
+    mut reader: Box<dyn StateReader>,
+    parts: &mpsc::Sender<proto::StatePart>,
+) -> Result<(), crate::state::StateError> {
+    use proto::state_part::Part;
+    let (mut total_bytes, mut checksum) = (0, Xxh3::new());
+    while let Some(bytes) = reader.read(STATE_PART_BYTES)? {
+        total_bytes += bytes.len() as u64;
+        checksum.update(&bytes);
+        if send(parts, Part::Bytes(bytes)).is_err() {
+            return Ok(());
+        }
+    }
+    let end = proto::StateEnd { total_bytes, checksum: checksum.digest() };
+    // Whoever is gone knows.
+    let _ = send(parts, Part::End(end));
+    Ok(())
+}
+
+fn send(parts: &mpsc::Sender<proto::StatePart>, part: proto::state_part::Part) -> Result<(), ()> {
+    parts.blocking_send(proto::StatePart { part: Some(part) }).map_err(|_| ())
+}
+
+/// Tells the leader what is to be known about this node. Errors: why not.
+pub(crate) async fn announce(links: &Links, to: u64, to_address: &str, member: Member) -> Result<(), Status> {
+    let peer = links.peer(to, to_address);
+    let mut client = peer.control.client().await.map_err(Status::unavailable)?;
+    let Member { address, about } = member;
+    let request = proto::AnnounceRequest { header: Some(links.header(to)), address, about };
+    match tokio::time::timeout(ANSWER_TIMEOUT, client.announce(request)).await {
+        Ok(answer) => answer.map(|_| ()),
+        Err(_) => Err(Status::deadline_exceeded("the leader did not answer")),
+    }
+}

@@ -1,0 +1,214 @@
+//! Connections to peers: opened when needed, shared by whoever sends, opened again after they broke, not more often than a
+//! bounded pause allows.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tonic::body::Body;
+
+use super::generated::Header;
+use super::generated::raft_client::RaftClient;
+use super::{
+    DIAL_TIMEOUT, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, MAX_MESSAGE_BYTES, REDIAL_MAX, REDIAL_MIN,
+    WINDOW_BYTES, wire,
+};
+use crate::transport::PeerTransport;
+
+/// How long ago the newest round began that a quorum has answered; `None` on whoever does not lead.
+type QuorumAge = Box<dyn Fn() -> Option<Duration> + Send + Sync>;
+
+/// All connections of a node.
+pub(crate) struct Links {
+    node_id: u64,
+    group: String,
+    transport: Arc<dyn PeerTransport>,
+    peers: Mutex<HashMap<u64, Arc<PeerLinks>>>,
+    quorum_age: OnceLock<QuorumAge>,
+}
+
+impl Links {
+    pub(crate) fn new(node_id: u64, group: String, transport: Arc<dyn PeerTransport>) -> Self {
+        Self { node_id, group, transport, peers: Mutex::new(HashMap::new()), quorum_age: OnceLock::new() }
+    }
+
+    /// Says, once, where to look up how old the quorum's last answer is.
+    pub(crate) fn set_quorum_age(&self, age: impl Fn() -> Option<Duration> + Send + Sync + 'static) {
+        // A second call would come from a second library on the same links, which there is not.
+        let _ = self.quorum_age.set(Box::new(age));
+    }
+
+    pub(super) fn quorum_age(&self) -> Option<Duration> {
+        self.quorum_age.get().and_then(|age| age())
+    }
+
+    pub(super) fn header(&self, to: u64) -> Header {
+        Header { group: self.group.clone(), protocol: wire::PROTOCOL, from: self.node_id, to }
+    }
+
+    /// The connections to a peer. One that moved gets new ones.
+    pub(crate) fn peer(&self, id: u64, address: &str) -> Arc<PeerLinks> {
+        let mut peers = self.peers.lock();
+        if let Some(peer) = peers.get(&id)
+            && peer.control.address == address
+        {
+            return Arc::clone(peer);
+        }
+        let link = || Arc::new(Link::new(Arc::clone(&self.transport), address));
+        let peer =
+            Arc::new(PeerLinks { control: link(), entries: link(), states: link(), echo: AtomicU64::new(0) });
+        peers.insert(id, Arc::clone(&peer));
+        peer
+    }
+}
+
+/// The connections to one peer.
+pub(crate) struct PeerLinks {
+    pub(super) control: Arc<Link>,
+    pub(super) entries: Arc<Link>,
+    pub(super) states: Arc<Link>,
+    /// The newest stamp of the peer's clock, plus one; 0: none yet.
+    echo: AtomicU64,
+}
+
+impl PeerLinks {
+    pub(super) fn heard(&self, stamp: u64) {
+        self.echo.fetch_max(stamp.saturating_add(1), Ordering::AcqRel);
+    }
+
+    pub(super) fn echo(&self) -> Option<u64> {
+        self.echo.load(Ordering::Acquire).checked_sub(1)
+    }
+}
+
+/// One connection, or the way to it.
+pub(super) struct Link {
+    transport: Arc<dyn PeerTransport>,
+    address: String,
+    state: Mutex<LinkState>,
+}
+
+type Dialled = Option<Result<Wire, String>>;
+
+enum LinkState {
+    /// Nothing is open. After a failure: why, and when the next attempt may be made.
+    Idle {
+        failures: u32,
+        retry: Option<(Instant, String)>,
+    },
+    Dialling(watch::Receiver<Dialled>),
+    Open(Wire),
+}
+
+enum Way {
+    Open(Wire),
+    Dialling(watch::Receiver<Dialled>),
+}
+
+impl Link {
+    fn new(transport: Arc<dyn PeerTransport>, address: &str) -> Self {
+        let state = Mutex::new(LinkState::Idle { failures: 0, retry: None });
+        Self { transport, address: address.to_owned(), state }
+    }
+
+    /// A client on the connection, which is opened if it is not. The attempt goes on when the caller stops waiting. Errors: why
+    /// it could not be opened, or could not a moment ago.
+    pub(super) async fn client(self: &Arc<Self>) -> Result<RaftClient<Wire>, String> {
+        let wire = self.wire().await?;
+        let origin = http::Uri::from_static("http://member.forebay");
+        Ok(RaftClient::with_origin(wire, origin)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES))
+    }
+
+    async fn wire(self: &Arc<Self>) -> Result<Wire, String> {
+        let mut dialled = match self.look()? {
+            Way::Open(wire) => return Ok(wire),
+            Way::Dialling(dialled) => dialled,
+        };
+        match dialled.wait_for(Option::is_some).await.map(|opened| opened.clone()) {
+            Ok(Some(opened)) => opened,
+            Ok(None) | Err(_) => Err("the node is stopping".to_owned()),
+        }
+    }
+
+    /// What there is, or is on its way from now on. Errors: why there was nothing a moment ago.
+    fn look(self: &Arc<Self>) -> Result<Way, String> {
+        let mut state = self.state.lock();
+        let failures = match &*state {
+            LinkState::Open(wire) if !wire.0.is_closed() => return Ok(Way::Open(wire.clone())),
+            LinkState::Dialling(dialled) => return Ok(Way::Dialling(dialled.clone())),
+            LinkState::Idle { retry: Some((at, why)), .. } if Instant::now() < *at => return Err(why.clone()),
+            LinkState::Idle { failures, .. } => *failures,
+            LinkState::Open(_) => 0,
+        };
+        let (publish, dialled) = watch::channel(None);
+        *state = LinkState::Dialling(dialled.clone());
+        tokio::spawn(Arc::clone(self).dial(failures, publish));
+        Ok(Way::Dialling(dialled))
+    }
+
+    async fn dial(self: Arc<Self>, failures: u32, publish: watch::Sender<Dialled>) {
+        let opened = match tokio::time::timeout(DIAL_TIMEOUT, self.open()).await {
+            Ok(opened) => opened,
+            Err(_) => Err(format!("{} did not take a connection within {DIAL_TIMEOUT:?}", self.address)),
+        };
+        *self.state.lock() = match &opened {
+            Ok(wire) => LinkState::Open(wire.clone()),
+            Err(why) => {
+                let pause = REDIAL_MIN.saturating_mul(1 << failures.min(16)).min(REDIAL_MAX);
+                let retry = Some((Instant::now() + pause, why.clone()));
+                LinkState::Idle { failures: failures.saturating_add(1), retry }
+            }
+        };
+        publish.send_replace(Some(opened));
+    }
+
+    async fn open(&self) -> Result<Wire, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("{} can't be reached: {error}", self.address);
+        let stream = self.transport.dial(&self.address).await.map_err(|error| failed(&error))?;
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| failed(&error))?;
+        let address = self.address.clone();
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, address, "a connection to a peer broke");
+            }
+        });
+        Ok(Wire(sender))
+    }
+}
+
+/// A connection as tonic sends on it.
+#[derive(Clone)]
+pub(super) struct Wire(http2::SendRequest<Body>);
+
+impl tower_service::Service<http::Request<Body>> for Wire {
+    type Response = http::Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, hyper::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(self.0.send_request(request))
+    }
+}

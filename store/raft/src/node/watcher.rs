@@ -1,0 +1,186 @@
+//! Looks at the Raft library and says what became of it: who leads, who belongs, how fresh the state is.
+//!
+//! Invariant: whoever is told that this node leads was told so while a quorum had answered it within the last
+//! [`election_max_millis`](super::RaftSettings::election_max_millis), or while it is the only voter. The library takes no
+//! proposal where that is not so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::alias::WatchReceiverOf;
+use openraft::async_runtime::WatchReceiver;
+use openraft::metrics::{RaftDataMetrics, RaftServerMetrics};
+use openraft::{Instant as _, ServerState};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{Health, Leadership, Library, RaftSettings};
+use crate::error::Peer;
+use crate::freshness::Freshness;
+use crate::member::Members;
+use crate::types::{LogId, Types};
+
+/// How often a new leader looks whether a quorum has answered it.
+const NEW_LEADER_PERIOD: Duration = Duration::from_millis(2);
+
+/// What it tells whom.
+pub(super) struct Told {
+    pub(super) leadership: watch::Sender<Leadership>,
+    pub(super) members: watch::Sender<Arc<Members>>,
+    pub(super) given_up: watch::Sender<u64>,
+}
+
+pub(super) struct Watcher<R: Send + Sync + 'static> {
+    pub(super) library: Library<R>,
+    pub(super) health: Arc<Health>,
+    pub(super) freshness: Arc<Freshness>,
+    pub(super) applied: watch::Receiver<u64>,
+    /// How long a leader is one without a quorum's answer, and how long its proposals are waited for after.
+    pub(super) patience: Duration,
+    /// Between two looks, where there are peers.
+    pub(super) period: Option<Duration>,
+}
+
+/// Leading, as the library has it.
+struct Leading {
+    term: u64,
+    /// Whether it was told.
+    told: bool,
+}
+
+impl<R: Send + Sync + 'static> Watcher<R> {
+    pub(super) fn new(
+        library: Library<R>,
+        settings: &RaftSettings,
+        health: Arc<Health>,
+        freshness: Arc<Freshness>,
+        applied: watch::Receiver<u64>,
+        has_peers: bool,
+    ) -> Self {
+        let patience = Duration::from_millis(settings.election_max_millis);
+        let period = has_peers.then(|| Duration::from_millis((settings.heartbeat_millis / 2).max(1)));
+        Self { library, health, freshness, applied, patience, period }
+    }
+
+    /// Runs until the library stops.
+    pub(super) async fn run(self, told: Told) {
+        let mut metrics = self.library.server_metrics();
+        let data = self.library.data_metrics();
+        let mut leading: Option<Leading> = None;
+        // A term that was led and told so, and when that ended.
+        let mut lost: Option<(u64, Instant)> = None;
+        let mut membership = None;
+        loop {
+            let (now, members) = {
+                let metrics = metrics.borrow_and_update();
+                let leads =
+                    metrics.current_leader == Some(metrics.id) && metrics.state == ServerState::Leader;
+                let term = metrics.vote.leader_id.term;
+                if !leads || leading.as_ref().is_some_and(|leading| leading.term != term) {
+                    leading = None;
+                }
+                if leads {
+                    leading.get_or_insert(Leading { term, told: false });
+                }
+                let now = match metrics.current_leader {
+                    Some(leader) if leader != metrics.id => metrics
+                        .membership_config
+                        .membership()
+                        .get_node(&leader)
+                        .map(|member| Peer { id: leader, address: member.address.clone() }),
+                    _ => None,
+                };
+                let index = metrics.membership_config.log_id().as_ref().map(|id| id.index());
+                let members = (membership != Some(index))
+                    .then(|| (index, Arc::new(Members::from_library(&metrics.membership_config))));
+                (now, members)
+            };
+            if let Some((index, members)) = members {
+                membership = Some(index);
+                told.members.send_replace(members);
+            }
+            let now = match (now, &mut leading) {
+                (Some(leader), _) => Leadership::Follower { leader },
+                (None, Some(leading)) => {
+                    leading.told = self.is_confirmed(&metrics, &data, leading);
+                    if leading.told { Leadership::Leader { term: leading.term } } else { Leadership::Unknown }
+                }
+                (None, None) => Leadership::Unknown,
+            };
+            self.tell(&told, now, &mut lost);
+            let pause = match &leading {
+                Some(Leading { told: false, .. }) if self.period.is_some() => Some(NEW_LEADER_PERIOD),
+                _ => self.period,
+            };
+            let changed = match pause {
+                None => metrics.changed().await,
+                Some(pause) => match tokio::time::timeout(pause, metrics.changed()).await {
+                    Ok(changed) => changed,
+                    Err(_) => Ok(()),
+                },
+            };
+            if changed.is_err() {
+                told.leadership.send_replace(Leadership::Unknown);
+                return;
+            }
+        }
+    }
+
+    /// Whether a quorum has lately answered this leader. If so, the state is as of then once what was committed is applied.
+    fn is_confirmed(&self, server: &ServerMetrics<R>, data: &DataMetrics<R>, leading: &Leading) -> bool {
+        if self.health.is_sole_voter() {
+            return true;
+        }
+        let Some(age) = quorum_age(server, data) else { return false };
+        let committed = data.borrow_watched().cluster_committed;
+        let own = committed.filter(|id: &LogId| **id.committed_leader_id() == leading.term);
+        if let Some(committed) = own {
+            let applied_end = *self.applied.borrow() + 1;
+            let stamp = self.freshness.stamp();
+            self.freshness.claim(stamp, age, committed.index() + 1, applied_end);
+            self.freshness.applied(*self.applied.borrow() + 1);
+        }
+        age < self.patience
+    }
+
+    fn tell(&self, told: &Told, now: Leadership, lost: &mut Option<(u64, Instant)>) {
+        told.leadership.send_if_modified(|published| {
+            let changed = *published != now;
+            if changed && let Leadership::Leader { term } = published {
+                *lost = Some((*term, Instant::now() + self.patience));
+            }
+            *published = now.clone();
+            changed
+        });
+        if let Leadership::Leader { term } = now
+            && lost.as_ref().is_some_and(|(lost, _)| *lost == term)
+        {
+            *lost = None;
+        }
+        if let Some((term, at)) = *lost
+            && Instant::now() >= at
+        {
+            told.given_up.send_replace(term);
+            *lost = None;
+        }
+    }
+}
+
+type DataMetrics<R> = WatchReceiverOf<Types<R>, RaftDataMetrics<Types<R>>>;
+type ServerMetrics<R> = WatchReceiverOf<Types<R>, RaftServerMetrics<Types<R>>>;
+
+/// On a leader: how long ago the newest round began that a quorum has answered. Who is a quorum by itself answers at once.
+pub(super) fn quorum_age<R: Send + Sync + 'static>(
+    server: &ServerMetrics<R>,
+    data: &DataMetrics<R>,
+) -> Option<Duration> {
+    let alone = {
+        let server = server.borrow_watched();
+        server.state == ServerState::Leader
+            && server.membership_config.membership().voter_ids().eq([server.id])
+    };
+    if alone {
+        return Some(Duration::ZERO);
+    }
+    data.borrow_watched().last_quorum_acked.as_ref().map(|at| at.elapsed())
+}
