@@ -100,6 +100,22 @@ pub const CLIENTS: &[Prerequisite] = &[
     },
 ];
 
+/// What the tests of faults need, besides root.
+pub const FAULTS: &[Prerequisite] = &[
+    Prerequisite {
+        name: "iproute2",
+        why: "the tests of faults give each node a network namespace",
+        packages: &["iproute2"],
+        present: || answers("ip", &["-V"]) && answers("tc", &["-V"]),
+    },
+    Prerequisite {
+        name: "nftables",
+        why: "the tests of faults drop packets with it",
+        packages: &["nftables"],
+        present: || answers("nft", &["--version"]),
+    },
+];
+
 /// Makes sure that all of `needed` is there: installs what is missing where that is possible, else says how to.
 pub fn ensure(needed: &[Prerequisite]) -> Result<(), Failure> {
     let missing: Vec<&Prerequisite> = needed.iter().filter(|one| !(one.present)()).collect();

@@ -65,10 +65,12 @@ pub fn test(filter: Option<&String>) -> Result<(), Failure> {
     }
     let has_suites = chosen.iter().any(|step| matches!(step.what, What::Suite(_)));
     let path = if has_suites { prerequisite::ensure_clients()? } else { OsString::new() };
-    let needs_node = |step: &Step| match &step.what {
-        What::Suite(_) => true,
-        What::Cargo(args) => args.iter().any(|arg| arg == "--workspace"),
-    };
+    let is_workspace =
+        |step: &Step| matches!(&step.what, What::Cargo(args) if args.iter().any(|arg| arg == "--workspace"));
+    let needs_node = |step: &Step| matches!(step.what, What::Suite(_)) || is_workspace(step);
+    if chosen.iter().any(is_workspace) {
+        prerequisite::ensure(prerequisite::FAULTS)?;
+    }
     let forebay = if chosen.iter().any(needs_node) { Some(as_shipped()?) } else { None };
     let mut total = Tally::default();
     let mut failed = Vec::new();
