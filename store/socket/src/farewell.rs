@@ -20,7 +20,8 @@ pub async fn close(io: &mut (impl AsyncWrite + Unpin)) {
 pub async fn linger(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     let drain = async {
         io.shutdown().await?;
-        let mut scratch = [0; 4096];
+        // On the heap: as part of the future every connection would carry it from its first moment.
+        let mut scratch = vec![0; 4096];
         let mut left = LINGER_BYTES;
         while left > 0 {
             match io.read(&mut scratch).await? {

@@ -272,6 +272,16 @@ fn get(key: &str) -> String {
     format!("011a0fb0cc6a 4448617368 {:02x}{} f6", 0x40 + key.len(), hex(key.as_bytes()))
 }
 
+/// Each connection is one of these for as long as it lives, idle or not.
+#[tokio::test]
+async fn the_future_of_a_connection_takes_little_room() {
+    let front = front();
+    let (_near, far) = tokio::io::duplex(64);
+    let bytes = size_of_val(&front.server.serve_connection(far, REACHED, std::future::pending()));
+    println!("{bytes} bytes");
+    assert!(bytes <= 4096, "{bytes} bytes");
+}
+
 #[tokio::test]
 async fn a_client_is_let_through_step_by_step() {
     let front = front();
