@@ -162,7 +162,10 @@ mod tests {
         for (id, names) in given.iter().rev().take(8).chain(given.iter().filter(lasts).take(8)) {
             assert_eq!(lists.names(*id).as_ref(), Some(names));
             let known = for_writing(names);
-            assert!(known < Some(PASSING) && (*id >= PASSING || known == Some(*id)), "{known:?} beside {id:?}");
+            assert!(
+                known < Some(PASSING) && (*id >= PASSING || known == Some(*id)),
+                "{known:?} beside {id:?}"
+            );
         }
         let (passing, names) = given.pop().unwrap();
         let for_good = lists.define(Arc::clone(&names), Demand::Write).await.unwrap();

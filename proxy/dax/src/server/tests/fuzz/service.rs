@@ -51,7 +51,8 @@ impl DynamoDb for Whatever {
         let mut dice = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rest = read.key;
         for part in read.table.key.attributes() {
-            let bytes = order::form_len(part.value_type, rest).expect("a key has a form for each of its parts");
+            let bytes =
+                order::form_len(part.value_type, rest).expect("a key has a form for each of its parts");
             rest = &rest[bytes..];
         }
         assert!(rest.is_empty(), "and nothing behind them");
