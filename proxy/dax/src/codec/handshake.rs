@@ -79,7 +79,8 @@ impl Preamble {
     /// Reads the five values, all of `bytes`. Sessions are bytes, text or null, as clients please.
     pub fn read(bytes: &[u8]) -> Result<Preamble, PreambleError> {
         let reader = &mut Reader::new(bytes);
-        if reader.text() != Ok(MAGIC) {
+        // In the one form that its first bytes are told by: what is let in must not hang on how its bytes were parted.
+        if !Preamble::may_begin(bytes) || reader.text() != Ok(MAGIC) {
             return Err(PreambleError::NotDax);
         }
         let number = reader.int_as()?;

@@ -47,6 +47,9 @@ fn a_preamble_is_read_back_as_it_was_written() {
 fn what_is_no_preamble_is_told_apart() {
     for (bytes, error) in [
         ("674a37796e65354800f6a000", PreambleError::NotDax),
+        // Longer heads than the magic needs: its first bytes must tell it.
+        ("78074a37796e65354700f6a000", PreambleError::NotDax),
+        ("7a000000074a37796e65354700f6a000", PreambleError::NotDax),
         ("0000f6a000", PreambleError::NotDax),
         ("674a37796e65354702f6a000", PreambleError::Layering(2)),
         ("674a37796e65354720f6a000", PreambleError::Layering(-1)),
