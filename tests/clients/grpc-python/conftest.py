@@ -1,6 +1,7 @@
 """Stubs on a node, and short ways to say values and keys."""
 
 import os
+import time
 
 import dynamodb_pb2 as pb
 import dynamodb_pb2_grpc as stubs
@@ -50,6 +51,8 @@ def make_table(db, name, sort=None):
     db.CreateTable(
         pb.CreateTableInput(table_name=name, key_schema=keys, attribute_definitions=attributes, billing_mode="PAY_PER_REQUEST")
     )
+    while db.DescribeTable(pb.DescribeTableInput(table_name=name)).table.table_status != "ACTIVE":
+        time.sleep(0.01)
     return name
 
 
