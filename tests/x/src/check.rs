@@ -9,6 +9,10 @@ use crate::{Failure, prerequisite, say};
 /// The tool that checks licences and sources, pinned so that it judges the same everywhere.
 const CARGO_DENY: &str = "0.20.2";
 
+/// Workspaces beside the main one, with their manifests. Each says in its own why it is one.
+pub const OWN_WORKSPACES: [(&str, &str); 2] =
+    [("the simulation", "tests/sim/Cargo.toml"), ("the generated code", "tests/proto/Cargo.toml")];
+
 /// Formatting, lints and licences.
 pub fn check() -> Result<(), Failure> {
     prerequisite::ensure_rust_components()?;
@@ -18,11 +22,13 @@ pub fn check() -> Result<(), Failure> {
     say("check: lints (the first time this compiles the storage engine, 10 to 15 minutes)");
     let lints = ["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     run(&mut cargo(&lints)?)?;
-    say("check: the simulation, a workspace of its own");
-    let simulation = ["--manifest-path", "tests/sim/Cargo.toml"];
-    run(cargo(&["fmt"])?.args(simulation).args(["--", "--check"]))?;
-    let lints = ["--release", "--all-targets", "--locked", "--", "-D", "warnings"];
-    run(cargo(&["clippy"])?.args(simulation).args(lints))?;
+    for (name, manifest) in OWN_WORKSPACES {
+        say(&format!("check: {name}, a workspace of its own"));
+        let manifest = ["--manifest-path", manifest];
+        run(cargo(&["fmt"])?.args(manifest).args(["--", "--check"]))?;
+        let lints = ["--release", "--all-targets", "--locked", "--", "-D", "warnings"];
+        run(cargo(&["clippy"])?.args(manifest).args(lints))?;
+    }
     let deny = cargo_deny()?;
     say("check: licences, duplicates, sources");
     run(Command::new(deny).current_dir(root()).args(["--locked", "check", "licenses", "bans", "sources"]))?;
@@ -40,7 +46,16 @@ pub fn fix() -> Result<(), Failure> {
     run(&mut cargo(&lints)?)?;
     say("fix: formatting");
     run(&mut cargo(&["fmt", "--all"])?)?;
-    run(&mut cargo(&["fmt", "--manifest-path", "tests/sim/Cargo.toml"])?)
+    OWN_WORKSPACES
+        .iter()
+        .try_for_each(|(_, manifest)| run(&mut cargo(&["fmt", "--manifest-path", manifest])?))
+}
+
+/// Makes the checked-in code of the gRPC definitions anew.
+pub fn proto() -> Result<(), Failure> {
+    say("proto: compiling the generators (the first time a minute)");
+    let test = ["test", "--release", "--manifest-path", "tests/proto/Cargo.toml", "--locked"];
+    run(cargo(&test)?.env("FOREBAY_WRITE_GENERATED", "1"))
 }
 
 fn cargo_deny() -> Result<PathBuf, Failure> {

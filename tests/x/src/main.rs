@@ -22,6 +22,7 @@ usage: cargo x CHORE
   dev [ARGS]       build the node and run `forebay dev ARGS` (also: cargo dev)
   check            formatting, lints, licences; changes nothing
   fix              format, and apply what the lints suggest
+  proto            make the checked-in code of the gRPC definitions anew
   test [FILTER]    every test there is, or the steps whose name holds FILTER, or else the tests named so
   soak NAME        the long form of a test; without NAME, the list
   bench            measure beside the peers; with ARGS, run `forebay-bench ARGS`
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         ("bench", rest) => build::bench(rest),
         ("check", []) => check::check(),
         ("fix", []) => check::fix(),
+        ("proto", []) => check::proto(),
         ("test", []) => test::test(None),
         ("test", [filter]) => test::test(Some(filter)),
         ("soak", []) => {

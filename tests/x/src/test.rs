@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::build::{binary, cargo, root};
+use crate::check::OWN_WORKSPACES;
 use crate::tally::{Counting, Tally, counted};
 use crate::{Failure, prerequisite, say, suite};
 
@@ -26,12 +27,13 @@ fn steps() -> Result<Vec<Step>, Failure> {
         name: "cargo".to_owned(),
         what: What::Cargo(["--workspace", "--no-fail-fast", "--locked"].map(str::to_owned).to_vec()),
     }];
-    // A workspace of its own, so that the storage engine is not in its dependencies.
-    let simulation = ["--manifest-path", "tests/sim/Cargo.toml", "--no-fail-fast", "--locked"];
-    steps.push(Step {
-        name: "simulation".to_owned(),
-        what: What::Cargo(simulation.map(str::to_owned).to_vec()),
-    });
+    for (name, manifest) in OWN_WORKSPACES {
+        let arguments = ["--manifest-path", manifest, "--no-fail-fast", "--locked"];
+        steps.push(Step {
+            name: name.trim_start_matches("the ").replace(' ', "-"),
+            what: What::Cargo(arguments.map(str::to_owned).to_vec()),
+        });
+    }
     for folder in suite::clients()? {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         steps.push(Step { name: format!("client-{name}"), what: What::Suite(folder) });
