@@ -1,16 +1,15 @@
-//! The messages of `proto/*.proto`, generated at build time, and the names of their services.
+//! The messages of `proto/*.proto`, and the names of their services. What is generated is checked in; after a change of a definition
+//! `cargo x proto` makes it anew.
 //!
 //! Items and values are not generated: they are read into the contract's own forms, see [`crate::codec::value`].
 
 #[allow(missing_docs, clippy::all, reason = "generated; the .proto file is the documentation")]
-pub mod dynamodb {
-    include!(concat!(env!("OUT_DIR"), "/forebay.dynamodb.v1.rs"));
-}
+#[rustfmt::skip]
+pub mod dynamodb;
 
 #[allow(missing_docs, clippy::all, reason = "generated; the .proto file is the documentation")]
-pub mod peer {
-    include!(concat!(env!("OUT_DIR"), "/forebay.peer.v1.rs"));
-}
+#[rustfmt::skip]
+pub mod peer;
 
 /// The service of clients, as in a request's path.
 pub const SERVICE: &str = "forebay.dynamodb.v1.DynamoDb";
@@ -18,4 +17,4 @@ pub const SERVICE: &str = "forebay.dynamodb.v1.DynamoDb";
 pub const PEER_SERVICE: &str = "forebay.peer.v1.Peer";
 
 /// What reflection shows: a `google.protobuf.FileDescriptorSet` with the service of clients.
-pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dynamodb.bin"));
+pub const DESCRIPTORS: &[u8] = include_bytes!("proto/dynamodb.bin");

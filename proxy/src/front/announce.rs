@@ -93,6 +93,7 @@ mod tests {
             tls: dax_tls.is_some(),
             dax: dax.map(at),
             dax_tls: dax_tls.map(at),
+            grpc: at("127.0.0.1:8500"),
             admin: at("127.0.0.1:8080"),
         };
         let mut out = Vec::new();
@@ -110,11 +111,21 @@ mod tests {
         let config = Config::default();
         assert_eq!(
             endpoints(&said(&config, Some("127.0.0.1:8111"), None)),
-            ["http   http://127.0.0.1:8000", "dax    dax://127.0.0.1:8111", "admin  http://127.0.0.1:8080"]
+            [
+                "http   http://127.0.0.1:8000",
+                "dax    dax://127.0.0.1:8111",
+                "grpc   grpc://127.0.0.1:8500",
+                "admin  http://127.0.0.1:8080"
+            ]
         );
         assert_eq!(
             endpoints(&said(&config, None, Some("127.0.0.1:9111"))),
-            ["http   https://127.0.0.1:8000", "daxs   daxs://127.0.0.1:9111", "admin  http://127.0.0.1:8080"]
+            [
+                "http   https://127.0.0.1:8000",
+                "daxs   daxs://127.0.0.1:9111",
+                "grpc   grpcs://127.0.0.1:8500",
+                "admin  http://127.0.0.1:8080"
+            ]
         );
     }
 

@@ -21,7 +21,7 @@ mod link;
 mod server;
 mod wire;
 
-/// What `proto/raft.proto` gives; `tests/generated.rs` sees to it that it is current.
+/// What `proto/raft.proto` gives; `cargo x proto` makes it anew.
 #[allow(missing_docs, clippy::all, reason = "made by a program; the definition has the comments")]
 #[rustfmt::skip]
 mod generated;
