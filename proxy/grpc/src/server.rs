@@ -90,7 +90,8 @@ impl<D: DynamoDb> GrpcServer<D> {
         GrpcServer(Arc::new(Inner { db, lane, settings, surroundings, account, anyone }))
     }
 
-    /// Tells whoever watches the front's health that it is about to stop.
+    /// Tells whoever watches the front's health that it is about to stop. To be called before the `stop` of its connections
+    /// resolves, which ends the watches.
     pub async fn stopping(&self) {
         if let Lane::Clients { extra, .. } = &self.0.lane {
             extra.stopping().await;

@@ -67,16 +67,15 @@ pub fn serve<D: DynamoDb>(
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     let protocol = if tls.is_some() { "grpcs" } else { "grpc" };
-    let (watched, triggered) = (server.clone(), shutdown.clone());
-    tokio::spawn(async move {
-        triggered.triggered().await;
-        watched.stopping().await;
-    });
     let shutdown = shutdown.clone();
     let handler = move |stream: Socket, _peer: SocketAddr| {
         let (server, tls, shutdown) = (server.clone(), tls.clone(), shutdown.clone());
         async move {
-            let stop = async move { shutdown.triggered().await };
+            let watched = server.clone();
+            let stop = async move {
+                shutdown.triggered().await;
+                watched.stopping().await;
+            };
             let served = match tls {
                 None => server.serve_connection(stream, stop).await,
                 Some(tls) => server.serve_tls(stream, tls.config(), stop).await,

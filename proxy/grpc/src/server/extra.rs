@@ -28,6 +28,7 @@ pub(super) type ExtraService = Arc<dyn Fn(Request<Incoming>) -> Extras + Send + 
 /// Health and reflection.
 pub(super) struct Extra {
     health: HealthReporter,
+    stopping: tokio::sync::OnceCell<()>,
     services: Vec<(&'static str, ExtraService)>,
 }
 
@@ -58,7 +59,7 @@ impl Extra {
             ("grpc.reflection.v1.ServerReflection", boxed(now)),
             ("grpc.reflection.v1alpha.ServerReflection", boxed(before)),
         ];
-        Extra { health, services }
+        Extra { health, stopping: tokio::sync::OnceCell::new(), services }
     }
 
     /// The service of that name.
@@ -66,11 +67,14 @@ impl Extra {
         self.services.iter().find(|(known, _)| *known == name).map(|(_, service)| Arc::clone(service))
     }
 
-    /// Tells whoever watches that the node is about to stop.
+    /// Tells whoever watches that the node is about to stop: once, however many connections say so.
     pub(super) async fn stopping(&self) {
-        for service in ["", SERVICE] {
-            self.health.set_service_status(service, ServingStatus::NotServing).await;
-        }
+        let tell = async {
+            for service in ["", SERVICE] {
+                self.health.set_service_status(service, ServingStatus::NotServing).await;
+            }
+        };
+        self.stopping.get_or_init(|| tell).await;
     }
 }
 

@@ -132,6 +132,9 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, ReplyBody::Unary { message: None, trailers: None })
+        match self {
+            ReplyBody::Unary { message, trailers } => message.is_none() && trailers.is_none(),
+            ReplyBody::Stream(streamed) => streamed.stopped || streamed.body.is_end_stream(),
+        }
     }
 }

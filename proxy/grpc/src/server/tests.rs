@@ -11,6 +11,7 @@ use api::{
 };
 use bytes::Bytes;
 use http::HeaderMap;
+use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -329,6 +330,19 @@ async fn a_stopping_front_ends_its_watchers_and_answers_who_waits() {
     assert_eq!(got.status.code(), Code::Unavailable);
     // `status: NOT_SERVING` came before the end.
     assert!(got.body.ends_with(b"\x08\x02"), "{:x?}", got.body);
+}
+
+#[tokio::test]
+async fn an_answer_of_health_that_is_all_status_ends_with_its_headers() {
+    let db = Arc::new(Scripted::default());
+    let mut sender = connected(clients(&db)).await;
+    // `service: "x"`. Clients of gRPC's own take anything behind such headers for a broken stream.
+    let body = Bytes::from_static(b"\x00\x00\x00\x00\x03\x0a\x01x");
+    let request = http::Request::post("http://node:1/grpc.health.v1.Health/Check");
+    let request = request.header("content-type", "application/grpc").body(Full::new(body)).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(Status::from_header_map(response.headers()).unwrap().code(), Code::NotFound);
+    assert!(response.body().is_end_stream());
 }
 
 #[tokio::test]
