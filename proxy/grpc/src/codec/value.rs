@@ -413,11 +413,9 @@ fn set_elements(content: &[u8], limits: &mut Limits<'_>, mut read: impl FnMut(&[
 /// The elements of a list or a set.
 fn elements(content: &[u8], limits: &mut Limits<'_>, mut read: impl FnMut(&[u8], &mut Limits<'_>)) {
     each(content, limits, |field_tag, field, limits| match (field_tag, field) {
-        (tag::ELEMENTS, Field::Bytes(element)) => {
-            if limits.take(1) {
-                read(element, limits);
-            }
-        }
+        (tag::ELEMENTS, Field::Bytes(element)) if limits.take(1) => read(element, limits),
+        // One too many: the limits remember it.
+        (tag::ELEMENTS, Field::Bytes(_)) => {}
         (tag::ELEMENTS, _) => limits.malformed(),
         _ => {}
     });

@@ -272,7 +272,8 @@ async fn what_is_no_call_of_ours_is_refused() {
             "{path}"
         );
     }
-    let bad: [(&[(&'static str, &str)], Bytes, Code); 6] = [
+    type Metadata = &'static [(&'static str, &'static str)];
+    let bad: [(Metadata, Bytes, Code); 6] = [
         (&[], Bytes::new(), Code::InvalidArgument),
         (&[], Bytes::from_static(b"\x01\x00\x00\x00\x00"), Code::Unimplemented),
         (&[], Bytes::from_static(b"\x00\x00\x00\x00\x02\x0a\xff"), Code::InvalidArgument),
