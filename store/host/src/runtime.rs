@@ -261,7 +261,7 @@ impl Front {
         F: Future<Output = ()> + 'static,
     {
         stream.set_nodelay(true)?;
-        socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
+        keep_alive(&stream)?;
         // Taken off the acceptor's reactor: it must wake on the thread that serves it.
         let stream = stream.into_std()?;
         let worker = self
@@ -284,6 +284,11 @@ impl Front {
         });
         worker.jobs.send(job).await.map_err(|_| io::Error::other(WorkerGone))
     }
+}
+
+/// Has the kernel ask now and then whether the other end is still there.
+pub fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive())
 }
 
 const fn keepalive() -> TcpKeepalive {

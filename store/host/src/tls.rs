@@ -12,9 +12,9 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 
 /// How often the files are looked at.
@@ -161,6 +161,113 @@ impl Tls {
     }
 }
 
+/// Both sides of TLS between peers that show each other certificates of one authority. Follows its files as [`Tls`] does.
+/// Clones share it.
+#[derive(Clone)]
+pub struct MutualTls {
+    accepting: Tls,
+    dialling: Arc<ArcSwap<ClientConfig>>,
+}
+
+impl MutualTls {
+    /// Reads the files. `settings` must name an authority, of which the certificates of both sides are to be.
+    pub fn open(settings: TlsSettings) -> Result<Self, TlsError> {
+        let dialling = Arc::new(ArcSwap::new(build_client(&settings)?));
+        Ok(MutualTls { accepting: Tls::open(settings, &[])?, dialling })
+    }
+
+    /// The acceptor's side of a handshake, as [`Tls::accept`].
+    pub async fn accept<IO>(&self, stream: IO) -> std::io::Result<tokio_rustls::server::TlsStream<IO>>
+    where
+        IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        self.accepting.accept(stream).await
+    }
+
+    /// The dialler's side of a handshake with a peer whose certificate must name `host`, within [`HANDSHAKE_TIMEOUT`].
+    pub async fn connect<IO>(
+        &self,
+        host: &str,
+        stream: IO,
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<IO>>
+    where
+        IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
+        let connector = tokio_rustls::TlsConnector::from(self.dialling.load_full());
+        tokio::time::timeout(HANDSHAKE_TIMEOUT, connector.connect(name, stream))
+            .await
+            .map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, "no TLS handshake in time"))?
+    }
+
+    /// Looks at the files every `every`, for ever. Spawn it once, on any runtime, and drop the task to stop it.
+    pub async fn watch(self, every: Duration) {
+        loop {
+            tokio::time::sleep(every).await;
+            if self.accepting.reload_if_changed() != Reload::Replaced {
+                continue;
+            }
+            match build_client(&self.accepting.inner.settings) {
+                Ok(config) => self.dialling.store(config),
+                Err(error) => {
+                    tracing::error!(%error, "the new certificate cannot be used for dialling, the old one stays in force");
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for MutualTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MutualTls").field("accepting", &self.accepting).finish_non_exhaustive()
+    }
+}
+
+fn build_client(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
+    let unusable = |reason: String| TlsError::Unusable {
+        certificate: settings.certificate_file.clone(),
+        key: settings.key_file.clone(),
+        reason,
+    };
+    let Some(authority) = &settings.client_ca_file else {
+        return Err(unusable("no authority is named".into()));
+    };
+    let roots = roots(authority)?;
+    let chain = certificates(&settings.certificate_file)?;
+    let key = private_key(&settings.key_file)?;
+    let key = match chain.first() {
+        Some(certificate) => ec_key::completed(key, certificate),
+        None => key,
+    };
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| unusable(error.to_string()))?;
+    Ok(Arc::new(config))
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| TlsError::NotPem {
+        path: path.to_owned(),
+        wanted: "private key",
+        detail: Some(error.to_string()),
+    })
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| TlsError::NotPem {
+            path: path.to_owned(),
+            wanted: "usable certificate authority",
+            detail: Some(error.to_string()),
+        })?;
+    }
+    Ok(roots)
+}
+
 fn stamps(settings: &TlsSettings) -> Stamps {
     [Some(&settings.certificate_file), Some(&settings.key_file), settings.client_ca_file.as_ref()]
         .into_iter()
@@ -179,12 +286,7 @@ fn build(settings: &TlsSettings, alpn: &[Vec<u8>]) -> Result<Arc<ServerConfig>, 
         reason,
     };
     let chain = certificates(&settings.certificate_file)?;
-    let key_pem = read(&settings.key_file)?;
-    let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|error| TlsError::NotPem {
-        path: settings.key_file.clone(),
-        wanted: "private key",
-        detail: Some(error.to_string()),
-    })?;
+    let key = private_key(&settings.key_file)?;
     let key = match chain.first() {
         Some(certificate) => ec_key::completed(key, certificate),
         None => key,
@@ -196,15 +298,7 @@ fn build(settings: &TlsSettings, alpn: &[Vec<u8>]) -> Result<Arc<ServerConfig>, 
     let builder = match &settings.client_ca_file {
         None => builder.with_no_client_auth(),
         Some(file) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates(file)? {
-                roots.add(certificate).map_err(|error| TlsError::NotPem {
-                    path: file.clone(),
-                    wanted: "usable certificate authority",
-                    detail: Some(error.to_string()),
-                })?;
-            }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(file)?), provider)
                 .build()
                 .map_err(|error| unusable(error.to_string()))?;
             builder.with_client_cert_verifier(verifier)

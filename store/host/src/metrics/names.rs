@@ -45,6 +45,49 @@ pub const THROTTLED_REQUEST_COUNT: Family = Family {
     help: "Requests refused because a bound was reached, by operation.",
 };
 
+/// Requests passed on to the primary.
+pub const FORWARDS: Family =
+    Family { name: "forebay_forwards_total", dax: None, help: "Requests passed on to the primary." };
+
+/// Attempts to reach the primary that found none, or one that is it no longer.
+pub const FORWARDS_AGAIN: Family = Family {
+    name: "forebay_forwards_again_total",
+    dax: None,
+    help: "Attempts to reach the primary that found none, or one that is it no longer.",
+};
+
+/// Writes acknowledged here before they were applied here.
+pub const WRITES_OWED: Family = Family {
+    name: "forebay_writes_owed_total",
+    dax: None,
+    help: "Writes acknowledged here before they were applied here.",
+};
+
+/// 1 on the primary, 0 on a replica.
+pub const IS_PRIMARY: Family =
+    Family { name: "forebay_is_primary", dax: None, help: "1 on the primary, 0 on a replica." };
+
+/// Times this node has learned of another primary.
+pub const FAILOVERS: Family = Family {
+    name: "forebay_failovers_total",
+    dax: None,
+    help: "Times this node has learned of another primary.",
+};
+
+/// How long ago this node certainly held all that was committed; -1 where that was never so.
+pub const REPLICA_AGE: Family = Family {
+    name: "forebay_replica_age_seconds",
+    dax: None,
+    help: "How long ago this node certainly held all that was committed; -1 where that was never so.",
+};
+
+/// Connections of other nodes that were refused.
+pub const PEERS_REFUSED: Family = Family {
+    name: "forebay_peers_refused_total",
+    dax: None,
+    help: "Connections of other nodes that were refused.",
+};
+
 /// Items answered from the item cache, by operation.
 pub const ITEM_CACHE_HITS: Family = Family {
     name: "forebay_item_cache_hits_total",
