@@ -1,4 +1,7 @@
-//! One node with the store in its own process.
+//! The store in a node's own process: alone, or as one of a group that writes one log.
+//!
+//! In a group every node has all of it. Writes are the primary's, and so are strongly consistent reads; another node refuses
+//! both, certainly without effect, and never answers them from an older state.
 //!
 //! Writes are judged by the schema, proposed to the log, and answered once they are durable and applied. Reads are
 //! answered from the engine in place: first from what it has in memory, without leaving the caller's thread; only a read
@@ -22,8 +25,7 @@ use api::{
     Answer, ChangeSink, Context, Detail, DynamoDb, Error, ErrorKind, OpClass, Request, Response, Table,
     TableName, Version,
 };
-use raft::network::NoPeers;
-use raft::{RaftError, RaftNode, RaftSettings};
+use raft::{Peers, RaftError, RaftNode, RaftSettings};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
@@ -47,17 +49,19 @@ const STALE_ATTEMPTS: usize = 5;
 const PRESSURE_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 
 /// What can be set about the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct EmbeddedSettings {
     /// The log's settings.
     pub raft: RaftSettings,
+    /// The way to the other members of the group. None: this store is all of it.
+    pub network: Option<Peers>,
     /// Reads that may wait for the disk at one time; the next waits for a place until its deadline.
     pub disk_reads: usize,
 }
 
 impl Default for EmbeddedSettings {
     fn default() -> EmbeddedSettings {
-        EmbeddedSettings { raft: RaftSettings::default(), disk_reads: 32 }
+        EmbeddedSettings { raft: RaftSettings::default(), network: None, disk_reads: 32 }
     }
 }
 
@@ -99,7 +103,7 @@ impl Embedded {
             Arc::new(DbLogDisk::new(log_db)),
             Applier::new(state),
             Arc::clone(&surroundings.clock),
-            NoPeers,
+            settings.network,
         )
         .map_err(|error| OpenError::Log(error.to_string()))?;
         let core = Arc::new(Core {
