@@ -24,7 +24,7 @@ use dax::codec::item::ListIds;
 use dax::codec::item::ListNames;
 use dax::codec::request::{SelectAll, read_request, write_request};
 use dax::codec::schema::Schema;
-use dax::server::{Reached, Transport};
+use dax::server::{Cluster, Reached, Transport};
 use forebay_proxy::cache::item::ItemFound;
 use forebay_proxy::cache::{Cache, CacheSettings};
 use forebay_proxy::config::Config;
@@ -247,15 +247,13 @@ fn dax_steps(
         assert!(stack.peek(&read, &mut out).is_some());
     });
     let system = Arc::new(System::new(Arc::new(*clock)));
-    let server = front::dax::server(
-        stack.clone(),
-        Arc::new(One(Arc::clone(table))),
-        Arc::new(VolatileLists::new(1)),
-        &Auth::Any,
-        &Config::default(),
-        &system,
-        &Registry::new(),
-    );
+    let (config, registry) = (Config::default(), Registry::new());
+    let cluster = Cluster {
+        catalog: Arc::new(One(Arc::clone(table))),
+        lists: Arc::new(VolatileLists::new(1)),
+        nodes: front::dax::one_node(&config, &system),
+    };
+    let server = front::dax::server(stack.clone(), cluster, &Auth::Any, &config, &system, &registry);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
     for (name, batch) in

@@ -10,7 +10,8 @@
 //! of raising, committing and installing; [`position`] for epochs; [`item`] and [`query`] for what may be served.
 //!
 //! The rooms: [`settings`]; [`hash`], one hash a request; [`bounded`], the weighed map under both caches; [`item`];
-//! [`query`] with [`page_key`]; [`forms`], ready bytes beside an entry; [`fill`], flights; [`sweep`]; [`statistics`].
+//! [`query`] with [`page_key`]; [`forms`], ready bytes beside an entry; [`fill`], flights; [`standing`], how far the node may
+//! be behind its cluster; [`sweep`]; [`statistics`].
 
 mod bounded;
 pub mod fill;
@@ -22,15 +23,18 @@ mod position;
 pub mod query;
 pub mod settings;
 mod stamp;
+mod standing;
 pub mod statistics;
 pub mod sweep;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::op::{Page, QueryInput, ScanInput};
 use api::operation::Ready;
-use api::{Change, ChangeSink, EncodedItem, Table, TableId, Version};
+use api::service::Cause;
+use api::{Change, ChangeSink, EncodedItem, Image, KeyBytes, Table, TableId, Version};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use host::clock::Clock;
@@ -49,6 +53,7 @@ pub use settings::{BadCacheSettings, CacheSettings, HitCapacity, Mode, Policy, T
 #[cfg(test)]
 pub(crate) use stamp::Off;
 use stamp::Stamps;
+use standing::Standing;
 pub use statistics::Statistics;
 
 /// Longest key that is cached: above what partition and sort key can come to in canonical form, where each byte may take
@@ -88,6 +93,7 @@ pub struct Cache {
     hasher: Hasher,
     stamps: Stamps,
     position: Position,
+    standing: Standing,
     items: Items,
     pages: Pages,
     pages_fit: bool,
@@ -153,6 +159,7 @@ impl Cache {
             clock,
             stamps,
             position: Position::default(),
+            standing: Standing::default(),
             items: Items::new(item_bytes, shards, hasher.clone()),
             pages: Pages::new(query_bytes, shards, hasher.clone()),
             pages_fit,
@@ -197,10 +204,92 @@ impl Cache {
         self.clock.monotonic_nanos()
     }
 
-    /// Where the node stands; `None` while an epoch is being replaced, when the store must be asked.
+    /// Where the node stands; `None` while an epoch is being replaced, and while nobody knows how old what it holds is, when
+    /// the store must be asked.
     #[inline]
     pub fn view(&self) -> Option<View> {
+        if !self.standing.is_fresh() {
+            return None;
+        }
         self.position.now().map(|at| View { at })
+    }
+
+    /// Makes this the cache of a node of a cluster: from now on it answers nothing that may be older than `most`, by `clock`,
+    /// which must be fine. Until [`Cache::confirm`] says otherwise it knows nothing.
+    pub fn follow(&self, clock: Arc<dyn Clock>, most: Duration) {
+        self.standing.follow(clock, most);
+    }
+
+    /// What was applied `age` ago was then all that was committed in the cluster.
+    pub fn confirm(&self, age: Duration) {
+        self.standing.confirm(age);
+    }
+
+    /// How old what is served may be; nothing, for a node that stands alone. `None`: nobody knows.
+    pub fn age(&self) -> Option<Duration> {
+        self.standing.age()
+    }
+
+    /// Whether writes were acknowledged here that are not applied here yet.
+    #[inline]
+    pub fn is_behind(&self) -> bool {
+        self.standing.owes(self.position.applied())
+    }
+
+    /// Before a write that another node committed is acknowledged here: whatever of `key` and of pages it may have changed is
+    /// as of `version` or later from now on, or [`Cache::owed_item`] and [`Cache::owed_page`] say that it is not.
+    pub fn owe(&self, table: &Arc<Table>, key: KeyBytes, version: Version) {
+        // A new epoch must not take the stamps away in between.
+        let _feed = self.feed.lock();
+        if !self.position.continues(&version) {
+            // A node that follows another log, or none yet, is not fresh, and serves nothing.
+            return;
+        }
+        let change = Change {
+            table: Arc::clone(table),
+            key,
+            // It is not known here what stood there, so that pages of every index are in doubt.
+            old: Image::Unknown,
+            new: Image::Unknown,
+            indexes: Vec::new(),
+            version,
+            ordinal: 0,
+            log_time_millis: 0,
+            origin_region: 0,
+            cause: Cause::User,
+        };
+        self.stamps.raise(&self.hasher, &change);
+        self.standing.owe(version.index);
+    }
+
+    /// The same of everything.
+    pub fn owe_all(&self, version: Version) {
+        let _feed = self.feed.lock();
+        if self.position.continues(&version) {
+            self.stamps.raise_all(version.index);
+            self.standing.owe(version.index);
+        }
+    }
+
+    /// The version that a read of this key must be of, where this node has not applied it yet.
+    pub fn owed_item(&self, key: &ItemKey<'_>) -> Option<Version> {
+        self.owed(self.stamps.key(key.hash()))
+    }
+
+    /// The same of a page.
+    pub fn owed_page(&self, key: &PageKey<'_>) -> Option<Version> {
+        let [first, second] = self.stamps.read(&key.dependencies);
+        self.owed(first.max(second))
+    }
+
+    /// The same of a read of which nothing else is known.
+    pub fn owed_most(&self) -> Option<Version> {
+        self.owed(self.standing.owed())
+    }
+
+    fn owed(&self, index: u64) -> Option<Version> {
+        let at = self.position.now()?;
+        (index > at.version.index).then(|| at.version_at(index))
     }
 
     fn around(&self) -> Surroundings<'_> {

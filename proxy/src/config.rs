@@ -15,6 +15,7 @@ use http_front::server::HttpSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{BadCacheSettings, CacheSettings};
+use crate::cluster::settings::{BadCluster, ClusterSettings};
 use crate::layer::LimitSettings;
 
 /// All settings of a node. Source: `forebay.toml`, then `--set`.
@@ -25,8 +26,10 @@ pub struct Config {
     pub node: NodeSettings,
     /// Where it listens.
     pub listen: ListenSettings,
-    /// What it tells clients of where it is.
+    /// What it tells clients and other nodes of where it is.
     pub advertise: AdvertiseSettings,
+    /// The cluster it is a node of. Left out: it stands alone.
+    pub cluster: Option<ClusterSettings>,
     /// Whom it lets in.
     pub credentials: CredentialSettings,
     /// Certificate for HTTPS and DAX over TLS. Left out: plain only.
@@ -91,6 +94,8 @@ pub struct ListenSettings {
     pub plain_dax_beside_tls: bool,
     /// Port of the gRPC service; 0 picks a free one. With `[tls]` it speaks TLS.
     pub grpc_port: u16,
+    /// Port for the other nodes of the cluster. Opened only with `[cluster]`.
+    pub peer_port: u16,
     /// Address of the admin port.
     pub admin_address: IpAddr,
     /// Port for health, metrics and settings; 0 picks a free one.
@@ -108,6 +113,7 @@ impl Default for ListenSettings {
             dax_tls_port: 9111,
             plain_dax_beside_tls: false,
             grpc_port: 8500,
+            peer_port: 8501,
             admin_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             admin_port: 8080,
             anyone_may_read_and_write_everything: false,
@@ -136,6 +142,11 @@ impl ListenSettings {
         SocketAddr::new(self.address, self.grpc_port)
     }
 
+    /// Where the port for other nodes is bound.
+    pub fn peer(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.peer_port)
+    }
+
     /// Where the admin port is bound.
     pub fn admin(&self) -> SocketAddr {
         SocketAddr::new(self.admin_address, self.admin_port)
@@ -143,12 +154,17 @@ impl ListenSettings {
 }
 
 /// Where clients that are told of nodes are sent, where that is not what they reached: behind a container's published port or
-/// NAT. DAX clients are.
+/// NAT. DAX clients are. In a cluster, also where the other nodes reach this one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdvertiseSettings {
-    /// The address. Left out: the one that the client reached.
+    /// Where other nodes reach this one, as `host:port`, written as in `[cluster] nodes`. Left out: `[listen] address` and
+    /// `peer_port`.
+    pub peer: Option<String>,
+    /// The address. Left out: the one that the client reached; of another node the one it listens on.
     pub address: Option<IpAddr>,
+    /// The port of HTTP. Left out: the one it listens on.
+    pub http_port: Option<u16>,
     /// The port of DAX. Left out: the one that the client reached.
     pub dax_port: Option<u16>,
     /// The port of DAX over TLS. Left out: the one that the client reached.
@@ -196,6 +212,25 @@ pub enum BadConfig {
         /// The address.
         address: IpAddr,
     },
+    /// A cluster that can't come together.
+    #[error(transparent)]
+    Cluster(#[from] BadCluster),
+    /// Other nodes can't be told where this one is.
+    #[error(
+        "[listen] address {address} does not say where other nodes reach this one: set [advertise] peer = \"host:{port}\", \
+         written as in [cluster] nodes"
+    )]
+    NoPeerAddress {
+        /// The address.
+        address: IpAddr,
+        /// The port.
+        port: u16,
+    },
+    /// Other nodes could not find the port again.
+    #[error(
+        "[listen] peer_port is 0, and the other nodes have to know it: give it a number, as in [cluster] nodes"
+    )]
+    NoPeerPort,
     /// A bound of nothing.
     #[error("[node] max_connections is 0; it must be at least 1")]
     NoConnections,
@@ -212,7 +247,25 @@ impl Config {
         if open && self.credentials.file.is_none() && !self.listen.anyone_may_read_and_write_everything {
             return Err(BadConfig::Open { address: self.listen.address });
         }
+        if let Some(cluster) = &self.cluster {
+            cluster.check()?;
+            if self.listen.peer_port == 0 {
+                return Err(BadConfig::NoPeerPort);
+            }
+            crate::cluster::settings::check_address("[advertise] peer", &self.peer_address()?)?;
+        }
         Ok(())
+    }
+
+    /// Where other nodes reach this one. Errors: it listens everywhere, and nothing says by which name it is reached.
+    pub fn peer_address(&self) -> Result<String, BadConfig> {
+        match &self.advertise.peer {
+            Some(peer) => Ok(peer.clone()),
+            None if self.listen.address.is_unspecified() => {
+                Err(BadConfig::NoPeerAddress { address: self.listen.address, port: self.listen.peer_port })
+            }
+            None => Ok(self.listen.peer().to_string()),
+        }
     }
 
     /// Threads that serve connections, from the setting and the number of cores.
@@ -248,6 +301,25 @@ mod tests {
     fn what_is_printed_is_read_back_the_same() {
         let text = host::settings::print(&Config::default()).unwrap();
         assert_eq!(host::settings::parse::<Config>(&text, "printed", &[]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_node_of_a_cluster_says_where_the_others_reach_it() {
+        let cluster = "[cluster]\nnodes = [\"a:8501\"]\nsecret_file = \"s\"\n[listen]\naddress = \"0.0.0.0\"\n\
+                       anyone_may_read_and_write_everything = true\n";
+        let mut config: Config = host::settings::parse(cluster, "f.toml", &[]).unwrap();
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains("[advertise] peer = \"host:8501\""), "{error}");
+        config.advertise.peer = Some("a".into());
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains("\"a\"") && error.contains("host:port"), "{error}");
+        config.advertise.peer = Some("a:8501".into());
+        config.check().unwrap();
+        config.listen.peer_port = 0;
+        assert!(matches!(config.check(), Err(BadConfig::NoPeerPort)));
+        config.listen.peer_port = 8501;
+        let text = host::settings::print(&config).unwrap();
+        assert_eq!(host::settings::parse::<Config>(&text, "printed", &[]).unwrap(), config);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! bound before any is served, so that a port in use stops a start while nobody is connected yet.
 
 pub mod announce;
-mod complaints;
+pub(crate) mod complaints;
 pub mod dax;
 pub mod grpc;
 pub mod http;

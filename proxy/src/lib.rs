@@ -1,13 +1,15 @@
 //! The cache in front of a DynamoDB-API store, and what the server binary is made of.
 //!
 //! [`cache`] is the product as a data structure; [`layer`] the decorators around it; [`stack`] their order; [`upstream`]
-//! where misses go; [`front`] the protocols it speaks; [`run`] the order of start and stop; [`config`] the settings of it all. Without the feature `rocksdb` only
+//! where misses go; [`front`] the protocols it speaks; [`cluster`] a node among others; [`run`] the order of start and stop; [`several`] several nodes in one process; [`operate`] what an operator asks of a cluster; [`config`] the settings of it all. Without the feature `rocksdb` only
 //! the first three are there, for whoever brings a store of their own: the simulation.
 
 // A connection is one future: the front, every decorator and the store, nested deeper than the compiler looks by default.
 #![recursion_limit = "256"]
 
 pub mod cache;
+#[cfg(feature = "rocksdb")]
+pub mod cluster;
 #[cfg(feature = "rocksdb")]
 pub mod config;
 #[cfg(feature = "rocksdb")]
@@ -16,7 +18,11 @@ pub mod credentials;
 pub mod front;
 pub mod layer;
 #[cfg(feature = "rocksdb")]
+pub mod operate;
+#[cfg(feature = "rocksdb")]
 pub mod run;
+#[cfg(feature = "rocksdb")]
+pub mod several;
 pub mod stack;
 #[cfg(feature = "rocksdb")]
 pub mod surroundings;

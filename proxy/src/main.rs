@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use forebay_proxy::config::Config;
-use forebay_proxy::run::{Failure, run};
+use forebay_proxy::operate::{self, Change};
+use forebay_proxy::run::{Failure, run, run_several};
+use forebay_proxy::several;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -24,6 +26,10 @@ enum Command {
     Dev(Dev),
     /// Run one node as a config file says.
     Node(Node),
+    /// Say how a cluster stands, as one of its nodes knows.
+    Status(Status),
+    /// Change who belongs to a cluster, or which node is the primary.
+    Member(MemberArguments),
 }
 
 #[derive(Args)]
@@ -34,6 +40,9 @@ struct Dev {
     /// Keep everything in memory and lose it at the end.
     #[arg(long)]
     in_memory: bool,
+    /// Run so many nodes of one cluster, on 127.0.0.1, 127.0.0.2 and so on, the same ports on each.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    nodes: usize,
     /// Port of the DynamoDB API over HTTP; 0 picks a free one.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     http_port: u16,
@@ -52,6 +61,63 @@ struct Dev {
     /// Set any setting of the config file, as section.field=value.
     #[arg(long = "set", value_name = "SETTING")]
     overrides: Vec<String>,
+}
+
+#[derive(Args)]
+struct Status {
+    #[command(flatten)]
+    asked: Asked,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whom an operator asks.
+#[derive(Args)]
+struct Asked {
+    /// The config file of any node: it has the secret, and where the nodes are.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Ask the node whose peer port this is, instead of the one that the file is of.
+    #[arg(long, value_name = "HOST:PORT")]
+    node: Option<String>,
+    /// Set any setting of the config file, as section.field=value.
+    #[arg(long = "set", value_name = "SETTING")]
+    overrides: Vec<String>,
+}
+
+#[derive(Args)]
+struct MemberArguments {
+    #[command(subcommand)]
+    change: MemberChange,
+}
+
+#[derive(Subcommand)]
+enum MemberChange {
+    /// List the members.
+    List(Status),
+    /// Make the node at an address a member under a new number; it must not have begun yet. A node does so by itself when it starts with
+    /// an empty directory.
+    Add {
+        /// Its peer address, as the others reach it.
+        address: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Remove a member, for good: it can come back only with an empty directory, under another number.
+    Remove {
+        /// Its number.
+        number: u64,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Make another node the primary.
+    TransferPrimary {
+        /// Its number. Left out: whichever has followed best.
+        number: Option<u64>,
+        #[command(flatten)]
+        asked: Asked,
+    },
 }
 
 #[derive(Args)]
@@ -96,8 +162,28 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
             config.listen.dax_tls_port = dev.dax_tls_port;
             config.listen.grpc_port = dev.grpc_port;
             config.listen.admin_port = dev.admin_port;
-            run(config)
+            match dev.nodes {
+                1 => run(config),
+                nodes => run_several(several::plan(&config, nodes)?),
+            }
         }
+        Command::Status(Status { asked, json }) => {
+            operate::status(&settings_of(&asked)?, asked.node.as_deref(), json)
+        }
+        Command::Member(MemberArguments { change }) => match change {
+            MemberChange::List(Status { asked, json }) => {
+                operate::status(&settings_of(&asked)?, asked.node.as_deref(), json)
+            }
+            MemberChange::Add { address, asked } => {
+                operate::change(&settings_of(&asked)?, asked.node.as_deref(), Change::Add { address })
+            }
+            MemberChange::Remove { number, asked } => {
+                operate::change(&settings_of(&asked)?, asked.node.as_deref(), Change::Remove { number })
+            }
+            MemberChange::TransferPrimary { number, asked } => {
+                operate::change(&settings_of(&asked)?, asked.node.as_deref(), Change::Transfer { number })
+            }
+        },
         Command::Node(node) => {
             let config: Config = host::settings::load(&node.config, &node.overrides)?;
             config.check()?;
@@ -108,4 +194,10 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
             run(config)
         }
     }
+}
+
+fn settings_of(asked: &Asked) -> Result<Config, Failure> {
+    let config: Config = host::settings::load(&asked.config, &asked.overrides)?;
+    config.check()?;
+    Ok(config)
 }

@@ -1,7 +1,8 @@
 //! The start and shutdown order of a node, as a list.
 //!
-//! Nothing listens before the store is open and brought up; the admin port opens first, so that a slow start can be watched.
-//! Stopping goes the other way: fronts drain, the store is closed and synced, telemetry sends what it has.
+//! No client is listened to before the store is open and brought up; the admin port opens first, so that a slow start can be
+//! watched, and in a cluster the port for other nodes, since they have to agree who they are. Stopping goes the other way: the
+//! node takes leave of its cluster while the fronts drain, the store is closed and synced, telemetry sends what it has.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,11 +21,14 @@ use store::Embedded;
 
 use crate::cache::Cache;
 use crate::cache::sweep::SWEEP_EVERY;
+use crate::cluster::lists::PrimarysLists;
+use crate::cluster::node::{self, Opening, Plan};
 use crate::config::{BadConfig, Config};
 use crate::front::announce::announce;
 use crate::front::{self, Doors, in_use};
 use crate::layer::Encoders;
 use crate::surroundings::System;
+use crate::upstream::Group;
 use crate::{credentials, stack, upstream};
 
 /// Why a node did not start, or did not end well.
@@ -74,9 +78,34 @@ impl Failure {
 /// Runs a node until a signal stops it.
 pub fn run(config: Config) -> Result<(), Failure> {
     config.check()?;
-    let open_files = host::open_files::raise_limit();
+    let plan = Plan::of(&config)?;
     let registry = Registry::new();
-    let telemetry = telemetry::start(&config.telemetry, &registry, &config.node.name)
+    run_with(&config, &registry, serve(&config, plan, &registry))
+}
+
+/// Runs several nodes of one cluster in this process until a signal stops them. Each has an address of its own.
+pub fn run_several(nodes: Vec<(Config, Plan)>) -> Result<(), Failure> {
+    let Some((first, _)) = nodes.first() else { return Ok(()) };
+    nodes.iter().try_for_each(|(config, _)| config.check())?;
+    let first = first.clone();
+    // Each counts for itself; what leaves the process is the first one's.
+    let registries: Vec<Registry> = nodes.iter().map(|_| Registry::new()).collect();
+    let serving = async {
+        let serve_one =
+            |((config, plan), registry)| async move { serve(&config, Some(plan), registry).await };
+        let all = nodes.into_iter().zip(&registries).map(serve_one);
+        futures_util::future::try_join_all(all).await.map(|_| ())
+    };
+    run_with(&first, &registries[0], serving)
+}
+
+fn run_with(
+    config: &Config,
+    registry: &Registry,
+    serving: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let open_files = host::open_files::raise_limit();
+    let telemetry = telemetry::start(&config.telemetry, registry, &config.node.name)
         .map_err(|error| Failure::Usage(format!("[telemetry]: {error}")))?;
     if let Some(limit) = open_files.filter(|limit| *limit < files_of(config.node.max_connections)) {
         tracing::warn!(
@@ -88,7 +117,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
-    let outcome = runtime.block_on(serve(&config, &registry));
+    let outcome = runtime.block_on(serving);
     drop(runtime);
     telemetry.stop();
     outcome
@@ -101,7 +130,7 @@ fn files_of(connections: usize) -> u64 {
     connections as u64 + OF_THE_STORE + OTHERS
 }
 
-async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
+async fn serve(config: &Config, plan: Option<Plan>, registry: &Registry) -> Result<(), Failure> {
     let shutdown = Shutdown::new(config.node.drain.get());
     shutdown.listen_to_signals().map_err(Failure::internal)?;
     let clock = Arc::new(SystemClock::new());
@@ -113,8 +142,11 @@ async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
 
     let readiness = Readiness::new();
     let store_ready = readiness.require("store", "the store is being opened");
-    let admin =
-        Admin::new(registry.clone(), readiness, host::settings::print(config).map_err(Failure::internal)?);
+    let admin = Admin::new(
+        registry.clone(),
+        readiness.clone(),
+        host::settings::print(config).map_err(Failure::internal)?,
+    );
     let admin = admin.bind(config.listen.admin()).await.map_err(in_use("admin", config.listen.admin()))?;
     let admin_address = admin.address();
     tokio::spawn(admin.serve(shutdown.clone()));
@@ -129,25 +161,59 @@ async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
     let coarse: Arc<dyn Clock> = Arc::new(coarse);
     let cache = Cache::new(config.cache.clone(), Arc::clone(&coarse), system.random_u64(), threads, registry)
         .map_err(BadConfig::from)?;
-    let store = open_store(config, &cache, &system).await?;
+    let opening = match plan {
+        Some(plan) => {
+            // Somebody may not want to wait for the others any longer.
+            tokio::select! {
+                opening = Opening::begin(plan, config, &system, &readiness, registry) => Some(opening?),
+                () = shutdown.triggered() => return Ok(()),
+            }
+        }
+        None => None,
+    };
+    let group = match &opening {
+        Some(opening) => Group { raft: opening.raft.clone(), network: Some(opening.network.clone()) },
+        None => Group::default(),
+    };
+    let store = open_store(config, group, &cache, &system).await?;
     tokio::spawn(Arc::clone(&cache).sweep_every(SWEEP_EVERY));
 
     let doors = Doors::bind(config)?;
     let endpoints = doors.endpoints(admin_address);
+    let mut node = opening.map(|opening| {
+        let about = node::about(config, &endpoints, &opening.raft.address);
+        opening.join(Arc::clone(&store), &cache, about, registry)
+    });
     let fronts = Fronts::start(threads, config.node.max_connections, registry.clone(), shutdown.clone())
         .map_err(Failure::internal)?;
     let fine: Arc<dyn Clock> = clock;
-    let lists = front::dax::lists(&store);
+    let registrar: Arc<dyn front::dax::Registrar> = match &node {
+        Some(node) => Arc::new(PrimarysLists::new(Arc::clone(&store), node.links.clone())),
+        None => Arc::clone(&store) as _,
+    };
+    let lists = front::dax::lists(&store, registrar);
     let encoders = Encoders {
         json: Some(Arc::new(front::http::Encoder)),
         dax: Some(Arc::new(front::dax::Encoder::new(Arc::clone(&lists)))),
     };
-    let db = stack::build(Arc::clone(&store), cache, encoders, &config.limits, fine, registry);
+    let parts = stack::Parts { cache, encoders, limits: &config.limits, clock: fine, registry };
+    let db = match &node {
+        None => stack::build(Arc::clone(&store), parts),
+        Some(node) => {
+            let (member, links) = (Arc::clone(&node.member), node.links.clone());
+            stack::build_routed(member, store.catalog(), links, node.max_lag, parts)
+        }
+    };
     let server = HttpServer::new(db.clone(), auth.clone(), config.http.clone(), Arc::clone(&system) as _);
     front::http::serve(&fronts, doors.http, server, tls_of_http, &shutdown)?;
     let server = front::grpc::server(db.clone(), &auth, config, &system);
     front::grpc::serve(&fronts, doors.grpc, server, tls_of_grpc, &shutdown)?;
-    let server = front::dax::server(db, store.catalog(), lists, &auth, config, &system, registry);
+    let nodes = match &node {
+        None => front::dax::one_node(config, &system),
+        Some(node) => Arc::new(node.roster()) as _,
+    };
+    let cluster = dax::server::Cluster { catalog: store.catalog(), lists, nodes };
+    let server = front::dax::server(db.clone(), cluster, &auth, config, &system, registry);
     if let Some(door) = doors.dax {
         front::dax::serve(&fronts, door, server.clone(), &shutdown)?;
     }
@@ -157,11 +223,21 @@ async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
     store_ready.met();
     announce(&mut std::io::stdout().lock(), config, &endpoints).map_err(Failure::internal)?;
 
-    shutdown.triggered().await;
+    match &mut node {
+        Some(node) => node.serve(db, &fronts, &system, &shutdown).await,
+        None => shutdown.triggered().await,
+    }
     tracing::info!("stopping: requests under way may end");
+    if let Some(node) = &node {
+        // While the fronts still answer what they have begun: whatever needs the primary finds the next one.
+        node.take_leave().await;
+    }
     let dropped = fronts.drain().await;
     if dropped > 0 {
         tracing::warn!(dropped, "connections were still busy at the end of the drain");
+    }
+    if let Some(node) = &node {
+        node.close();
     }
     store.close().await.map_err(Failure::internal)
 }
@@ -169,11 +245,12 @@ async fn serve(config: &Config, registry: &Registry) -> Result<(), Failure> {
 /// Opens the store on a thread of its own, so that the admin port answers meanwhile.
 async fn open_store(
     config: &Config,
+    group: Group,
     cache: &Arc<Cache>,
     system: &Arc<System>,
 ) -> Result<Arc<Embedded>, Failure> {
     let (settings, sink, system) = (config.store.clone(), Arc::clone(cache), Arc::clone(system));
-    let opened = tokio::task::spawn_blocking(move || upstream::open(&settings, sink, &system)).await;
+    let opened = tokio::task::spawn_blocking(move || upstream::open(&settings, group, sink, &system)).await;
     Ok(Arc::new(opened.map_err(Failure::internal)??))
 }
 

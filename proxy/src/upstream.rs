@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use api::ChangeSink;
 use host::clock::{Clock, SystemClock};
+use raft::RaftSettings;
 use store::embedded::{Entropy, Surroundings};
 use store::{Embedded, EmbeddedSettings, OpenError};
 
@@ -30,12 +31,22 @@ impl Entropy for System {
     }
 }
 
+/// Who the store's log is written with. By default this node alone.
+#[derive(Default)]
+pub struct Group {
+    /// The log's settings.
+    pub raft: RaftSettings,
+    /// The way to the others; none for a node that stands alone.
+    pub network: Option<raft::Peers>,
+}
+
 /// Opens the store, which tells `sink` where it stands and of every change after that, and brings it up to its log. Blocks
 /// until that is done.
 ///
 /// Errors: a directory that can't be used or is in use, or a store that refuses to open and says what to do.
 pub fn open(
     settings: &StoreSettings,
+    group: Group,
     sink: Arc<dyn ChangeSink>,
     system: &Arc<System>,
 ) -> Result<Embedded, Failure> {
@@ -43,7 +54,8 @@ pub fn open(
         clock: Arc::new(StoreClock(Arc::clone(system.clock()))),
         entropy: Arc::clone(system) as Arc<dyn Entropy>,
     };
-    let embedded = EmbeddedSettings::default();
+    let embedded =
+        EmbeddedSettings { raft: group.raft, network: group.network, ..EmbeddedSettings::default() };
     if settings.in_memory {
         return Embedded::in_memory(embedded, surroundings, sink).map_err(Failure::internal);
     }

@@ -1,6 +1,6 @@
 //! Contract, client and fault suites over any implementation of the contract.
 //!
-//! The map: [`contract`] the cases; [`subject`] who is asked; [`ask`] how; [`node`], [`wire`] and [`dax_wire`] a real process and
+//! The map: [`contract`] the cases; [`subject`] who is asked; [`ask`] how; [`node`], [`cluster`], [`wire`] and [`dax_wire`] a real process and
 //! raw bytes to it; [`ledger`] what a crash may and may not do to writes.
 
 // The whole stack is one future, nested deeper than the compiler looks by default.
@@ -8,6 +8,7 @@
 
 pub mod ask;
 pub mod certificate;
+pub mod cluster;
 pub mod contract;
 pub mod dax_wire;
 pub mod directory;

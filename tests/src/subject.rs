@@ -121,15 +121,10 @@ impl Subject {
             Subject::Dax => {
                 let Stack { store, lists, db: beside } = stacked(&system);
                 let (config, registry) = (Config::default(), Registry::new());
-                let server = front::dax::server(
-                    beside.clone(),
-                    store.catalog(),
-                    lists,
-                    &Auth::Any,
-                    &config,
-                    &system,
-                    &registry,
-                );
+                let nodes = front::dax::one_node(&config, &system);
+                let cluster = dax::server::Cluster { catalog: store.catalog(), lists, nodes };
+                let server =
+                    front::dax::server(beside.clone(), cluster, &Auth::Any, &config, &system, &registry);
                 let address = serve_dax(server).await;
                 let settings = DaxDbSettings::new(format!("dax://{address}"));
                 let over = DaxDb::new(settings, None, None, system).expect("the settings are good");
@@ -189,12 +184,14 @@ fn stacked(system: &Arc<System>) -> Stack {
     let sink = Arc::clone(&cache);
     let store = Embedded::in_memory(EmbeddedSettings::default(), Surroundings::system(), sink);
     let store = Arc::new(store.expect("a store in memory opens"));
-    let lists = front::dax::lists(&store);
+    let lists = front::dax::lists(&store, Arc::clone(&store) as _);
     let encoders = Encoders {
         json: Some(Arc::new(front::http::Encoder)),
         dax: Some(Arc::new(front::dax::Encoder::new(Arc::clone(&lists)))),
     };
-    let db = stack::build(Arc::clone(&store), cache, encoders, &LimitSettings::default(), clock, &registry);
+    let limits = LimitSettings::default();
+    let parts = stack::Parts { cache, encoders, limits: &limits, clock, registry: &registry };
+    let db = stack::build(Arc::clone(&store), parts);
     Stack { store, lists, db: Shared::new(db) }
 }
 

@@ -64,6 +64,16 @@ impl Complaints {
     }
 }
 
+impl Complaints {
+    /// A peer was refused, for a reason that says what to do.
+    pub fn about(&self, peer: IpAddr, why: &dyn Display) {
+        self.counted.increment();
+        if let Some(count) = self.due(peer.to_canonical()) {
+            tracing::warn!(protocol = self.protocol, %peer, connections = count, "a connection was refused: {why}");
+        }
+    }
+}
+
 impl dax::server::Complaints for Complaints {
     fn malformed(&self, peer: SocketAddr, what: &dyn Display) {
         self.counted.increment();

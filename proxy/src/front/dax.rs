@@ -11,12 +11,12 @@ mod tests;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use api::service::{Caller, Catalog};
+use api::service::Caller;
 use api::{DynamoDb, Error};
 use dax::DaxServer;
 use dax::attribute_lists::AttributeLists;
 use dax::authorize::{Signed, Signers};
-use dax::server::{Auth, Cluster, Reached, Transport};
+use dax::server::{Auth, Cluster, Nodes, Reached, Transport};
 use host::clock::Clock;
 use host::metrics::{Registry, names};
 use host::runtime::Fronts;
@@ -25,6 +25,7 @@ use host::socket::Socket;
 use host::tls::Tls;
 use http_front::sigv4::{self, Keyring, SignedText};
 use lists::StoreLists;
+pub use lists::{Drawing, Registrar};
 use node::OneNode;
 pub use ready::Encoder;
 use store::Embedded;
@@ -67,30 +68,33 @@ impl Signers for Keys {
     }
 }
 
-/// The registry of attribute lists over the store's, and what it does by itself.
-pub fn lists(store: &Arc<Embedded>) -> Arc<dyn AttributeLists> {
-    let lists = Arc::new(StoreLists::new(Arc::clone(store)));
+/// The registry of attribute lists over the store's, and what it does by itself. Lists that are new get their numbers from
+/// `registrar`.
+pub fn lists(store: &Arc<Embedded>, registrar: Arc<dyn Registrar>) -> Arc<dyn AttributeLists> {
+    let lists = Arc::new(StoreLists::new(Arc::clone(store), registrar));
     tokio::spawn(Arc::clone(&lists).keep_stock());
     lists
 }
 
-/// The front over `db`, for plain text and TLS alike. `catalog` has the schemas, `lists` the attribute lists.
+/// The roster of a node that stands alone.
+pub fn one_node(config: &Config, system: &System) -> Arc<dyn Nodes> {
+    Arc::new(OneNode {
+        name: config.node.name.clone(),
+        zone: config.node.zone.clone(),
+        advertise: config.advertise.clone(),
+        leader_session: (system.random_u64() >> 1) as i64,
+    })
+}
+
+/// The front over `db`, for plain text and TLS alike. Of `cluster`, clients are told.
 pub fn server<D: DynamoDb>(
     db: D,
-    catalog: Arc<dyn Catalog>,
-    lists: Arc<dyn AttributeLists>,
+    cluster: Cluster,
     auth: &sigv4::Auth,
     config: &Config,
     system: &Arc<System>,
     registry: &Registry,
 ) -> DaxServer<D> {
-    let node = OneNode {
-        name: config.node.name.clone(),
-        zone: config.node.zone.clone(),
-        advertise: config.advertise.clone(),
-        leader_session: (system.random_u64() >> 1) as i64,
-    };
-    let cluster = Cluster { catalog, lists, nodes: Arc::new(node) };
     let counted = registry.counter(names::MALFORMED_FRAMES, &[("protocol", PROTOCOL)]);
     let complaints =
         Arc::new(Complaints::new(PROTOCOL, counted, Arc::clone(system.clock()) as Arc<dyn Clock>));

@@ -9,6 +9,9 @@
 //! | Query, Scan, strong | passed on |
 //! | everything else | passed on: what writes do to the cache comes by the feed, never from here |
 //!
+//! On a node of a cluster, a read of what was written through this node and is not applied here yet is passed on, asking for
+//! the version that was acknowledged (P1); and so is every read while what is held may be too old (P7).
+//!
 //! An answer is the one the store would give (P12), but for its capacity where `hit_capacity` says so. A caller who asks
 //! for a version is answered from memory only at that version or a later one (P3, P6). An error is passed up and changes
 //! nothing; it is shared with those who waited for the same read, and never kept. What only its caller can be blamed for is
@@ -22,6 +25,7 @@ mod capacity;
 mod encoder;
 mod get_item;
 mod key;
+mod owed;
 mod pages;
 #[cfg(test)]
 mod tests;
@@ -59,7 +63,10 @@ impl<D: DynamoDb> Cached<D> {
 }
 
 impl<D: DynamoDb> Cached<D> {
-    async fn serve(&self, cx: Context, request: Request) -> Result<Answer, Error> {
+    async fn serve(&self, mut cx: Context, request: Request) -> Result<Answer, Error> {
+        if self.is_in_doubt(&cx) && self.is_passed_on(&mut cx, &request) {
+            return self.inner.call(cx, request).await;
+        }
         // Boxed, each by itself: together they were 25 KB, which every write and every miss moved several times.
         match request {
             Request::GetItem(input) => Box::pin(self.get_item(cx, input)).await,
@@ -85,7 +92,7 @@ impl<D: DynamoDb> DynamoDb for Cached<D> {
 
     /// Hits of GetItem, Query and Scan. A batch is many look-ups, long beside what a future costs.
     fn call_now(&self, cx: &mut Context, request: &Request) -> Option<Answer> {
-        if host::telemetry::enabled() {
+        if host::telemetry::enabled() || self.is_in_doubt(cx) {
             return None;
         }
         match request {
@@ -95,7 +102,7 @@ impl<D: DynamoDb> DynamoDb for Cached<D> {
     }
 
     fn peek(&self, read: &Peek<'_>, out: &mut Vec<u8>) -> Option<Version> {
-        if host::telemetry::enabled() {
+        if host::telemetry::enabled() || self.cache.is_behind() {
             return None;
         }
         self.peek_item(read, out)

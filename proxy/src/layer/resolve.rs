@@ -2,7 +2,7 @@
 //!
 //! | operation | what becomes of it |
 //! |---|---|
-//! | reads and writes of items | their tables' schemas are put into the context; a table that is not there, or not usable, is refused |
+//! | reads and writes of items | their tables' schemas are put into the context; a table that is not there, or not usable, is refused; on a node of a cluster it is passed on without any schema, since another node may know it |
 //! | everything else | passed on: table operations know best what they need, and have messages of their own |
 //!
 //! Failures leave nothing behind. The catalog is one pointer load, so that a schema may be older than the next moment's;
@@ -15,17 +15,32 @@ use api::service::{Catalog, Peek, Tables};
 use api::{Answer, Context, DynamoDb, Error, ErrorKind, Request, Table, TableName, Version};
 use tracing::Instrument;
 
+/// What becomes of a request for a table that this node does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// There is nobody who would know it.
+    Refused,
+    /// The layers below find somebody.
+    PassedOn,
+}
+
 /// The layer.
 #[derive(Debug)]
 pub struct Resolved<D, C: ?Sized> {
     inner: D,
     catalog: Arc<C>,
+    unknown: Unknown,
 }
 
 impl<D: DynamoDb, C: Catalog + ?Sized> Resolved<D, C> {
     /// Resolves against `catalog` what `inner` is asked.
     pub fn new(inner: D, catalog: Arc<C>) -> Resolved<D, C> {
-        Resolved { inner, catalog }
+        Resolved { inner, catalog, unknown: Unknown::Refused }
+    }
+
+    /// The same, where others may know tables that `catalog` does not.
+    pub fn among_others(inner: D, catalog: Arc<C>) -> Resolved<D, C> {
+        Resolved { inner, catalog, unknown: Unknown::PassedOn }
     }
 
     fn add(&self, tables: &mut Tables, name: &TableName) -> Result<(), Error> {
@@ -87,7 +102,10 @@ const NOT_FOUND: &str = "Requested resource not found";
 
 impl<D: DynamoDb, C: Catalog + ?Sized> DynamoDb for Resolved<D, C> {
     async fn call(&self, mut cx: Context, request: Request) -> Result<Answer, Error> {
-        cx.tables = self.tables(&request)?;
+        cx.tables = match (self.tables(&request), self.unknown) {
+            (Err(_), Unknown::PassedOn) => Tables::default(),
+            (tables, _) => tables?,
+        };
         match host::telemetry::enabled() {
             false => self.inner.call(cx, request).await,
             true => self.inner.call(cx, request).instrument(tracing::debug_span!("resolved")).await,
@@ -219,6 +237,15 @@ mod tests {
             });
         }
         assert_eq!(resolved.inner.0.lock().unwrap().concat(), [1, 2, 5]);
+    }
+
+    #[tokio::test]
+    async fn among_other_nodes_a_request_for_an_unknown_table_goes_by_without_any_schema() {
+        let resolved = Resolved::among_others(Arc::new(Notes::default()), Arc::new(Known));
+        for request in [get(3), get(6), batch(&[1, 6]), get(1)] {
+            resolved.call(Context::default(), request).await.unwrap();
+        }
+        assert_eq!(*resolved.inner.0.lock().unwrap(), [vec![], vec![], vec![], vec![1]]);
     }
 
     #[tokio::test]

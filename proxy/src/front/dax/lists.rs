@@ -1,8 +1,12 @@
 //! The registry of attribute lists, as the DAX front asks for it, over the store's.
 //!
+//! New ones are numbered by the [`Registrar`]: this node's store, or in a cluster the primary.
+//!
 //! A client that is about to write gets an id that lasts, or is told why not. An answer gets one that lasts where there is
 //! room and the log is quick; otherwise a passing one at once, so that no read fails or hangs for the registry's sake.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +23,32 @@ const ANSWER_WAIT: Duration = Duration::from_millis(100);
 /// The pause before another stretch of passing ids is asked for, where the store gave none.
 const STOCK_PAUSE: Duration = Duration::from_secs(1);
 
+/// A number under way.
+pub type Drawing<'a> = Pin<Box<dyn Future<Output = Result<u64, Error>> + Send + 'a>>;
+
+/// Gives lists their numbers.
+pub trait Registrar: Send + Sync + 'static {
+    /// The id of a list, given to it now if it had none; known to this node's store, too, when it is answered.
+    fn define(&self, names: Names, demand: attribute_lists::Demand) -> Drawing<'_>;
+    /// The first of [`PASSING_IDS`] ids that nobody had and nobody else gets.
+    fn take_passing_ids(&self) -> Drawing<'_>;
+}
+
+/// A store that stands alone.
+impl Registrar for Embedded {
+    fn define(&self, names: Names, demand: attribute_lists::Demand) -> Drawing<'_> {
+        Box::pin(async move { self.define_attribute_list(&Context::default(), names, demand).await })
+    }
+
+    fn take_passing_ids(&self) -> Drawing<'_> {
+        Box::pin(async move { Embedded::take_passing_ids(self, &Context::default()).await })
+    }
+}
+
 /// The registry of the store below.
 pub struct StoreLists {
     store: Arc<Embedded>,
+    registrar: Arc<dyn Registrar>,
     // Held for a look or an insertion.
     passing: Mutex<Passing>,
     short: tokio::sync::Notify,
@@ -30,9 +57,10 @@ pub struct StoreLists {
 
 impl StoreLists {
     /// Over a store. Somebody should run [`StoreLists::keep_stock`].
-    pub fn new(store: Arc<Embedded>) -> StoreLists {
+    pub fn new(store: Arc<Embedded>, registrar: Arc<dyn Registrar>) -> StoreLists {
         StoreLists {
             store,
+            registrar,
             passing: Mutex::default(),
             short: tokio::sync::Notify::new(),
             stocking: tokio::sync::Mutex::new(()),
@@ -57,7 +85,7 @@ impl StoreLists {
         // One at a time: a second one would take what the first just got.
         let _alone = self.stocking.lock().await;
         while self.passing.lock().is_short() {
-            let first = self.store.take_passing_ids(&Context::default()).await?;
+            let first = self.registrar.take_passing_ids().await?;
             self.passing.lock().stock(first..first + PASSING_IDS);
         }
         Ok(())
@@ -81,9 +109,7 @@ impl StoreLists {
     }
 
     async fn define_for_answer(&self, names: Names) -> Result<u64, Error> {
-        let cx = Context::default();
-        let lasting =
-            self.store.define_attribute_list(&cx, Arc::clone(&names), attribute_lists::Demand::Answer);
+        let lasting = self.registrar.define(Arc::clone(&names), attribute_lists::Demand::Answer);
         match tokio::time::timeout(ANSWER_WAIT, lasting).await {
             Ok(Ok(id)) => Ok(id),
             // Full, failing or slow.
@@ -109,10 +135,7 @@ impl AttributeLists for StoreLists {
     fn define(&self, names: Names, demand: Demand) -> Defining<'_> {
         Box::pin(async move {
             let id = match demand {
-                Demand::Write => {
-                    let cx = Context::default();
-                    self.store.define_attribute_list(&cx, names, attribute_lists::Demand::Client).await
-                }
+                Demand::Write => self.registrar.define(names, attribute_lists::Demand::Client).await,
                 Demand::Answer => self.define_for_answer(names).await,
             };
             id.map(ListId)
@@ -142,7 +165,7 @@ mod tests {
     async fn a_full_registry_refuses_writes_and_still_names_every_answer() {
         let store = Embedded::in_memory(EmbeddedSettings::default(), Surroundings::system(), Arc::new(()));
         let store = Arc::new(store.unwrap());
-        let lists = StoreLists::new(Arc::clone(&store));
+        let lists = StoreLists::new(Arc::clone(&store), Arc::clone(&store) as Arc<dyn Registrar>);
         let room = LISTS_BYTES_MAX / long(0).iter().map(String::len).sum::<usize>();
         let mut given = Vec::new();
         for number in 0..room {
@@ -190,7 +213,7 @@ mod tests {
     async fn answers_are_named_when_the_store_takes_no_writes_any_more() {
         let store = Embedded::in_memory(EmbeddedSettings::default(), Surroundings::system(), Arc::new(()));
         let store = Arc::new(store.unwrap());
-        let lists = StoreLists::new(Arc::clone(&store));
+        let lists = StoreLists::new(Arc::clone(&store), Arc::clone(&store) as Arc<dyn Registrar>);
         lists.stock().await.unwrap();
         store.close().await.unwrap();
         let names: Names = vec!["a".to_owned()].into();

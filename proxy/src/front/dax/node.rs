@@ -71,6 +71,7 @@ mod tests {
             address: Some("192.0.2.1".parse().unwrap()),
             dax_port: Some(18111),
             dax_tls_port: Some(19111),
+            ..AdvertiseSettings::default()
         };
         assert_eq!(told(&all, "10.0.0.7:8111", Transport::Plain), "192.0.2.1:18111");
         assert_eq!(told(&all, "10.0.0.7:9111", Transport::Tls), "192.0.2.1:19111");

@@ -48,11 +48,13 @@ impl World {
         let encoders = Encoders { json: None, dax: Some(Arc::new(Encoder::new(Arc::clone(&lists)))) };
         let limits = LimitSettings::default();
         let catalog: Arc<dyn Catalog> = store.catalog();
-        let db = stack::build(Arc::clone(&store), cache, encoders, &limits, clock, &registry);
+        let parts = stack::Parts { cache, encoders, limits: &limits, clock, registry: &registry };
+        let db = stack::build(Arc::clone(&store), parts);
         let front = |db: Shared| {
             let config = Config::default();
-            let (catalog, lists) = (Arc::clone(&catalog), Arc::clone(&lists));
-            server(db, catalog, lists, &sigv4::Auth::Any, &config, &system, &registry)
+            let nodes = one_node(&config, &system);
+            let cluster = Cluster { catalog: Arc::clone(&catalog), lists: Arc::clone(&lists), nodes };
+            server(db, cluster, &sigv4::Auth::Any, &config, &system, &registry)
         };
         let plain = Resolved::new(store, Arc::clone(&catalog));
         let (cached, plain) = (front(db.clone()), front(Shared::new(plain)));

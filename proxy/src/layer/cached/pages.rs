@@ -28,7 +28,7 @@ impl<'a> PageRequest<'a> {
         }
     }
 
-    fn table(self) -> &'a TableName {
+    pub(super) fn table(self) -> &'a TableName {
         match self {
             PageRequest::Query(input) => &input.table,
             PageRequest::Scan(input) => &input.table,
@@ -159,7 +159,7 @@ impl<D: DynamoDb> Cached<D> {
         }
     }
 
-    fn page_key<'a>(
+    pub(super) fn page_key<'a>(
         &self,
         table: &Table,
         request: PageRequest<'_>,

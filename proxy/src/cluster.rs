@@ -1,0 +1,25 @@
+//! Several nodes that are one cluster.
+//!
+//! One node is the primary: it makes the order of all writes, in the replicated log of `store/raft`. All others are replicas,
+//! whose caches and stores follow that log. This is what a node needs besides a store and a log: a way to the others, a number,
+//! and a place in the roster. Deliberately routes no request itself: that is a layer's, [`crate::layer::route`].
+//!
+//! [`settings`]: what a node has to know of its cluster before it starts. [`peers`]: connections between nodes; [`listener`]: the
+//! port they arrive at, and the three lanes they are handed to: the log's, requests that are passed on ([`way`]), and [`control`],
+//! questions and changes. [`identity`], [`bootstrap`]: how a node comes by its number. [`member`]: this node's store as one of
+//! several; [`lists`]: attribute lists, which the primary numbers. [`about`], [`roster`]: what nodes say of themselves and what
+//! clients are told of it. [`upkeep`]: what a node does by itself. [`node`]: all of this in the order of start and stop.
+
+pub mod about;
+pub mod bootstrap;
+pub mod control;
+pub mod identity;
+pub mod listener;
+pub mod lists;
+pub mod member;
+pub mod node;
+pub mod peers;
+pub mod roster;
+pub mod settings;
+pub mod upkeep;
+pub mod way;

@@ -1,0 +1,297 @@
+//! How a node comes by its number, before its store is opened.
+//!
+//! | the node | the others | what it does |
+//! |---|---|---|
+//! | has a number | | goes on under it |
+//! | has nothing | one belongs to the cluster | joins through it, under a new number |
+//! | has nothing, and is listed | all listed answer, and none belongs to anything | takes the number of its place in the list, keeps it, and says so |
+//! | has the number of its place | all others have theirs, or belong already | begins |
+//! | anything else | | waits, and says for whom |
+//!
+//! Why in two steps: a node that finds the others part of a cluster must know whether it has been one of them. It has, only if
+//! its number is kept beside its data. So nobody begins before everybody has kept a number; who then has none has lost it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use raft::{Bootstrap, Member};
+
+use super::control::{self, Ask, Desk, Said, Stage};
+use super::identity::{Identity, IdentityFile, Origin};
+use super::peers::Peers;
+
+/// The pause between two rounds of questions.
+const ROUND: Duration = Duration::from_millis(250);
+/// How often the log says for whom the node waits. Unit: rounds.
+const TELL_EVERY: u64 = 40;
+
+/// What a node begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beginning {
+    /// Its number.
+    pub node: u64,
+    /// What it does if its log is empty.
+    pub bootstrap: Bootstrap,
+}
+
+/// What a node that is about to begin knows.
+pub struct Bootstrapping<'a> {
+    /// The cluster's name.
+    pub cluster: &'a str,
+    /// The nodes that begin it, in order.
+    pub nodes: &'a [String],
+    /// Where this node is reached by the others.
+    pub address: &'a str,
+    /// The way to them.
+    pub peers: &'a Peers,
+    /// Answers theirs.
+    pub desk: &'a Desk,
+    /// Where the number is kept.
+    pub file: &'a IdentityFile,
+}
+
+impl Bootstrapping<'_> {
+    /// Comes by a number; waits for as long as it takes. `waiting` is told for whom. Errors: a number that can't be read, kept,
+    /// or is of another cluster.
+    pub async fn begin(&self, mut waiting: impl FnMut(&str)) -> io::Result<Beginning> {
+        let mut identity = self.file.read()?;
+        let mut rounds = 0;
+        loop {
+            let why = match identity.take() {
+                Some(known) if known.cluster != self.cluster => {
+                    let what = format!(
+                        "the data belongs to the cluster {:?}, and [cluster] name is {:?}: set the name back, or give this node an \
+                         empty data directory",
+                        known.cluster, self.cluster
+                    );
+                    return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+                }
+                Some(Identity { node, origin: Origin::Joined, .. }) => {
+                    self.desk.closed();
+                    return Ok(Beginning { node, bootstrap: Bootstrap::Join });
+                }
+                Some(Identity { node, origin: Origin::Founded { nodes }, .. }) => {
+                    self.desk.closed();
+                    return Ok(Beginning { node, bootstrap: Bootstrap::Members(founders(&nodes)) });
+                }
+                Some(Identity { node, origin: Origin::Founding { nodes }, cluster }) => {
+                    self.desk.founding(&nodes);
+                    let why = self.founded(&nodes).await;
+                    let origin = match why {
+                        None => Origin::Founded { nodes },
+                        Some(_) => Origin::Founding { nodes },
+                    };
+                    let known = Identity { node, origin, cluster };
+                    if why.is_none() {
+                        self.file.write(&known)?;
+                    }
+                    identity = Some(known);
+                    why
+                }
+                None => {
+                    self.desk.empty();
+                    match self.first().await {
+                        Ok(new) => {
+                            self.file.write(&new)?;
+                            identity = Some(new);
+                            None
+                        }
+                        Err(why) => Some(why),
+                    }
+                }
+            };
+            if let Some(why) = why {
+                if rounds % TELL_EVERY == 0 {
+                    tracing::info!("waiting for the cluster: {why}");
+                }
+                waiting(&why);
+                rounds += 1;
+                tokio::time::sleep(ROUND).await;
+            }
+        }
+    }
+
+    fn others<'a>(&'a self, nodes: &'a [String]) -> impl Iterator<Item = &'a String> {
+        nodes.iter().filter(|node| *node != self.address)
+    }
+
+    async fn stage_of(&self, node: &str) -> Result<Stage, String> {
+        match control::ask(self.peers, node, &Ask::Status).await {
+            Ok(Said::Status(status)) => Ok(status.stage),
+            Ok(_) => Err(format!("{node} did not say how it stands")),
+            Err(error) => Err(format!("{node}: {error}")),
+        }
+    }
+
+    /// The number of a node that has none. Errors: for whom it waits.
+    async fn first(&self) -> Result<Identity, String> {
+        let mut missing = None;
+        let mut member = false;
+        for node in self.others(self.nodes) {
+            match self.stage_of(node).await {
+                Ok(Stage::Member) => member = true,
+                Ok(Stage::Empty) => {}
+                Ok(Stage::Starting) => missing = Some(format!("{node} is starting")),
+                Ok(Stage::Founding { nodes }) if nodes == self.nodes => {}
+                Ok(Stage::Founding { .. }) => {
+                    missing = Some(format!(
+                        "{node} has another list of nodes; [cluster] nodes must be the same on all"
+                    ));
+                }
+                Err(why) => missing = Some(why),
+            }
+        }
+        let cluster = self.cluster.to_owned();
+        if member {
+            let join = Ask::Join { address: self.address.to_owned() };
+            let others: Vec<String> = self.others(self.nodes).cloned().collect();
+            return match control::ask_primary(self.peers, &others, &join).await {
+                Ok(Said::Joined { node }) => Ok(Identity { cluster, node, origin: Origin::Joined }),
+                Ok(Said::Refused { why }) => Err(why),
+                Ok(_) => Err("no node could let this one join".to_owned()),
+                Err(error) => Err(error.to_string()),
+            };
+        }
+        if let Some(why) = missing {
+            return Err(why);
+        }
+        match self.nodes.iter().position(|node| node == self.address) {
+            Some(at) => {
+                let origin = Origin::Founding { nodes: self.nodes.to_vec() };
+                Ok(Identity { cluster, node: at as u64 + 1, origin })
+            }
+            None => Err(format!(
+                "{} is not in [cluster] nodes, and none of those belongs to a cluster yet",
+                self.address
+            )),
+        }
+    }
+
+    /// Whether all others have their numbers; else for whom this node waits.
+    async fn founded(&self, nodes: &[String]) -> Option<String> {
+        for node in self.others(nodes) {
+            match self.stage_of(node).await {
+                Ok(Stage::Member) => {}
+                Ok(Stage::Founding { nodes: theirs }) if theirs == nodes => {}
+                Ok(Stage::Founding { .. }) => {
+                    return Some(format!(
+                        "{node} has another list of nodes; [cluster] nodes must be the same on all"
+                    ));
+                }
+                Ok(Stage::Starting) => return Some(format!("{node} is starting")),
+                Ok(Stage::Empty) => return Some(format!("{node} has not taken its number yet")),
+                Err(why) => return Some(why),
+            }
+        }
+        None
+    }
+}
+
+/// The members that a cluster begins with. The same, to the letter, on each: what nodes say of themselves comes later.
+pub fn founders(nodes: &[String]) -> BTreeMap<u64, Member> {
+    nodes.iter().zip(1..).map(|(node, id)| (id, Member::new(node.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use host::clock::{Clock, SystemClock};
+    use host::metrics::{Registry, names};
+    use peer::Membership;
+
+    use super::*;
+    use crate::cluster::listener::{Lanes, Listener};
+    use crate::front::complaints::Complaints;
+    use crate::surroundings::System;
+
+    /// A node without a store: its port, and what it answers there.
+    struct Place {
+        address: String,
+        desk: Arc<Desk>,
+        peers: Peers,
+        directory: PathBuf,
+        _served: (Listener, Lanes),
+    }
+
+    fn place(name: &str) -> Place {
+        let clock = Arc::new(SystemClock::new());
+        let system = Arc::new(System::new(Arc::clone(&clock)));
+        let membership = Membership::new("test", b"0123456789abcdef").unwrap();
+        let peers = Peers::new(membership, None, system);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = port.local_addr().unwrap().to_string();
+        let counted = Registry::new().counter(names::PEERS_REFUSED, &[]);
+        let complaints = Arc::new(Complaints::new("peer", counted, clock as Arc<dyn Clock>));
+        let desk = Arc::new(Desk::new("test"));
+        let served = Listener::start(port, peers.clone(), Arc::clone(&desk), complaints).unwrap();
+        let directory = std::env::temp_dir().join(format!("forebay-bootstrap-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        Place { address, desk, peers, directory, _served: served }
+    }
+
+    async fn begin(place: &Place, nodes: &[String]) -> io::Result<Beginning> {
+        let file = IdentityFile::beside(Some(&place.directory));
+        let bootstrapping = Bootstrapping {
+            cluster: "test",
+            nodes,
+            address: &place.address,
+            peers: &place.peers,
+            desk: &place.desk,
+            file: &file,
+        };
+        bootstrapping.begin(|_| {}).await
+    }
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    }
+
+    #[test]
+    fn nodes_that_have_nothing_take_their_places_and_keep_them() {
+        let places = [place("a"), place("b"), place("c")];
+        let nodes: Vec<String> = places.iter().map(|place| place.address.clone()).collect();
+        run(async {
+            let all = places.iter().map(|place| begin(place, &nodes));
+            for (at, begun) in futures_util::future::join_all(all).await.into_iter().enumerate() {
+                let begun = begun.unwrap();
+                assert_eq!(begun.node, at as u64 + 1);
+                assert_eq!(begun.bootstrap, Bootstrap::Members(founders(&nodes)));
+            }
+            // Again, alone: the number is kept, and nobody has to be asked.
+            let (first, others) = places.split_first().unwrap();
+            others.iter().for_each(|other| other.desk.empty());
+            assert_eq!(begin(first, &nodes).await.unwrap().node, 1);
+        });
+        places.iter().for_each(|place| std::fs::remove_dir_all(&place.directory).unwrap());
+    }
+
+    #[test]
+    fn a_node_that_has_lost_its_number_does_not_take_its_place_again() {
+        let places = [place("d"), place("e"), place("f")];
+        let nodes: Vec<String> = places.iter().map(|place| place.address.clone()).collect();
+        run(async {
+            // The two others belong to a cluster, and have not looked yet, or have not opened their stores.
+            for say in [|_: &Desk| {}, Desk::closed as fn(&Desk)] {
+                say(&places[0].desk);
+                say(&places[1].desk);
+                let waited = tokio::time::timeout(3 * ROUND, begin(&places[2], &nodes)).await;
+                assert!(waited.is_err(), "it has a number: {waited:?}");
+                assert_eq!(IdentityFile::beside(Some(&places[2].directory)).read().unwrap(), None);
+            }
+        });
+    }
+
+    #[test]
+    fn data_of_another_cluster_is_refused_with_what_to_do() {
+        let place = place("g");
+        let file = IdentityFile::beside(Some(&place.directory));
+        file.write(&Identity { cluster: "other".into(), node: 3, origin: Origin::Joined }).unwrap();
+        let refused = run(begin(&place, std::slice::from_ref(&place.address))).unwrap_err().to_string();
+        assert!(refused.contains("\"other\"") && refused.contains("[cluster] name"), "{refused}");
+        std::fs::remove_dir_all(&place.directory).unwrap();
+    }
+}

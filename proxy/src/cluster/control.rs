@@ -1,0 +1,361 @@
+//! Questions about the cluster, and changes to it: one question and one answer on a connection of the control lane.
+//!
+//! Whoever asks has proved that it knows the secret, so whatever it asks is done. Each message is its length in four bytes,
+//! largest first, and JSON. A change that only the primary can make is answered by other nodes with where the primary is.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use peer::Lane;
+use raft::{BoxedStream, Leadership, Member, Members, RaftError};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use store::Embedded;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::about::About;
+use super::peers::Peers;
+use super::settings::NODES_MAX;
+
+/// Most bytes of a message.
+const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+/// Longest wait for an answer about the state of things.
+pub const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for a change.
+pub const CHANGE_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ask {
+    /// How things stand.
+    Status,
+    /// Make the node that is reached at this address, and has nothing, a member, under a number that nobody had.
+    Join {
+        /// Its peer address.
+        address: String,
+    },
+    /// Remove a member.
+    Remove {
+        /// Its number.
+        node: u64,
+    },
+    /// Make another node the primary.
+    Transfer {
+        /// Its number. Left out: whichever has followed best.
+        to: Option<u64>,
+    },
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Said {
+    /// How things stand.
+    Status(Box<Status>),
+    /// The node is a member, under this number.
+    Joined {
+        /// The number.
+        node: u64,
+    },
+    /// It is done.
+    Done,
+    /// Ask the primary.
+    NotPrimary {
+        /// Where it is, if that is known.
+        primary: Option<String>,
+    },
+    /// It was not done.
+    Refused {
+        /// Why, and what to do.
+        why: String,
+    },
+}
+
+/// How far a node has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// It does not know yet what it has.
+    Starting,
+    /// It has nothing, and belongs to nothing.
+    Empty,
+    /// It has taken its number in a cluster that is about to begin with these nodes.
+    Founding {
+        /// Their addresses, in order.
+        nodes: Vec<String>,
+    },
+    /// It belongs to a cluster, though perhaps its store is not open.
+    Member,
+}
+
+/// How things stand, as one node knows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Of which cluster.
+    pub cluster: String,
+    /// How far the node that answers has come.
+    pub stage: Stage,
+    /// Its number.
+    pub node: Option<u64>,
+    /// The primary's number.
+    pub primary: Option<u64>,
+    /// Position in the log up to which it has applied.
+    pub applied: u64,
+    /// How long ago it certainly held all that was committed. Unit: milliseconds.
+    pub age_millis: Option<u64>,
+    /// Why it takes no writes, if so.
+    pub failure: Option<String>,
+    /// Whether a change of members is under way.
+    pub changing: bool,
+    /// All members.
+    pub members: Vec<MemberStatus>,
+}
+
+/// A member, as one node knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemberStatus {
+    /// Its number.
+    pub node: u64,
+    /// Where the others reach it.
+    pub address: String,
+    /// Whether its vote and disk count.
+    pub voter: bool,
+    /// What it says of itself.
+    pub about: About,
+    /// Position in the log that it is known to have, where the primary answers.
+    pub matched: Option<u64>,
+    /// How long ago it was heard, where the primary answers. Unit: milliseconds.
+    pub heard_millis: Option<u64>,
+}
+
+/// Answers what is asked of this node.
+pub struct Desk {
+    cluster: String,
+    // Held for a look.
+    phase: Mutex<Phase>,
+    // Numbers are given one after another.
+    joining: tokio::sync::Mutex<()>,
+}
+
+enum Phase {
+    Starting,
+    Empty,
+    Founding(Vec<String>),
+    // Belongs to the cluster; its store is not open, or not any more. To call it empty would let another node that is
+    // really empty believe that there is no cluster yet.
+    Closed,
+    Member(Arc<Embedded>),
+}
+
+impl Desk {
+    /// Of a node that does not know yet what it has.
+    pub fn new(cluster: &str) -> Desk {
+        Desk {
+            cluster: cluster.to_owned(),
+            phase: Mutex::new(Phase::Starting),
+            joining: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The node has nothing.
+    pub fn empty(&self) {
+        *self.phase.lock() = Phase::Empty;
+    }
+
+    /// The node has taken its number among these, for good.
+    pub fn founding(&self, nodes: &[String]) {
+        *self.phase.lock() = Phase::Founding(nodes.to_vec());
+    }
+
+    /// The node belongs to the cluster.
+    pub fn member(&self, store: Arc<Embedded>) {
+        *self.phase.lock() = Phase::Member(store);
+    }
+
+    /// The node belongs to the cluster, and its store is not open yet, or not any more: whoever asks lets go of it.
+    pub fn closed(&self) {
+        *self.phase.lock() = Phase::Closed;
+    }
+
+    /// Reads one question and answers it.
+    pub async fn serve(&self, stream: &mut BoxedStream) -> io::Result<()> {
+        let ask: Ask = read(stream).await?;
+        let said = self.answer(ask).await;
+        write(stream, &said).await
+    }
+
+    async fn answer(&self, ask: Ask) -> Said {
+        let store = match &*self.phase.lock() {
+            Phase::Starting => Err(Stage::Starting),
+            Phase::Empty => Err(Stage::Empty),
+            Phase::Closed => Err(Stage::Member),
+            Phase::Founding(nodes) => Err(Stage::Founding { nodes: nodes.clone() }),
+            Phase::Member(store) => Ok(Arc::clone(store)),
+        };
+        match (store, ask) {
+            (Err(stage), Ask::Status) => Said::Status(Box::new(self.status_before(stage))),
+            (Err(_), _) => Said::NotPrimary { primary: None },
+            (Ok(store), Ask::Status) => Said::Status(Box::new(self.status(&store))),
+            (Ok(store), Ask::Join { address }) => self.join(&store, address).await,
+            (Ok(store), Ask::Remove { node }) => said(store.log().remove(node).await),
+            (Ok(store), Ask::Transfer { to }) => transfer(&store, to).await,
+        }
+    }
+
+    fn status_before(&self, stage: Stage) -> Status {
+        Status {
+            cluster: self.cluster.clone(),
+            stage,
+            node: None,
+            primary: None,
+            applied: 0,
+            age_millis: None,
+            failure: None,
+            changing: false,
+            members: Vec::new(),
+        }
+    }
+
+    /// How things stand with a member.
+    pub fn status(&self, store: &Embedded) -> Status {
+        let log = store.log();
+        let members = Arc::clone(&log.membership().borrow());
+        let progress = log.progress();
+        let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let of = |(node, member): (u64, &Member)| MemberStatus {
+            node,
+            address: member.address.clone(),
+            voter: members.voters.contains_key(&node),
+            about: About::read(&member.about).unwrap_or_default(),
+            matched: progress.get(&node).and_then(|progress| progress.matched),
+            heard_millis: progress.get(&node).and_then(|progress| progress.heard).map(millis),
+        };
+        Status {
+            node: Some(log.node_id()),
+            primary: match &*log.leadership().borrow() {
+                Leadership::Leader { .. } => Some(log.node_id()),
+                Leadership::Follower { leader } => Some(leader.id),
+                Leadership::Unknown => None,
+            },
+            applied: log.applied(),
+            age_millis: log.confirmed_age().map(millis),
+            failure: log.failure().map(|failure| failure.to_string()),
+            changing: members.changing,
+            members: members.iter().map(of).collect(),
+            ..self.status_before(Stage::Member)
+        }
+    }
+
+    async fn join(&self, store: &Embedded, address: String) -> Said {
+        let _alone = self.joining.lock().await;
+        let log = store.log();
+        let members = Arc::clone(&log.membership().borrow());
+        let highest = members.iter().map(|(id, _)| id).max().unwrap_or(0);
+        // A number that was given before stands in the log before this point, so none comes twice, though its bearer be gone.
+        let node = log.applied().max(highest).max(NODES_MAX as u64) + 1;
+        if members.iter().count() > 2 * NODES_MAX {
+            return Said::Refused { why: "too many members: remove those that are gone first".to_owned() };
+        }
+        match log.add_learner(node, Member::new(address)).await {
+            Ok(()) => Said::Joined { node },
+            Err(error) => said(Err(error)),
+        }
+    }
+}
+
+fn said(done: Result<(), RaftError>) -> Said {
+    match done {
+        Ok(()) => Said::Done,
+        Err(RaftError::NotLeader { leader } | RaftError::LeadershipLost { leader }) => {
+            Said::NotPrimary { primary: leader.map(|leader| leader.address) }
+        }
+        Err(error) => Said::Refused { why: error.to_string() },
+    }
+}
+
+async fn transfer(store: &Embedded, to: Option<u64>) -> Said {
+    let log = store.log();
+    match to.or_else(|| successor(store)) {
+        Some(to) => said(log.transfer_leadership(to).await),
+        None if matches!(*log.leadership().borrow(), Leadership::Leader { .. }) => {
+            Said::Refused { why: "no other voter answers".to_owned() }
+        }
+        None => said(Err(RaftError::NotLeader { leader: leader(store) })),
+    }
+}
+
+fn leader(store: &Embedded) -> Option<raft::Peer> {
+    match &*store.log().leadership().borrow() {
+        Leadership::Follower { leader } => Some(leader.clone()),
+        Leadership::Leader { .. } | Leadership::Unknown => None,
+    }
+}
+
+/// Of the other voters, the one that has followed best and was heard just now, where this node is the primary.
+pub fn successor(store: &Embedded) -> Option<u64> {
+    const HEARD: Duration = Duration::from_secs(1);
+    let log = store.log();
+    let members: Arc<Members> = Arc::clone(&log.membership().borrow());
+    let progress = log.progress();
+    progress
+        .iter()
+        .filter(|(id, progress)| {
+            members.voters.contains_key(id) && progress.heard.is_some_and(|heard| heard < HEARD)
+        })
+        .max_by_key(|(_, progress)| progress.matched)
+        .map(|(id, _)| *id)
+}
+
+/// Asks the node at an address.
+pub async fn ask(peers: &Peers, address: &str, ask: &Ask) -> io::Result<Said> {
+    let limit = match ask {
+        Ask::Status => ASK_TIMEOUT,
+        Ask::Join { .. } | Ask::Remove { .. } | Ask::Transfer { .. } => CHANGE_TIMEOUT,
+    };
+    let asking = async {
+        let mut stream = peers.dial(address, Lane::Control).await?;
+        write(&mut stream, ask).await?;
+        read(&mut stream).await
+    };
+    tokio::time::timeout(limit, asking)
+        .await
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the node did not answer in time"))?
+}
+
+/// Asks for a change: the nodes at these addresses one after another, and where one says so the primary.
+pub async fn ask_primary(peers: &Peers, addresses: &[String], change: &Ask) -> io::Result<Said> {
+    let mut asked = BTreeSet::new();
+    let mut next: Vec<String> = addresses.iter().rev().cloned().collect();
+    let mut last = Err(io::Error::new(io::ErrorKind::NotFound, "no node knows a primary; try again"));
+    while let Some(address) = next.pop() {
+        if !asked.insert(address.clone()) {
+            continue;
+        }
+        match ask(peers, &address, change).await {
+            Ok(Said::NotPrimary { primary }) => next.extend(primary),
+            Ok(said) => return Ok(said),
+            Err(error) => last = Err(io::Error::new(error.kind(), format!("{address}: {error}"))),
+        }
+    }
+    last
+}
+
+async fn read<T: DeserializeOwned>(stream: &mut BoxedStream) -> io::Result<T> {
+    let length = stream.read_u32().await? as usize;
+    if length > MESSAGE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message of more bytes than any has"));
+    }
+    let mut message = vec![0; length];
+    stream.read_exact(&mut message).await?;
+    serde_json::from_slice(&message).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+async fn write<T: Serialize>(stream: &mut BoxedStream, message: &T) -> io::Result<()> {
+    let message = serde_json::to_vec(message).map_err(io::Error::other)?;
+    let length = u32::try_from(message.len()).map_err(io::Error::other)?;
+    stream.write_u32(length).await?;
+    stream.write_all(&message).await?;
+    stream.flush().await
+}

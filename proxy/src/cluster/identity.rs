@@ -1,0 +1,108 @@
+//! The number a node has in its cluster, kept beside its data.
+//!
+//! A number is for ever: a node that has lost its data has forgotten how it voted, and comes back under another. So the number
+//! stands in the same directory as what it stands for, and is on the disk before anybody is told of it.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+const FILE: &str = "node.json";
+
+/// A node's number, and how it came by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The number.
+    pub node: u64,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// How a node came by its number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// By its place among those that begin the cluster, which may not all know it yet.
+    Founding {
+        /// Their addresses, in order.
+        nodes: Vec<String>,
+    },
+    /// By its place among those that began the cluster; all of them know.
+    Founded {
+        /// Their addresses, in order.
+        nodes: Vec<String>,
+    },
+    /// It was given by the primary.
+    Joined,
+}
+
+/// Where the number is kept.
+#[derive(Debug, Clone)]
+pub struct IdentityFile {
+    // None: the node keeps nothing, and begins anew each time.
+    path: Option<PathBuf>,
+}
+
+impl IdentityFile {
+    /// Beside the data; nowhere, for a node whose data is in memory.
+    pub fn beside(data: Option<&Path>) -> IdentityFile {
+        IdentityFile { path: data.map(|data| data.join(FILE)) }
+    }
+
+    /// The number, if there is one. Errors: a file that can't be read, or is not what this program writes.
+    pub fn read(&self) -> io::Result<Option<Identity>> {
+        let Some(path) = &self.path else { return Ok(None) };
+        match std::fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+                let what = format!(
+                    "{} is damaged: {error}; empty the data directory and let the node join again",
+                    path.display()
+                );
+                io::Error::new(io::ErrorKind::InvalidData, what)
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps the number; it is on the disk when this returns. Whatever happens in between, the old or the new one is there.
+    pub fn write(&self, identity: &Identity) -> io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let Some(directory) = path.parent() else { return Ok(()) };
+        std::fs::create_dir_all(directory)?;
+        let new = path.with_extension("new");
+        let mut file = File::create(&new)?;
+        file.write_all(&serde_json::to_vec(identity).map_err(io::Error::other)?)?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)?;
+        File::open(directory)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_back_and_a_damaged_one_is_not_taken_for_none() {
+        let directory = std::env::temp_dir().join(format!("forebay-identity-{}", std::process::id()));
+        let file = IdentityFile::beside(Some(&directory));
+        assert_eq!(file.read().unwrap(), None);
+        let nodes = vec!["a:1".to_owned(), "b:1".to_owned()];
+        for origin in [Origin::Founding { nodes: nodes.clone() }, Origin::Founded { nodes }, Origin::Joined] {
+            let identity = Identity { cluster: "c".into(), node: 2, origin };
+            file.write(&identity).unwrap();
+            assert_eq!(file.read().unwrap(), Some(identity));
+        }
+        std::fs::write(directory.join(FILE), "{").unwrap();
+        assert!(file.read().unwrap_err().to_string().contains("damaged"));
+        std::fs::remove_dir_all(&directory).unwrap();
+        let nowhere = IdentityFile::beside(None);
+        nowhere.write(&Identity { cluster: "c".into(), node: 1, origin: Origin::Joined }).unwrap();
+        assert_eq!(nowhere.read().unwrap(), None);
+    }
+}

@@ -1,0 +1,76 @@
+//! This node's own store, as one of its cluster.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{Answer, Context, DynamoDb, Error, Request, Version};
+use raft::Leadership;
+use store::Embedded;
+use tokio::sync::watch;
+
+use crate::layer::Role;
+use crate::layer::route::Member;
+
+/// The store, and who the primary is.
+pub struct OwnStore {
+    store: Arc<Embedded>,
+    role: watch::Receiver<Role>,
+}
+
+/// What a change of leadership means for requests.
+pub fn role_of(leadership: &Leadership) -> Role {
+    match leadership {
+        Leadership::Leader { .. } => Role::Primary,
+        Leadership::Follower { leader } => Role::ReplicaOf(leader.id),
+        Leadership::Unknown => Role::Orphan,
+    }
+}
+
+impl OwnStore {
+    /// Over a store. Its role is followed for as long as the runtime runs that this is called in.
+    pub fn new(store: Arc<Embedded>) -> OwnStore {
+        let mut leadership = store.log().leadership();
+        let (tell, role) = watch::channel(role_of(&leadership.borrow_and_update()));
+        tokio::spawn(async move {
+            // Ends with the log, whose last word stands.
+            while leadership.changed().await.is_ok() {
+                tell.send_replace(role_of(&leadership.borrow_and_update()));
+            }
+        });
+        OwnStore { store, role }
+    }
+
+    /// The store itself.
+    pub fn store(&self) -> &Arc<Embedded> {
+        &self.store
+    }
+}
+
+impl DynamoDb for OwnStore {
+    fn call(&self, cx: Context, request: Request) -> impl Future<Output = Result<Answer, Error>> + Send {
+        self.store.call(cx, request)
+    }
+}
+
+impl Member for OwnStore {
+    fn role(&self) -> watch::Receiver<Role> {
+        self.role.clone()
+    }
+
+    fn version(&self) -> Version {
+        self.store.version()
+    }
+
+    async fn reached(&self, index: u64) {
+        self.store.reached(index).await;
+    }
+
+    async fn catch_up(&self, cx: &Context) -> Result<(), Error> {
+        self.store.catch_up(cx).await
+    }
+
+    fn age(&self) -> Option<Duration> {
+        self.store.log().confirmed_age()
+    }
+}

@@ -1,0 +1,300 @@
+//! A node's part in its cluster, in the order of start and stop.
+//!
+//! The peer port opens before the store, since nodes that begin a cluster must answer each other first; of the log's lane nothing
+//! is served until the log is there. When a node stops it takes itself out of the roster, hands leadership over, and only
+//! then lets go of its store.
+
+use std::net::{IpAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::DynamoDb;
+use grpc::{GrpcServer, GrpcSettings};
+use host::admin::{Readiness, Requirement};
+use host::clock::Clock;
+use host::metrics::{Registry, names};
+use host::runtime::Fronts;
+use host::shutdown::Shutdown;
+use host::tls::MutualTls;
+use peer::Membership;
+use raft::{Bootstrap, Leadership, RaftSettings};
+use store::Embedded;
+use tokio::sync::mpsc;
+
+use super::about::About;
+use super::bootstrap::{Beginning, Bootstrapping, founders};
+use super::control::{Desk, successor};
+use super::identity::IdentityFile;
+use super::listener::{Lanes, Listener, LogTransport};
+use super::lists::OwnLists;
+use super::member::OwnStore;
+use super::peers::{Arrived, Peers, tls_settings};
+use super::roster::Roster;
+use super::settings::{ClusterSettings, split_address};
+use super::upkeep;
+use super::way::Links;
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::front::complaints::Complaints;
+use crate::front::in_use;
+use crate::run::Failure;
+use crate::surroundings::System;
+
+/// Longest that a node which is about to stop tries to tell the others so, and to hand leadership over.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What is known before anything opens: settings that hold, a secret that was read, certificates that can be used.
+pub struct Plan {
+    /// The settings.
+    pub settings: ClusterSettings,
+    /// Where the others reach this node.
+    pub address: String,
+    membership: Membership,
+    tls: Option<MutualTls>,
+    numbered: Numbered,
+}
+
+/// How the node comes by its number.
+enum Numbered {
+    /// As [`super::bootstrap`] says.
+    WithTheOthers,
+    /// By its place in the list, since all nodes are one process and begin and end together.
+    ByPlace,
+}
+
+impl Plan {
+    /// Of a node of a real set. Errors: what is wrong with the settings or the files they name.
+    pub fn of(config: &Config) -> Result<Option<Plan>, Failure> {
+        let Some(settings) = config.cluster.clone() else { return Ok(None) };
+        let membership = settings.membership().map_err(|error| Failure::Config(error.into()))?;
+        let open = |tls| MutualTls::open(tls_settings(tls));
+        let tls = settings.tls.as_ref().map(open).transpose();
+        let tls = tls.map_err(|error| Failure::Usage(format!("[cluster.tls]: {error}")))?;
+        let address = config.peer_address()?;
+        Ok(Some(Plan { settings, address, membership, tls, numbered: Numbered::WithTheOthers }))
+    }
+
+    /// Of one of several nodes in this process.
+    pub fn of_one_process(
+        config: &Config,
+        settings: ClusterSettings,
+        membership: Membership,
+    ) -> Result<Plan, Failure> {
+        let address = config.peer_address()?;
+        Ok(Plan { settings, address, membership, tls: None, numbered: Numbered::ByPlace })
+    }
+
+    /// The way to other nodes.
+    pub fn peers(&self, system: &Arc<System>) -> Peers {
+        Peers::new(self.membership.clone(), self.tls.clone(), Arc::clone(system))
+    }
+}
+
+/// A node that has its number, and no store yet.
+pub struct Opening {
+    peers: Peers,
+    system: Arc<System>,
+    desk: Arc<Desk>,
+    listener: Listener,
+    forward: mpsc::Receiver<Arrived>,
+    ready: Requirement,
+    max_lag: Duration,
+    /// What the store's log is told of the cluster.
+    pub raft: RaftSettings,
+    /// The log's way to the others.
+    pub network: raft::Peers,
+}
+
+impl Opening {
+    /// Opens the peer port and comes by a number, however long that takes. Errors: a port in use; a number that can't be used.
+    pub async fn begin(
+        plan: Plan,
+        config: &Config,
+        system: &Arc<System>,
+        readiness: &Readiness,
+        registry: &Registry,
+    ) -> Result<Opening, Failure> {
+        let ready = readiness.require("cluster", "the peer port is being opened");
+        let at = config.listen.peer();
+        let port = TcpListener::bind(at).map_err(in_use("peer", at))?;
+        let refused = registry.counter(names::PEERS_REFUSED, &[]);
+        let clock = Arc::clone(system.clock()) as Arc<dyn Clock>;
+        let complaints = Arc::new(Complaints::new("peer", refused, clock));
+        let (peers, desk) = (plan.peers(system), Arc::new(Desk::new(&plan.settings.name)));
+        if let Some(tls) = plan.tls.clone() {
+            tokio::spawn(tls.watch(host::tls::RELOAD_EVERY));
+        }
+        let (listener, lanes) =
+            Listener::start(port, peers.clone(), Arc::clone(&desk), complaints).map_err(Failure::internal)?;
+        let beginning = match plan.numbered {
+            Numbered::ByPlace => by_place(&plan),
+            Numbered::WithTheOthers => {
+                let data = (!config.store.in_memory).then_some(config.store.data.as_path());
+                let file = IdentityFile::beside(data);
+                let bootstrapping = Bootstrapping {
+                    cluster: &plan.settings.name,
+                    nodes: &plan.settings.nodes,
+                    address: &plan.address,
+                    peers: &peers,
+                    desk: &desk,
+                    file: &file,
+                };
+                bootstrapping.begin(|why| ready.unmet(format!("waiting for the cluster: {why}"))).await
+            }
+        };
+        let Beginning { node, bootstrap } = beginning
+            .map_err(|error| Failure::Usage(format!("this node has no number in its cluster: {error}")))?;
+        tracing::info!(
+            node,
+            cluster = plan.settings.name,
+            address = plan.address,
+            "this node has its number"
+        );
+        ready.unmet("the store is being opened");
+        let raft = RaftSettings {
+            node_id: node,
+            address: plan.address.clone(),
+            group: plan.settings.name.clone(),
+            bootstrap,
+            ..RaftSettings::default()
+        };
+        let Lanes { raft: arrived, forward } = lanes;
+        let network = raft::Peers::new(LogTransport::new(peers.clone(), arrived));
+        let max_lag = plan.settings.max_replica_lag.get();
+        let system = Arc::clone(system);
+        Ok(Opening { peers, system, desk, listener, forward, ready, max_lag, raft, network })
+    }
+
+    /// Goes on with the store that was opened. `about` is what the node says of itself.
+    pub fn join(self, store: Arc<Embedded>, cache: &Arc<Cache>, about: About, registry: &Registry) -> Node {
+        let Opening { peers, system, desk, listener, forward, ready, max_lag, .. } = self;
+        desk.member(Arc::clone(&store));
+        cache.follow(Arc::clone(system.clock()) as Arc<dyn Clock>, max_lag);
+        let links = Links::new(peers, system, store.log().membership());
+        let tasks = vec![
+            tokio::spawn(upkeep::follow(
+                Arc::clone(&store),
+                Arc::clone(cache),
+                max_lag,
+                ready,
+                registry.clone(),
+            )),
+            tokio::spawn(upkeep::tell(Arc::clone(&store), about.clone())),
+            tokio::spawn(upkeep::promote(Arc::clone(&store))),
+        ];
+        let member = Arc::new(OwnStore::new(store));
+        Node { member, links, about, max_lag, desk, forward, tasks, _listener: listener }
+    }
+}
+
+fn by_place(plan: &Plan) -> std::io::Result<Beginning> {
+    let nodes = &plan.settings.nodes;
+    match nodes.iter().position(|node| *node == plan.address) {
+        Some(at) => Ok(Beginning { node: at as u64 + 1, bootstrap: Bootstrap::Members(founders(nodes)) }),
+        None => Err(std::io::Error::other("it is not in the list of nodes")),
+    }
+}
+
+/// A node that belongs to its cluster.
+pub struct Node {
+    /// Its store.
+    pub member: Arc<OwnStore>,
+    /// The way of requests to the others.
+    pub links: Links,
+    /// The oldest it may answer from.
+    pub max_lag: Duration,
+    about: About,
+    desk: Arc<Desk>,
+    forward: mpsc::Receiver<Arrived>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    // Dropped last: the others may ask until the end.
+    _listener: Listener,
+}
+
+impl Node {
+    /// The roster for DAX clients.
+    pub fn roster(&self) -> Roster {
+        Roster::new(Arc::clone(self.member.store()), self.about.clone())
+    }
+
+    /// Serves what other nodes pass on with `db`, on the threads of `fronts`, until the shutdown.
+    pub async fn serve<D: DynamoDb + Clone>(
+        &mut self,
+        db: D,
+        fronts: &Fronts,
+        system: &Arc<System>,
+        shutdown: &Shutdown,
+    ) {
+        let lists = Arc::new(OwnLists(Arc::clone(self.member.store())));
+        let server = GrpcServer::trusting(db, lists, GrpcSettings::default(), Arc::clone(system) as _);
+        let mut worker = 0;
+        loop {
+            let arrived = tokio::select! {
+                () = shutdown.triggered() => return,
+                arrived = self.forward.recv() => arrived,
+            };
+            // None: the peer port is gone.
+            let Some(arrived) = arrived else { return };
+            let (server, shutdown) = (server.clone(), shutdown.clone());
+            let serving = move || async move {
+                let served = async {
+                    // To the drain's end: what another node has passed on is answered as long as there is anything to answer with.
+                    server.serve_connection(arrived.register()?, shutdown.drained()).await
+                };
+                if let Err(error) = served.await {
+                    tracing::debug!(%error, "a connection of another node ended early");
+                }
+            };
+            worker += 1;
+            if fronts.spawn_on(worker, serving).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Takes the node out of the roster and hands leadership over, as far as that can be done in [`FAREWELL`].
+    pub async fn take_leave(&self) {
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        let store = self.member.store();
+        let leaving = async {
+            let about = About { stopping: true, ..self.about.clone() };
+            if let Err(error) = store.log().set_about(about.write()).await {
+                tracing::debug!(%error, "the others were not told that this node stops");
+            }
+            if !matches!(*store.log().leadership().borrow(), Leadership::Leader { .. }) {
+                return;
+            }
+            let Some(to) = successor(store) else { return };
+            match store.log().transfer_leadership(to).await {
+                Ok(()) => tracing::info!(to, "leadership was handed over"),
+                Err(error) => {
+                    tracing::warn!(%error, "leadership was not handed over; the others elect a primary")
+                }
+            }
+        };
+        if tokio::time::timeout(FAREWELL, leaving).await.is_err() {
+            tracing::warn!("the farewell took too long; the others elect a primary");
+        }
+    }
+
+    /// Lets go of the store, which is about to be closed.
+    pub fn close(&self) {
+        self.desk.closed();
+    }
+}
+
+/// What a node says of itself, from its settings and the ports it was given.
+pub fn about(config: &Config, ports: &crate::front::announce::Endpoints, peer: &str) -> About {
+    let given = |address: IpAddr| (!address.is_unspecified()).then_some(address);
+    let named = || split_address(peer).and_then(|(host, _)| host.parse().ok());
+    let advertise = &config.advertise;
+    About {
+        name: config.node.name.clone(),
+        zone: config.node.zone.clone(),
+        address: advertise.address.or_else(|| given(config.listen.address)).or_else(named),
+        http_port: Some(advertise.http_port.unwrap_or(ports.http.port())),
+        dax_port: ports.dax.map(|dax| advertise.dax_port.unwrap_or(dax.port())),
+        dax_tls_port: ports.dax_tls.map(|dax| advertise.dax_tls_port.unwrap_or(dax.port())),
+        stopping: false,
+    }
+}

@@ -1,0 +1,118 @@
+//! Connections between nodes: TCP, TLS where there is any, and the handshake inside.
+//!
+//! What comes out, either way, is a stream to a node that knows the cluster's secret. Deliberately knows nothing of what is
+//! said on it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use host::tls::{MutualTls, TlsSettings};
+use peer::{Lane, Membership};
+use raft::BoxedStream;
+use tokio::net::TcpStream;
+
+use super::settings::{PeerTlsSettings, split_address};
+use crate::surroundings::System;
+
+/// Longest wait for a TCP connection to a node.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What it takes to speak to other nodes. Clones share it.
+#[derive(Clone)]
+pub struct Peers {
+    membership: Membership,
+    tls: Option<MutualTls>,
+    system: Arc<System>,
+}
+
+/// A connection that was accepted, and may yet move to the thread that serves it.
+pub enum Arrived {
+    /// Taken off the reactor it came by.
+    Plain(std::net::TcpStream),
+    /// Bound to the reactor it came by, which does nothing else.
+    Tls(BoxedStream),
+}
+
+impl Arrived {
+    /// The stream, on the reactor of the runtime this is called in.
+    pub fn register(self) -> io::Result<BoxedStream> {
+        match self {
+            Arrived::Plain(stream) => Ok(Box::new(TcpStream::from_std(stream)?)),
+            Arrived::Tls(stream) => Ok(stream),
+        }
+    }
+}
+
+/// The settings of TLS between nodes, as those of the fronts.
+pub fn tls_settings(settings: &PeerTlsSettings) -> TlsSettings {
+    TlsSettings {
+        certificate_file: settings.certificate.clone(),
+        key_file: settings.key.clone(),
+        client_ca_file: Some(settings.authority.clone()),
+    }
+}
+
+impl Peers {
+    /// Of a cluster.
+    pub fn new(membership: Membership, tls: Option<MutualTls>, system: Arc<System>) -> Peers {
+        Peers { membership, tls, system }
+    }
+
+    fn nonce(&self) -> peer::handshake::Nonce {
+        let mut nonce = [0; 32];
+        for half in nonce.chunks_exact_mut(16) {
+            half.copy_from_slice(&self.system.random_u128().to_le_bytes());
+        }
+        nonce
+    }
+
+    /// A new connection to the node at an address, `host:port`. Errors: the network's, TLS's, and a refusal, which says what to
+    /// do.
+    pub async fn dial(&self, address: &str, lane: Lane) -> io::Result<BoxedStream> {
+        let (host, port) = split_address(address)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not host:port"))?;
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port)));
+        let stream = connecting
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no connection in time"))??;
+        prepare(&stream)?;
+        let mut stream: BoxedStream = match &self.tls {
+            None => Box::new(stream),
+            Some(tls) => Box::new(tls.connect(host, stream).await?),
+        };
+        peer::dial(&mut stream, &self.membership, lane, self.nonce()).await.map_err(refused)?;
+        Ok(stream)
+    }
+
+    /// Shakes hands with whoever has connected. Errors: as of [`Peers::dial`].
+    pub async fn accept(&self, mut stream: TcpStream) -> io::Result<(Lane, Arrived)> {
+        prepare(&stream)?;
+        match &self.tls {
+            None => {
+                let (lane, _) =
+                    peer::accept(&mut stream, &self.membership, self.nonce()).await.map_err(refused)?;
+                Ok((lane, Arrived::Plain(stream.into_std()?)))
+            }
+            Some(tls) => {
+                let mut stream: BoxedStream = Box::new(tls.accept(stream).await?);
+                let (lane, _) =
+                    peer::accept(&mut stream, &self.membership, self.nonce()).await.map_err(refused)?;
+                Ok((lane, Arrived::Tls(stream)))
+            }
+        }
+    }
+}
+
+fn refused(refusal: peer::Refusal) -> io::Error {
+    match refusal {
+        peer::Refusal::Io(error) => error,
+        other => io::Error::new(io::ErrorKind::ConnectionRefused, other),
+    }
+}
+
+/// Small messages leave at once, and a peer that is gone without a word is found out.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    host::runtime::keep_alive(stream)
+}

@@ -1,0 +1,480 @@
+//! A replica, its cache and its primary: every promise, each over a node that lags for as long as the test wants.
+
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
+
+use api::item::ItemBody;
+use api::op::{
+    GetItemInput, GetItemOutput, Page, PutItemInput, PutItemOutput, ReturnConsumedCapacity,
+    ReturnItemCollectionMetrics, ReturnOld, ReturnOnFailure, ScanInput, Select,
+};
+use api::service::{Cause, Source};
+use api::{AttributeValue, Change, ChangeSink, Detail, EncodedItem, Image, Response};
+use host::clock::{Clock, ManualClock};
+use parking_lot::Mutex;
+
+use super::*;
+use crate::cache::CacheSettings;
+use crate::cache::tests::{string, table};
+use crate::layer::{Cached, Encoders};
+
+/// All committed writes, in order: the first is at index 1.
+#[derive(Default)]
+struct Committed(Mutex<Vec<Item>>);
+
+impl Committed {
+    fn end(&self) -> u64 {
+        self.0.lock().len() as u64
+    }
+
+    fn put(&self, item: Item) -> u64 {
+        let mut writes = self.0.lock();
+        writes.push(item);
+        writes.len() as u64
+    }
+
+    /// What the store says of a read, as of an index.
+    fn read(&self, request: &Request, index: u64) -> Response {
+        let writes = self.0.lock();
+        let stands = |key: &Item| {
+            let same = |item: &&Item| item.get("pk") == key.get("pk") && item.get("sk") == key.get("sk");
+            writes[..index as usize].iter().rev().find(same).cloned()
+        };
+        let tree = |item: Item| ItemBody::Tree(Arc::new(item));
+        match request {
+            Request::GetItem(input) => {
+                Response::GetItem(GetItemOutput { item: stands(&input.key).map(tree), capacity: None })
+            }
+            Request::Scan(_) => {
+                let items: Vec<ItemBody> = writes[..index as usize].iter().cloned().map(tree).collect();
+                let count = items.len() as u32;
+                Response::Scan(Page {
+                    items: Some(items),
+                    count,
+                    scanned_count: count,
+                    last_key: None,
+                    capacity: None,
+                })
+            }
+            _ => panic!("nothing else is asked"),
+        }
+    }
+}
+
+fn version(index: u64) -> Version {
+    Version { incarnation: 1, shard: 0, index }
+}
+
+/// A node that applies what it is told to.
+struct Replica {
+    committed: Arc<Committed>,
+    cache: Arc<Cache>,
+    applied: watch::Sender<u64>,
+    role: watch::Sender<Role>,
+    age: Mutex<Option<Duration>>,
+    answered: AtomicUsize,
+}
+
+impl Replica {
+    fn apply(&self, index: u64) {
+        let table = table(1);
+        for at in *self.applied.borrow() + 1..=index {
+            let item = self.committed.0.lock()[at as usize - 1].clone();
+            let change = Change {
+                key: table.key.key_of(&item).unwrap(),
+                table: Arc::clone(&table),
+                old: Image::Absent,
+                new: Image::Present(EncodedItem::encode(&item)),
+                indexes: Vec::new(),
+                version: version(at),
+                ordinal: 0,
+                log_time_millis: 0,
+                origin_region: 0,
+                cause: Cause::User,
+            };
+            self.cache.raise(std::slice::from_ref(&change));
+            self.cache.publish(&[change], version(at));
+        }
+        self.applied.send_replace(index);
+    }
+}
+
+impl DynamoDb for Replica {
+    async fn call(&self, _: Context, request: Request) -> Result<Answer, Error> {
+        self.answered.fetch_add(1, Ordering::SeqCst);
+        if *self.role.borrow() == Role::Primary
+            && let Request::PutItem(input) = &request
+        {
+            let index = self.committed.put(input.item.clone());
+            self.apply(index);
+            return Ok(Answer::from_store(Response::PutItem(PutItemOutput::default()), Some(version(index))));
+        }
+        assert!(!store::engine::is_strong(&request), "a replica was asked what only the primary may answer");
+        let applied = *self.applied.borrow();
+        Ok(Answer::from_store(self.committed.read(&request, applied), Some(version(applied))))
+    }
+}
+
+impl Member for Replica {
+    fn role(&self) -> watch::Receiver<Role> {
+        self.role.subscribe()
+    }
+
+    fn version(&self) -> Version {
+        version(*self.applied.borrow())
+    }
+
+    async fn reached(&self, index: u64) {
+        let _ = self.applied.subscribe().wait_for(|applied| *applied >= index).await;
+    }
+
+    async fn catch_up(&self, _: &Context) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn age(&self) -> Option<Duration> {
+        *self.age.lock()
+    }
+}
+
+/// The primary, as the replica reaches it.
+struct Primary {
+    committed: Arc<Committed>,
+    /// Answers it gives instead of what it knows.
+    scripted: Mutex<VecDeque<Error>>,
+    asked: Mutex<Vec<u64>>,
+    /// What it commits, the replica applies at once.
+    follows: AtomicBool,
+    replica: Arc<Replica>,
+}
+
+impl Way for Arc<Primary> {
+    async fn ask(&self, node: u64, cx: Context, request: Request) -> Result<Answer, Error> {
+        assert_eq!(cx.hops, 1, "what is passed on says so");
+        assert!(cx.deadline.is_some(), "nothing is waited for without an end");
+        self.asked.lock().push(node);
+        if let Some(error) = self.scripted.lock().pop_front() {
+            return Err(error);
+        }
+        if let Request::PutItem(input) = request {
+            let index = self.committed.put(input.item);
+            if self.follows.load(Ordering::SeqCst) {
+                self.replica.apply(index);
+            }
+            return Ok(Answer::from_store(Response::PutItem(PutItemOutput::default()), Some(version(index))));
+        }
+        let end = self.committed.end();
+        Ok(Answer::from_store(self.committed.read(&request, end), Some(version(end))))
+    }
+}
+
+struct World {
+    replica: Arc<Replica>,
+    primary: Arc<Primary>,
+    db: Cached<Routed<Replica, Arc<Primary>>>,
+    clock: ManualClock,
+}
+
+const LAG: Duration = Duration::from_secs(10);
+
+impl World {
+    fn new() -> World {
+        let (clock, registry) = (ManualClock::at(1_000), Registry::new());
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let cache = Cache::new(CacheSettings::default(), Arc::clone(&shared), 7, 1, &registry).unwrap();
+        cache.gap(version(0));
+        cache.follow(shared, LAG);
+        cache.confirm(Duration::ZERO);
+        let committed = Arc::new(Committed::default());
+        let replica = Arc::new(Replica {
+            committed: Arc::clone(&committed),
+            cache: Arc::clone(&cache),
+            applied: watch::Sender::new(0),
+            role: watch::Sender::new(Role::ReplicaOf(1)),
+            age: Mutex::new(Some(Duration::ZERO)),
+            answered: AtomicUsize::new(0),
+        });
+        let primary = Arc::new(Primary {
+            committed,
+            scripted: Mutex::default(),
+            asked: Mutex::default(),
+            follows: AtomicBool::new(true),
+            replica: Arc::clone(&replica),
+        });
+        let way = Arc::clone(&primary);
+        let routed = Routed::new(Arc::clone(&replica), way, Arc::clone(&cache), LAG, &registry);
+        World { db: Cached::new(routed, cache, Encoders { json: None, dax: None }), replica, primary, clock }
+    }
+
+    fn cx() -> Context {
+        let mut cx = Context::default();
+        cx.tables.add(table(1));
+        cx
+    }
+
+    async fn ask(&self, request: impl Into<Request>) -> Result<Answer, Error> {
+        self.db.call(Self::cx(), request.into()).await
+    }
+
+    async fn put(&self, value: u64) {
+        self.ask(put(value)).await.unwrap();
+    }
+
+    /// The value that a read answers, and where from.
+    async fn get(&self) -> (Option<AttributeValue>, Source) {
+        value_of(self.ask(get(false)).await.unwrap())
+    }
+
+    fn asked(&self) -> usize {
+        self.primary.asked.lock().len()
+    }
+
+    /// From now on what is written is applied here only when the test says so.
+    fn lags(&self) {
+        self.primary.follows.store(false, Ordering::SeqCst);
+    }
+}
+
+fn value_of(answer: Answer) -> (Option<AttributeValue>, Source) {
+    let Response::GetItem(output) = answer.response else { panic!("another answer") };
+    (output.item.and_then(|item| item.to_item().get("v").cloned()), answer.source)
+}
+
+fn v(value: u64) -> Option<AttributeValue> {
+    Some(string(value.to_string()))
+}
+
+fn key() -> Item {
+    Item::new().with("pk", string("p")).with("sk", string("s"))
+}
+
+fn put(value: u64) -> PutItemInput {
+    PutItemInput {
+        table: table(1).name.clone(),
+        item: key().with("v", string(value.to_string())),
+        condition: None,
+        return_values: ReturnOld::None,
+        return_on_failure: ReturnOnFailure::None,
+        return_capacity: ReturnConsumedCapacity::None,
+        return_collection: ReturnItemCollectionMetrics::None,
+    }
+}
+
+fn get(consistent: bool) -> GetItemInput {
+    GetItemInput {
+        table: table(1).name.clone(),
+        key: key(),
+        projection: None,
+        consistent,
+        return_capacity: ReturnConsumedCapacity::None,
+    }
+}
+
+fn scan() -> ScanInput {
+    ScanInput {
+        table: table(1).name.clone(),
+        index: None,
+        filter: None,
+        select: Select::AllAttributes,
+        limit: None,
+        consistent: false,
+        segment: None,
+        start: None,
+        return_capacity: ReturnConsumedCapacity::None,
+    }
+}
+
+/// Whether just so long has passed. Timers are of milliseconds.
+fn took(begun: Instant, wait: Duration) -> bool {
+    (wait..wait + Duration::from_millis(5)).contains(&begun.elapsed())
+}
+
+async fn items_of(world: &World) -> u32 {
+    match world.ask(scan()).await.unwrap().response {
+        Response::Scan(page) => page.count,
+        _ => panic!("another answer"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_through_a_replica_that_lags_is_followed_by_no_older_answer() {
+    let world = World::new();
+    world.put(1).await;
+    assert_eq!(world.get().await.0, v(1));
+    assert_eq!(world.get().await, (v(1), Source::Cache));
+    assert_eq!(items_of(&world).await, 1);
+    world.lags();
+    world.put(2).await;
+    // Neither the item nor the page that stand in the cache, nor what the store here holds.
+    let before = world.asked();
+    assert_eq!(world.get().await.0, v(2));
+    assert_eq!(items_of(&world).await, 2);
+    assert_eq!(world.asked(), before + 2);
+    // Once it is applied, memory answers again.
+    world.replica.apply(2);
+    let before = world.asked();
+    assert_eq!(world.get().await, (v(2), Source::Cache));
+    assert_eq!((items_of(&world).await, world.asked()), (2, before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_owed_of_one_key_is_not_asked_of_another() {
+    let world = World::new();
+    world.put(1).await;
+    world.lags();
+    world.put(2).await;
+    let mut other = get(false);
+    other.key = Item::new().with("pk", string("other")).with("sk", string("s"));
+    let before = world.asked();
+    assert_eq!(value_of(world.ask(other).await.unwrap()).0, None);
+    assert_eq!(world.asked(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_acknowledged_once_it_is_applied_here_or_after_the_longest_wait() {
+    let world = World::new();
+    let begun = Instant::now();
+    world.put(1).await;
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    world.lags();
+    world.put(2).await;
+    assert!(took(begun, CATCH_UP), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn strong_reads_are_the_primarys() {
+    let world = World::new();
+    world.put(1).await;
+    world.lags();
+    world.primary.committed.put(put(2).item);
+    let before = world.asked();
+    assert_eq!(value_of(world.ask(get(true)).await.unwrap()).0, v(2));
+    assert_eq!(world.asked(), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_asked_for_is_waited_for_briefly_and_then_asked_of_the_primary() {
+    let world = World::new();
+    world.put(1).await;
+    world.lags();
+    world.primary.committed.put(put(2).item);
+    let asking = Context { min_version: Some(version(2)), ..World::cx() };
+    let before = world.asked();
+    let answer = world.db.call(asking.clone(), get(false).into()).await.unwrap();
+    assert_eq!((value_of(answer).0, world.asked()), (v(2), before + 1));
+    // In time, it is answered here.
+    let soon = async {
+        tokio::time::sleep(CATCH_UP / 2).await;
+        world.replica.apply(2);
+    };
+    let other = Context { min_version: Some(version(2)), ..World::cx() };
+    let mut absent = get(false);
+    absent.key = Item::new().with("pk", string("q")).with("sk", string("s"));
+    let (answer, ()) = tokio::join!(world.db.call(other, absent.into()), soon);
+    assert_eq!((answer.unwrap().version, world.asked()), (Some(version(2)), before + 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_may_be_too_old_asks_and_where_nobody_answers_says_so() {
+    let world = World::new();
+    world.put(1).await;
+    assert_eq!(world.get().await.0, v(1));
+    assert_eq!(world.get().await, (v(1), Source::Cache));
+    world.clock.advance(LAG + Duration::from_millis(1));
+    *world.replica.age.lock() = Some(LAG + Duration::from_millis(1));
+    let before = world.asked();
+    assert_eq!(world.get().await, (v(1), Source::Store));
+    assert_eq!(world.asked(), before + 1);
+    world.replica.role.send_replace(Role::Orphan);
+    let error = world.ask(get(false)).await.unwrap_err();
+    assert!(error.kind.is_retryable() && error.is_not_primary());
+    // Who is the primary and reaches nobody has nobody to ask.
+    world.replica.role.send_replace(Role::Primary);
+    assert!(world.ask(get(false)).await.unwrap_err().kind.is_retryable());
+    *world.replica.age.lock() = Some(Duration::ZERO);
+    world.primary.replica.cache.confirm(Duration::ZERO);
+    assert_eq!(world.get().await, (v(1), Source::Cache));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_may_ask_for_less_staleness_than_the_node_allows() {
+    let world = World::new();
+    world.put(1).await;
+    world.get().await;
+    world.clock.advance(Duration::from_secs(2));
+    *world.replica.age.lock() = Some(Duration::from_secs(2));
+    let strict = Context { max_staleness: Some(Duration::from_secs(1)), ..World::cx() };
+    let before = world.asked();
+    world.db.call(strict, get(false).into()).await.unwrap();
+    assert_eq!(world.asked(), before + 1);
+    assert_eq!(world.get().await.1, Source::Cache);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_node_passed_on_is_not_passed_on_again() {
+    let world = World::new();
+    for role in [Role::ReplicaOf(1), Role::Orphan] {
+        world.replica.role.send_replace(role);
+        for request in [Request::from(put(1)), get(true).into()] {
+            let begun = Instant::now();
+            let passed = Context { hops: 1, ..World::cx() };
+            assert!(world.db.call(passed, request).await.unwrap_err().is_not_primary());
+            assert_eq!(begun.elapsed(), Duration::ZERO);
+        }
+    }
+    assert_eq!(world.asked(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_had_no_effect_is_tried_again_and_a_write_of_unknown_outcome_is_not() {
+    let world = World::new();
+    world.primary.scripted.lock().extend([not_primary(Some(2)), not_primary(None)]);
+    world.put(1).await;
+    assert_eq!((world.asked(), world.primary.committed.end()), (3, 1));
+    let unknown = || Error::new(ErrorKind::InternalServerError, "?").with(Detail::OutcomeUnknown);
+    world.primary.scripted.lock().push_back(unknown());
+    assert!(world.ask(put(2)).await.unwrap_err().is_outcome_unknown());
+    assert_eq!((world.asked(), world.primary.committed.end()), (4, 1));
+    // A read has no effect to be in doubt of.
+    world.primary.scripted.lock().push_back(unknown());
+    assert_eq!(value_of(world.ask(get(true)).await.unwrap()).0, v(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_primary_requests_wait_for_one_within_their_deadline_and_so_many_only() {
+    let world = World::new();
+    world.replica.role.send_replace(Role::Orphan);
+    let elected = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.replica.role.send_replace(Role::ReplicaOf(2));
+    };
+    let (written, ()) = tokio::join!(world.ask(put(1)), elected);
+    written.unwrap();
+    assert_eq!(*world.primary.asked.lock(), [2]);
+
+    world.replica.role.send_replace(Role::Orphan);
+    let begun = Instant::now();
+    let deadline = begun + Duration::from_secs(3);
+    let bounded = Context { deadline: Some(deadline.into_std()), ..World::cx() };
+    assert!(world.db.call(bounded, put(2).into()).await.unwrap_err().is_not_primary());
+    assert!(took(begun, Duration::from_secs(3)), "{:?}", begun.elapsed());
+
+    let crowd = (0..WAITING_MAX + 5).map(|_| async {
+        let begun = Instant::now();
+        let error = world.ask(put(3)).await.unwrap_err();
+        assert!(error.kind.is_retryable());
+        begun.elapsed()
+    });
+    let waited = futures_util::future::join_all(crowd).await;
+    assert_eq!(waited.iter().filter(|waited| waited.is_zero()).count(), 5);
+    assert_eq!(world.primary.committed.end(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_this_node_has_not_heard_of_is_the_primarys_to_know() {
+    let world = World::new();
+    world.lags();
+    world.primary.committed.put(put(1).item);
+    let answer = world.db.call(Context::default(), get(false).into()).await.unwrap();
+    assert_eq!((value_of(answer).0, world.asked()), (v(1), 1));
+}
