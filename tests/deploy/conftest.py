@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import tomli
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -72,3 +73,5 @@ def admin():
     return os.environ["FOREBAY_ADMIN"]
 
 
+def documents(text):
+    return [one for one in yaml.safe_load_all(text) if one]

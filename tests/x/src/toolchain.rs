@@ -28,8 +28,8 @@ struct Toolchain {
 const TOOLCHAINS: &[Toolchain] = &[
     Toolchain {
         name: "go",
-        why: "the AWS SDK for Go is tested with it",
-        least: Version(1, 24),
+        why: "the AWS SDK for Go is tested with it, and Helm, which checks the chart, is built with it",
+        least: Version(1, 26),
         asked: "version",
         programs: &["go"],
         pinned: "\
