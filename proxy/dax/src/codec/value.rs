@@ -2,11 +2,11 @@
 //!
 //! What is read is checked as the service checks it: exact numbers, sets without repeats and not empty, bounded nesting.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use api::item::ValueRef;
 use api::limits::{ITEM_BYTES, NESTING_LEVELS};
-use api::value::size;
+use api::value::{given, size};
 use api::{AttributeValue, Error};
 use bytes::Bytes;
 
@@ -121,10 +121,7 @@ pub fn read_value(reader: &mut Reader<'_>, room: &mut Room) -> Result<AttributeV
 /// `level` is that of the value itself; the recursion is as deep as documents may be.
 fn read_within(reader: &mut Reader<'_>, room: &mut Room, level: usize) -> Result<AttributeValue, Error> {
     if level > NESTING_LEVELS {
-        return Err(Error::validation(
-            "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond \
-             supported limit",
-        ));
+        return Err(given::too_deep());
     }
     let value = match reader.kind()? {
         Kind::Text => AttributeValue::S(reader.text()?.to_owned()),
@@ -203,53 +200,17 @@ fn read_elements<'a, T>(
 }
 
 fn read_string_set(reader: &mut Reader<'_>, room: &mut Room) -> Result<AttributeValue, Error> {
-    let given = read_elements(reader, room, |reader| Ok(reader.text()?), |text| text.len())?;
-    if given.is_empty() {
-        return Err(Error::validation(
-            "One or more parameter values were invalid: An string set  may not be empty",
-        ));
-    }
-    let set: BTreeSet<String> = given.iter().map(|text| (*text).to_owned()).collect();
-    if set.len() != given.len() {
-        return Err(Error::validation(format!(
-            "One or more parameter values were invalid: Input collection [{}] contains duplicates.",
-            given.join(", ")
-        )));
-    }
-    Ok(AttributeValue::Ss(set))
+    let set = read_elements(reader, room, |reader| Ok(reader.text()?.to_owned()), String::len)?;
+    given::string_set(set)
 }
 
 fn read_number_set(reader: &mut Reader<'_>, room: &mut Room) -> Result<AttributeValue, Error> {
-    let given = read_elements(reader, room, read_number, size::number_bytes)?;
-    if given.is_empty() {
-        return Err(Error::validation(
-            "One or more parameter values were invalid: An number set  may not be empty",
-        ));
-    }
-    let count = given.len();
-    let set: BTreeSet<_> = given.into_iter().collect();
-    if set.len() != count {
-        return Err(Error::validation("Input collection contains duplicates"));
-    }
-    Ok(AttributeValue::Ns(set))
+    given::set_of_numbers(read_elements(reader, room, read_number, size::number_bytes)?)
 }
 
 fn read_binary_set(reader: &mut Reader<'_>, room: &mut Room) -> Result<AttributeValue, Error> {
-    let given = read_elements(reader, room, |reader| Ok(reader.bytes()?), |bytes| bytes.len())?;
-    if given.is_empty() {
-        return Err(Error::validation(
-            "One or more parameter values were invalid: Binary sets should not be empty",
-        ));
-    }
-    let set: BTreeSet<Bytes> = given.iter().map(|bytes| Bytes::copy_from_slice(bytes)).collect();
-    if set.len() != given.len() {
-        // The service shows the elements in base64 here. Whoever sent them knows them, so they are only counted.
-        return Err(Error::validation(format!(
-            "One or more parameter values were invalid: Input collection of {} elements of type BS contains duplicates.",
-            given.len()
-        )));
-    }
-    Ok(AttributeValue::Bs(set))
+    let set = read_elements(reader, room, |reader| Ok(Bytes::copy_from_slice(reader.bytes()?)), Bytes::len)?;
+    given::binary_set(set)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Values as a wire gave them: what the service refuses about a single value, in its words.
 //!
-//! For codecs whose values are typed messages. They read a value whatever is wrong with it, note the first thing wrong, and the
-//! operation reports that in its turn.
+//! For all codecs: each reads shapes of its own and judges none. A codec of text reads a value whatever is wrong with it, notes the
+//! first thing wrong, and the operation reports that in its turn.
 
 use std::collections::BTreeSet;
 
@@ -107,14 +107,16 @@ pub fn string_set(given: Vec<String>) -> Result<AttributeValue, Error> {
 
 /// A set of numbers from their texts.
 pub fn number_set<'a>(given: impl IntoIterator<Item = &'a str>) -> Result<AttributeValue, Error> {
-    let (mut set, mut count) = (BTreeSet::new(), 0);
-    for text in given {
-        set.insert(Number::parse(text)?);
-        count += 1;
-    }
-    if count == 0 {
+    set_of_numbers(given.into_iter().map(Number::parse).collect::<Result<_, _>>()?)
+}
+
+/// A set of numbers.
+pub fn set_of_numbers(given: Vec<Number>) -> Result<AttributeValue, Error> {
+    if given.is_empty() {
         return Err(invalid("An number set  may not be empty"));
     }
+    let count = given.len();
+    let set: BTreeSet<Number> = given.into_iter().collect();
     if set.len() != count {
         return Err(Error::validation("Input collection contains duplicates"));
     }

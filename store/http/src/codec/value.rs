@@ -4,31 +4,15 @@
 //! turn. Nesting past the limit of lists and maps is skipped unread, so recursion ends there.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use api::op::unchecked::Unchecked;
+use api::value::given::{self, Problems};
 use api::{AttributeValue, Error, Item, Number, limits};
-use bytes::Bytes;
 
 use crate::json::Reader;
 use crate::json::read::Place;
-use crate::json::write::{self, Array, Object};
-
-/// The first thing found wrong with the values read so far.
-#[derive(Debug, Default)]
-pub(super) struct Problems(Option<Error>);
-
-impl Problems {
-    fn note(&mut self, problem: impl FnOnce() -> Error) {
-        if self.0.is_none() {
-            self.0 = Some(problem());
-        }
-    }
-
-    fn invalid(&mut self, message: &'static str) {
-        self.note(|| Error::validation(message));
-    }
-}
+use crate::json::write::{self, Object};
 
 /// An item or key as a member of a structure; `None` for `null`.
 pub(super) fn item(reader: &mut Reader<'_>) -> Result<Option<Unchecked<Item>>, Error> {
@@ -36,7 +20,7 @@ pub(super) fn item(reader: &mut Reader<'_>) -> Result<Option<Unchecked<Item>>, E
     let mut attributes = BTreeMap::new();
     let there = reader
         .map("AttributeValue", |reader, name| attribute(reader, name, &mut attributes, &mut problems))?;
-    Ok(there.then(|| Unchecked::new(Item(attributes), problems.0)))
+    Ok(there.then(|| Unchecked::new(Item(attributes), problems.into_first())))
 }
 
 fn attribute(
@@ -45,16 +29,8 @@ fn attribute(
     attributes: &mut BTreeMap<String, AttributeValue>,
     problems: &mut Problems,
 ) -> Result<(), Error> {
-    if name.is_empty() {
-        problems.invalid("One or more parameter values were invalid: Empty attribute name");
-    }
-    if name.len() > limits::ATTRIBUTE_NAME_BYTES {
-        problems.note(|| {
-            Error::validation(format!(
-                "One or more parameter values were invalid: Attribute name is too large, must be less than {} bytes",
-                limits::ATTRIBUTE_NAME_BYTES + 1
-            ))
-        });
+    if let Err(error) = given::check_name(&name) {
+        problems.note(|| error);
     }
     let value = value_within(reader, Place::Value, 1, problems)?;
     attributes.insert(name.into_owned(), value);
@@ -71,7 +47,7 @@ pub(super) fn value(
     }
     let mut problems = Problems::default();
     let value = value_within(reader, place, 1, &mut problems)?;
-    Ok(Some(Unchecked::new(value, problems.0)))
+    Ok(Some(Unchecked::new(value, problems.into_first())))
 }
 
 /// A list of values; `None` for `null`.
@@ -94,10 +70,7 @@ fn value_within(
 ) -> Result<AttributeValue, Error> {
     if level > limits::NESTING_LEVELS {
         reader.skip()?;
-        problems.invalid(
-            "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported \
-             limit",
-        );
+        problems.note(given::too_deep);
         return Ok(AttributeValue::Null);
     }
     let mut found: Option<AttributeValue> = None;
@@ -112,13 +85,9 @@ fn value_within(
         Ok(())
     })?;
     if types == 0 {
-        problems
-            .invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
+        problems.note(given::empty);
     } else if types.count_ones() > 1 {
-        problems.invalid(
-            "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported \
-             datatypes",
-        );
+        problems.note(given::several);
     }
     Ok(found.unwrap_or(AttributeValue::Null))
 }
@@ -148,17 +117,10 @@ fn typed(
 ) -> Result<Option<AttributeValue>, Error> {
     Ok(match name {
         "S" => reader.string()?.map(AttributeValue::S),
-        "N" => reader.text()?.map(|text| AttributeValue::N(number(&text, problems))),
+        "N" => reader.text()?.map(|text| problems.sound(given::number(&text))),
         "B" => reader.blob()?.map(AttributeValue::B),
         "BOOL" => reader.flag()?.map(AttributeValue::Bool),
-        "NULL" => {
-            if reader.flag()? == Some(false) {
-                problems.invalid(
-                    "One or more parameter values were invalid: Null attribute value types must have the value of true",
-                );
-            }
-            Some(AttributeValue::Null)
-        }
+        "NULL" => Some(problems.sound(given::null(reader.flag()? != Some(false)))),
         "M" => {
             let mut attributes = BTreeMap::new();
             reader.map("AttributeValue", |reader, name| {
@@ -182,100 +144,52 @@ fn typed(
     })
 }
 
-fn number(text: &str, problems: &mut Problems) -> Number {
-    Number::parse(text).unwrap_or_else(|error| {
-        problems.note(|| error.into());
-        Number::from(0)
-    })
-}
-
 fn string_set(reader: &mut Reader<'_>, problems: &mut Problems) -> Result<AttributeValue, Error> {
-    let mut given: Vec<String> = Vec::new();
-    let mut null = false;
-    reader.list(|reader| {
-        match reader.string()? {
-            Some(text) => given.push(text),
-            None => null = true,
-        }
-        Ok(())
-    })?;
+    let mut set = Vec::new();
+    let null = elements(reader, |reader| Ok(reader.string()?.map(|text| set.push(text))))?;
     if null {
-        problems.invalid(
-            "One or more parameter values were invalid: An string set may not have a null string as a member",
-        );
-    } else if given.is_empty() {
-        problems.invalid("One or more parameter values were invalid: An string set  may not be empty");
+        problems.note(|| null_member("An string set may not have a null string as a member"));
     }
-    let set: BTreeSet<String> = given.iter().cloned().collect();
-    if set.len() != given.len() {
-        problems.note(|| {
-            Error::validation(format!(
-                "One or more parameter values were invalid: Input collection [{}] contains duplicates.",
-                given.join(", ")
-            ))
-        });
-    }
-    Ok(AttributeValue::Ss(set))
+    Ok(problems.sound(given::string_set(set)))
 }
 
 fn number_set(reader: &mut Reader<'_>, problems: &mut Problems) -> Result<AttributeValue, Error> {
-    let mut set = BTreeSet::new();
-    let mut count = 0;
-    let mut null = false;
-    reader.list(|reader| {
-        match reader.text()? {
-            Some(text) => {
-                set.insert(number(&text, problems));
-                count += 1;
-            }
-            None => null = true,
-        }
-        Ok(())
-    })?;
+    let mut texts = Vec::new();
+    let null = elements(reader, |reader| Ok(reader.text()?.map(|text| texts.push(text.into_owned()))))?;
     if null {
-        problems.invalid(
-            "One or more parameter values were invalid: An number set may not have a null string as a member",
-        );
-    } else if count == 0 {
-        problems.invalid("One or more parameter values were invalid: An number set  may not be empty");
-    } else if set.len() != count {
-        problems.invalid("Input collection contains duplicates");
+        // What is no number is said first.
+        if let Some(error) = texts.iter().find_map(|text| given::number(text).err()) {
+            problems.note(|| error);
+        }
+        problems.note(|| null_member("An number set may not have a null string as a member"));
     }
-    Ok(AttributeValue::Ns(set))
+    Ok(problems.sound(given::number_set(texts.iter().map(String::as_str))))
 }
 
 fn binary_set(reader: &mut Reader<'_>, problems: &mut Problems) -> Result<AttributeValue, Error> {
-    let mut given: Vec<Bytes> = Vec::new();
+    let mut set = Vec::new();
+    let null = elements(reader, |reader| Ok(reader.blob()?.map(|bytes| set.push(bytes))))?;
+    if null {
+        problems.note(|| null_member("Binary sets may not contain null values"));
+    }
+    Ok(problems.sound(given::binary_set(set)))
+}
+
+/// Reads the elements of a set, and tells whether one of them was `null`, which only JSON has.
+fn elements<'a>(
+    reader: &mut Reader<'a>,
+    mut element: impl FnMut(&mut Reader<'a>) -> Result<Option<()>, Error>,
+) -> Result<bool, Error> {
     let mut null = false;
     reader.list(|reader| {
-        match reader.blob()? {
-            Some(bytes) => given.push(bytes),
-            None => null = true,
-        }
+        null |= element(reader)?.is_none();
         Ok(())
     })?;
-    if null {
-        problems
-            .invalid("One or more parameter values were invalid: Binary sets may not contain null values");
-    } else if given.is_empty() {
-        problems.invalid("One or more parameter values were invalid: Binary sets should not be empty");
-    }
-    let set: BTreeSet<Bytes> = given.iter().cloned().collect();
-    if set.len() != given.len() {
-        problems.note(|| {
-            let mut shown = Vec::new();
-            let mut array = Array::new(&mut shown);
-            for bytes in &given {
-                write::blob(array.element(), bytes);
-            }
-            array.close();
-            let shown: String = String::from_utf8_lossy(&shown).replace('"', "").replace(',', ", ");
-            Error::validation(format!(
-                "One or more parameter values were invalid: Input collection {shown}of type BS contains duplicates."
-            ))
-        });
-    }
-    Ok(AttributeValue::Bs(set))
+    Ok(null)
+}
+
+fn null_member(what: &str) -> Error {
+    Error::validation(format!("One or more parameter values were invalid: {what}"))
 }
 
 /// Writes an item.
