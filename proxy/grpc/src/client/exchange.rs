@@ -1,11 +1,12 @@
 //! One unary call: a message there, an answer, an error in its place, or a status back.
 
 use api::Error;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use prost::Message;
+use socket::body::Pieces;
 use tonic::{Code, Status};
 
 use super::error::{no_answer, not_sent};
@@ -98,8 +99,7 @@ fn never_seen(error: &hyper::Error) -> bool {
 }
 
 async fn collect(mut body: Incoming) -> Result<(Bytes, Option<HeaderMap>), Error> {
-    let mut first = Bytes::new();
-    let mut gathered = BytesMut::new();
+    let mut pieces = Pieces::default();
     let mut trailers = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|broken| no_answer(&broken.to_string()))?;
@@ -110,15 +110,10 @@ async fn collect(mut body: Incoming) -> Result<(Bytes, Option<HeaderMap>), Error
                 continue;
             }
         };
-        if first.len() + gathered.len() + data.len() > ANSWER_BYTES + PREFIX_BYTES {
+        if pieces.bytes() + data.len() > ANSWER_BYTES + PREFIX_BYTES {
             return Err(no_answer("it is larger than any of the service's"));
         }
-        if first.is_empty() && gathered.is_empty() {
-            first = data;
-        } else {
-            gathered.extend_from_slice(&std::mem::take(&mut first));
-            gathered.extend_from_slice(&data);
-        }
+        pieces.add(data);
     }
-    Ok((if gathered.is_empty() { first } else { gathered.freeze() }, trailers))
+    Ok((pieces.join(), trailers))
 }

@@ -7,15 +7,12 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use api::DynamoDb;
-use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
-use http_body::Body;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use socket::Held;
+use socket::body::{Refused, collect};
 use socket::unwritten::Unwritten;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -29,6 +26,8 @@ use crate::codec::REQUEST_BYTES;
 use crate::error;
 use crate::frame::PREFIX_BYTES;
 
+/// The longest message, with what stands before it. Unit: bytes.
+const MESSAGE_BYTES: usize = REQUEST_BYTES + PREFIX_BYTES;
 /// The most metadata that a request may bring. Unit: bytes as HTTP/2 counts them.
 const METADATA_BYTES: u32 = 16 * 1024;
 /// How often a silent peer is asked whether it is there, and how long it has to say so.
@@ -123,7 +122,8 @@ async fn call<D: DynamoDb>(
     };
     let (head, body) = request.into_parts();
     let mut held = inner.account.hold();
-    let collected = tokio::time::timeout(inner.settings.body_timeout(), collect(body, &mut held)).await;
+    let collected =
+        tokio::time::timeout(inner.settings.body_timeout(), collect(body, MESSAGE_BYTES, &mut held)).await;
     let body = match collected {
         Ok(Ok(body)) => body,
         Ok(Err(Refused::TooLarge)) => {
@@ -144,38 +144,4 @@ async fn call<D: DynamoDb>(
         Ok(_) => reply::refused(&error::to_status(&answer::throttled())),
         Err(status) => reply::refused(&status),
     }
-}
-
-/// Why a body was not read to its end.
-enum Refused {
-    TooLarge,
-    NoRoom,
-    Broken,
-}
-
-/// Reads a body. One that comes in one piece is not copied.
-async fn collect(mut body: Incoming, held: &mut Held) -> Result<Bytes, Refused> {
-    const MOST: usize = REQUEST_BYTES + PREFIX_BYTES;
-    if body.size_hint().lower() > MOST as u64 {
-        return Err(Refused::TooLarge);
-    }
-    let mut first = Bytes::new();
-    let mut gathered = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Refused::Broken)?.into_data() else { continue };
-        let bytes = first.len() + gathered.len() + data.len();
-        if bytes > MOST {
-            return Err(Refused::TooLarge);
-        }
-        if !held.grow(bytes) {
-            return Err(Refused::NoRoom);
-        }
-        if first.is_empty() && gathered.is_empty() {
-            first = data;
-        } else {
-            gathered.extend_from_slice(&std::mem::take(&mut first));
-            gathered.extend_from_slice(&data);
-        }
-    }
-    Ok(if gathered.is_empty() { first } else { gathered.freeze() })
 }

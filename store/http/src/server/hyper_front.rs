@@ -10,11 +10,10 @@ use std::task::{Context, Poll};
 
 use api::DynamoDb;
 use api::limits::REQUEST_BYTES;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body::Body;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use httparse::Header;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -28,6 +27,7 @@ use super::connection::ConnectionState;
 use super::head::Head;
 use super::http1::{HEAD_BYTES, HEADERS};
 use super::reply::Reply;
+use socket::body::{Refused, collect};
 use socket::unwritten::{Piece, Unwritten};
 
 /// How an HTTP/2 connection begins.
@@ -117,7 +117,8 @@ async fn incoming<D: DynamoDb>(
 ) -> Response<Full<Piece>> {
     let (parts, body) = request.into_parts();
     let mut held = inner.account.hold();
-    let collected = tokio::time::timeout(inner.settings.body_timeout(), collect(body, &mut held)).await;
+    let collected =
+        tokio::time::timeout(inner.settings.body_timeout(), collect(body, REQUEST_BYTES, &mut held)).await;
     let reply = match collected {
         Ok(Ok(body)) => reply(inner, &Request::from_parts(parts, body), connection).await,
         Ok(Err(Refused::TooLarge)) => answer::too_large(connection),
@@ -131,40 +132,6 @@ async fn incoming<D: DynamoDb>(
     }
     // What is said instead is short, and need not be counted.
     response(answer::no_room(connection), |body| Full::new(unwritten.add(body, held)))
-}
-
-/// Why a body was not read to its end.
-enum Refused {
-    TooLarge,
-    NoRoom,
-    Broken,
-}
-
-/// Reads a body. One that comes in one piece is not copied.
-async fn collect(mut body: Incoming, held: &mut socket::Held) -> Result<Bytes, Refused> {
-    if !answer::fits(body.size_hint().lower()) {
-        return Err(Refused::TooLarge);
-    }
-    let mut first = Bytes::new();
-    let mut gathered = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        // Trailers carry nothing this API knows.
-        let Ok(data) = frame.map_err(|_| Refused::Broken)?.into_data() else { continue };
-        let bytes = first.len() + gathered.len() + data.len();
-        if bytes > REQUEST_BYTES {
-            return Err(Refused::TooLarge);
-        }
-        if !held.grow(bytes) {
-            return Err(Refused::NoRoom);
-        }
-        if first.is_empty() && gathered.is_empty() {
-            first = data;
-        } else {
-            gathered.extend_from_slice(&std::mem::take(&mut first));
-            gathered.extend_from_slice(&data);
-        }
-    }
-    Ok(if gathered.is_empty() { first } else { gathered.freeze() })
 }
 
 /// Answers a request that is all there.
