@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use api::schema::TableName;
 use api::service::Caller;
-use api::{Error, ErrorKind, Version};
+use api::{Error, ErrorKind, Floor, Version};
 
 use crate::codec::handshake::Preamble;
 use crate::codec::request::SelectAll;
@@ -38,7 +38,7 @@ pub(crate) struct Connection {
     seed: u128,
     requests: u64,
     authorization: Authorization,
-    seen: Option<Version>,
+    floor: Floor,
     // Borrowed for a look and an insertion.
     tables: RefCell<Vec<TableName>>,
     select_all: SelectAll,
@@ -51,7 +51,7 @@ impl Connection {
             seed,
             requests: 0,
             authorization: Authorization::Missing,
-            seen: None,
+            floor: Floor::NONE,
             tables: RefCell::new(Vec::new()),
             select_all: SelectAll::Meant,
         }
@@ -91,17 +91,16 @@ impl Connection {
         }
     }
 
-    /// The highest version the connection was answered with, for its next request.
-    pub(crate) const fn floor(&self) -> Option<Version> {
-        self.seen
+    /// The version to ask for: this wire carries none of a client's own.
+    pub(crate) fn floor(&self) -> Option<Version> {
+        self.floor.over(None)
     }
 
-    /// Notes the version of an answer. One of another incarnation replaces what was known: history was cut, and nothing of
-    /// the old one can be asked for any more.
+    /// Notes the version of an answer, as [`Floor::saw`].
     pub(crate) fn saw(&mut self, version: Option<Version>) {
-        let Some(version) = version else { return };
-        if self.seen.is_none_or(|seen| version.at_least(&seen) != Some(false)) {
-            self.seen = Some(version);
+        if let Some(version) = version {
+            // Of a later one nothing follows: answers of this wire are given in the order of their requests.
+            self.floor.saw(version);
         }
     }
 
@@ -137,25 +136,9 @@ pub(crate) fn request_id_text(id: u128) -> String {
 mod tests {
     use super::*;
 
-    fn at(incarnation: u64, index: u64) -> Version {
-        Version { incarnation, shard: 0, index }
-    }
-
     #[allow(clippy::disallowed_methods, reason = "any moment does as a beginning")]
     fn now() -> Instant {
         Instant::now()
-    }
-
-    #[test]
-    fn the_floor_never_falls_within_an_incarnation_and_begins_anew_with_another() {
-        let mut connection = Connection::new(1);
-        assert_eq!(connection.floor(), None);
-        connection.saw(Some(at(1, 9)));
-        connection.saw(Some(at(1, 4)));
-        connection.saw(None);
-        assert_eq!(connection.floor(), Some(at(1, 9)));
-        connection.saw(Some(at(2, 1)));
-        assert_eq!(connection.floor(), Some(at(2, 1)));
     }
 
     #[test]

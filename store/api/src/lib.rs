@@ -4,12 +4,13 @@
 //! [`Request`] into bytes, and whatever stands between implements [`DynamoDb`] over another [`DynamoDb`].
 //!
 //! The map: [`operation`] is the one table of operations; [`service`] the trait, what travels with a request and what a
-//! committed write announces; [`token`] versions as clients carry them; [`op`] the input and output of each operation with
+//! committed write announces; [`token`] versions as clients carry them; [`floor`] what reads on a connection may not fall behind; [`op`] the input and output of each operation with
 //! its checks in the service's order; [`value`], [`item`], [`schema`] the data; [`expr`] the expression language; [`limits`]
 //! every published limit; [`error`] every error the service names.
 
 pub mod error;
 pub mod expr;
+pub mod floor;
 pub mod item;
 pub mod limits;
 pub mod op;
@@ -20,6 +21,7 @@ pub mod token;
 pub mod value;
 
 pub use error::{Detail, Error, ErrorKind};
+pub use floor::Floor;
 pub use item::{EncodedItem, Item, ItemBody, KeyBytes};
 pub use operation::{OpClass, OpKind, Request, Response};
 pub use schema::{IndexId, Table, TableId, TableName};

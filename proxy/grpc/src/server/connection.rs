@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use api::Version;
 use api::service::Caller;
+use api::{Floor, Version};
 use parking_lot::Mutex;
 
 /// State of a connection, shared by its calls.
@@ -14,34 +14,24 @@ pub(super) struct Connection {
     seed: u128,
     requests: AtomicU64,
     // Both are held for a few instructions and never across an await.
-    seen: Mutex<Option<Version>>,
+    floor: Mutex<Floor>,
     caller: Mutex<Arc<Caller>>,
 }
 
 impl Connection {
     /// A connection that has seen nothing. `seed` makes its request ids unique.
     pub(super) fn new(seed: u128) -> Connection {
-        Connection { seed, requests: AtomicU64::new(0), seen: Mutex::default(), caller: Mutex::default() }
+        Connection { seed, requests: AtomicU64::new(0), floor: Mutex::default(), caller: Mutex::default() }
     }
 
-    /// Notes the version of an answer, and tells of a later one that the connection was given before it. One of another
-    /// incarnation replaces what was known: history was cut, and nothing of the old one can be asked for any more.
+    /// Notes the version of an answer, and tells of a later one that was given before it, as [`Floor::saw`].
     pub(super) fn saw(&self, version: Version) -> Option<Version> {
-        let mut seen = self.seen.lock();
-        let later = seen.filter(|seen| version.at_least(seen) == Some(false));
-        if later.is_none() {
-            *seen = Some(version);
-        }
-        later
+        self.floor.lock().saw(version)
     }
 
-    /// The version to ask for: the client's token, or what the connection has seen if that is later.
+    /// The version to ask for, over the client's token.
     pub(super) fn floor(&self, asked: Option<Version>) -> Option<Version> {
-        match (asked, *self.seen.lock()) {
-            (Some(asked), Some(seen)) if seen.at_least(&asked) == Some(true) => Some(seen),
-            (Some(asked), _) => Some(asked),
-            (None, seen) => seen,
-        }
+        self.floor.lock().over(asked)
     }
 
     /// An id for the next request.
@@ -67,19 +57,6 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_floor_never_falls_within_an_incarnation_and_a_clients_token_stands() {
-        let at = |incarnation, index| Version { incarnation, shard: 0, index };
-        let connection = Connection::new(1);
-        assert_eq!(connection.floor(None), None);
-        assert_eq!(connection.saw(at(1, 9)), None);
-        assert_eq!(connection.saw(at(1, 4)), Some(at(1, 9)));
-        assert_eq!(connection.floor(Some(at(1, 5))), Some(at(1, 9)));
-        assert_eq!(connection.floor(Some(at(1, 12))), Some(at(1, 12)));
-        connection.saw(at(2, 1));
-        assert_eq!(connection.floor(None), Some(at(2, 1)));
-    }
 
     #[test]
     fn request_ids_of_a_connection_differ() {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use api::Version;
+use api::{Floor, Version};
 use parking_lot::Mutex;
 
 /// State of a connection. Shared by the requests of an HTTP/2 connection, hence safe to share.
@@ -11,38 +11,23 @@ pub struct ConnectionState {
     seed: u128,
     requests: AtomicU64,
     // Held for a few instructions and never across an await.
-    seen: Mutex<Option<Version>>,
+    floor: Mutex<Floor>,
 }
 
 impl ConnectionState {
     /// A connection that has seen nothing. `seed` makes its request ids unique.
     pub fn new(seed: u128) -> Self {
-        ConnectionState { seed, requests: AtomicU64::new(0), seen: Mutex::new(None) }
+        ConnectionState { seed, requests: AtomicU64::new(0), floor: Mutex::default() }
     }
 
-    /// The highest version the connection was answered with.
-    pub fn seen(&self) -> Option<Version> {
-        *self.seen.lock()
-    }
-
-    /// Notes the version of an answer, and tells of a later one that the connection was given before it. One of another
-    /// incarnation replaces what was known: history was cut, and nothing of the old one can be asked for any more.
+    /// Notes the version of an answer, and tells of a later one that was given before it, as [`Floor::saw`].
     pub(super) fn saw(&self, version: Version) -> Option<Version> {
-        let mut seen = self.seen.lock();
-        let later = seen.filter(|seen| version.at_least(seen) == Some(false));
-        if later.is_none() {
-            *seen = Some(version);
-        }
-        later
+        self.floor.lock().saw(version)
     }
 
-    /// The version to ask for: the client's token, or what the connection has seen if that is later.
+    /// The version to ask for, over the client's token.
     pub(super) fn floor(&self, asked: Option<Version>) -> Option<Version> {
-        match (asked, self.seen()) {
-            (Some(asked), Some(seen)) if seen.at_least(&asked) == Some(true) => Some(seen),
-            (Some(asked), _) => Some(asked),
-            (None, seen) => seen,
-        }
+        self.floor.lock().over(asked)
     }
 
     /// An id for the next request.
@@ -59,30 +44,6 @@ impl ConnectionState {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(incarnation: u64, index: u64) -> Version {
-        Version { incarnation, shard: 0, index }
-    }
-
-    #[test]
-    fn the_floor_never_falls_within_an_incarnation() {
-        let connection = ConnectionState::new(1);
-        assert_eq!(connection.floor(None), None);
-        assert_eq!(connection.saw(at(1, 9)), None);
-        assert_eq!(connection.saw(at(1, 4)), Some(at(1, 9)));
-        assert_eq!(connection.floor(None), Some(at(1, 9)));
-        assert_eq!(connection.floor(Some(at(1, 5))), Some(at(1, 9)));
-        assert_eq!(connection.floor(Some(at(1, 12))), Some(at(1, 12)));
-    }
-
-    #[test]
-    fn another_incarnation_replaces_what_was_seen_but_a_clients_token_stands() {
-        let connection = ConnectionState::new(1);
-        connection.saw(at(1, 9));
-        connection.saw(at(2, 1));
-        assert_eq!(connection.floor(None), Some(at(2, 1)));
-        assert_eq!(connection.floor(Some(at(1, 9))), Some(at(1, 9)));
-    }
 
     #[test]
     fn request_ids_of_a_connection_differ() {
