@@ -4,19 +4,21 @@
 //! Run: `cargo run --release -p forebay-proxy --example hit`. 100,000 items of 500 bytes, keys drawn at random, one thread;
 //! the median of several rounds. The store behind refuses, so that a miss would show.
 
+#[path = "../tests/fixture/feed.rs"]
+mod feed;
 #[path = "../tests/fixture/things.rs"]
 mod things;
 
-use std::pin::{Pin, pin};
+use std::cell::Cell;
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use api::op::{GetItemInput, ReturnConsumedCapacity};
 use api::operation::Ready;
-use api::service::{Caller, Catalog, Peek, Tables};
-use api::{
-    Answer, ChangeSink, Context, DynamoDb, Error, KeyBytes, Request, Response, Shared, Table, TableName, Wire,
-};
+use api::service::{Caller, Peek, Tables};
+use api::{ChangeSink, Context, DynamoDb, KeyBytes, Request, Response, Shared, Table, Wire};
 use bytes::Bytes;
 use dax::attribute_lists::VolatileLists;
 use dax::codec::frame::FrameScanner;
@@ -25,6 +27,7 @@ use dax::codec::item::ListNames;
 use dax::codec::request::{SelectAll, read_request, write_request};
 use dax::codec::schema::Schema;
 use dax::server::{Cluster, Reached, Transport};
+use feed::{Feed, One, Refuses};
 use forebay_proxy::cache::item::ItemFound;
 use forebay_proxy::cache::{Cache, CacheSettings};
 use forebay_proxy::config::Config;
@@ -34,7 +37,6 @@ use forebay_proxy::surroundings::System;
 use host::clock::{Clock, CoarseClock, SystemClock};
 use host::metrics::Registry;
 use http_front::sigv4::Auth;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,78 +45,12 @@ const ITEMS: u64 = 100_000;
 const HITS: u64 = 1_000_000;
 const ROUNDS: usize = 5;
 
-struct Refuses;
-
-impl DynamoDb for Refuses {
-    async fn call(&self, _: Context, _: Request) -> Result<Answer, Error> {
-        Err(Error::validation("this was to be a hit"))
-    }
-}
-
-/// Knows one table, as the store's catalog does: behind a swapped pointer.
-struct One(Arc<Table>);
-
-impl Catalog for One {
-    fn table(&self, name: &TableName) -> Option<Arc<Table>> {
-        (*name == self.0.name).then(|| Arc::clone(&self.0))
-    }
-
-    fn lend(&self, name: &str, look: &mut dyn FnMut(&Arc<Table>)) {
-        if name == self.0.name.as_str() {
-            look(&self.0);
-        }
-    }
-}
-
 /// Stands for a front's encoder: bytes of about the size of the item in its form.
 struct Fixed(Wire, usize);
 
 impl WireEncoder for Fixed {
     fn encode(&self, _: Asked<'_>, _: &Response) -> Option<Ready> {
         Some(Ready { wire: self.0, bytes: Bytes::from(vec![b'x'; self.1]), crc32: 0 })
-    }
-}
-
-/// A client's end that sends requests as fast as they are taken, so many at a time, and throws the answers away.
-struct Feed<'a> {
-    frames: &'a [Vec<u8>],
-    sent: u64,
-    batch: u64,
-    preamble: bool,
-}
-
-impl AsyncRead for Feed<'_> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        if std::mem::replace(&mut self.preamble, false) {
-            into.put_slice(b"gJ7yne5G\x00\xf6\xa0\x00");
-        }
-        for _ in 0..self.batch.min(HITS - self.sent) {
-            into.put_slice(&self.frames[draw(self.sent)]);
-            self.sent += 1;
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Feed<'_> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -211,7 +147,7 @@ fn dax_steps(
     stack: &Shared,
 ) {
     let schemas = |_: &str| Ok(Schema::Table(Arc::clone(table)));
-    let frames: Vec<Vec<u8>> = requests
+    let frames: Rc<[Vec<u8>]> = requests
         .iter()
         .map(|input| {
             let mut frame = Vec::new();
@@ -261,7 +197,8 @@ fn dax_steps(
     {
         let mut rounds: Vec<f64> = (0..ROUNDS)
             .map(|_| {
-                let feed = Feed { frames: &frames, sent: 0, batch, preamble: true };
+                let answered = Rc::new(Cell::new(0));
+                let feed = Feed::new(b"gJ7yne5G\x00\xf6\xa0\x00", &frames, draw, HITS, batch, &answered);
                 let address = ([127, 0, 0, 1], 8111).into();
                 let reached = Reached { local: address, peer: address, transport: Transport::Plain };
                 let began = clock.monotonic_nanos();

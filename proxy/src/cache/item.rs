@@ -144,7 +144,8 @@ pub struct ItemKey<'a> {
 }
 
 impl ItemKey<'_> {
-    pub(super) fn hash(&self) -> u64 {
+    /// The hash of both: equal keys have equal ones.
+    pub fn hash(&self) -> u64 {
         self.hash
     }
 

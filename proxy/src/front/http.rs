@@ -52,3 +52,6 @@ pub fn serve<D: DynamoDb>(
     };
     fronts.serve(door.listener, protocol, handler).map_err(Failure::internal)
 }
+
+#[cfg(test)]
+mod tests;

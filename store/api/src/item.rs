@@ -9,12 +9,13 @@ use bytes::Bytes;
 
 use crate::error::Error;
 use crate::limits::{ITEM_BYTES, NESTING_LEVELS};
+use crate::operation::Ready;
 use crate::value::AttributeValue;
 use crate::value::size::item_bytes;
 pub use encoded::{EncodedItem, NotAnItem, ValueRef};
 
 /// Attributes by name. Also the shape of a key, where it holds the key attributes only.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Item(pub BTreeMap<String, AttributeValue>);
 
 impl Item {
@@ -79,6 +80,14 @@ pub enum ItemBody {
     Tree(Arc<Item>),
     /// As stored; whole, nothing projected away.
     Encoded(EncodedItem),
+    /// As stored, and beside it the answer to a GetItem of it and nothing else, which lies ready in the wire form that was asked
+    /// for. A front that writes that form takes the item out of the answer; all others take it as stored.
+    Ready {
+        /// The item.
+        item: EncodedItem,
+        /// The answer.
+        answer: Ready,
+    },
 }
 
 /// A primary key in canonical form: equal keys have equal bytes, and within a partition bytes sort as sort keys do.

@@ -34,7 +34,7 @@ pub mod untag_resource;
 pub mod update_item;
 pub mod update_table;
 
-pub use batch_get_item::{BatchGetItemInput, BatchGetItemOutput, TableKeys};
+pub use batch_get_item::{BatchGetItemInput, BatchGetItemOutput, DistinctKeys, TableKeys};
 pub use batch_write_item::{BatchWrite, BatchWriteItemInput, BatchWriteItemOutput};
 pub use capacity::{
     Capacity, ConsumedCapacity, ItemCollectionMetrics, ReturnConsumedCapacity, ReturnItemCollectionMetrics,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 pub use number::Number;
 
 /// A value of an attribute. Sets are never empty and hold no value twice; both are checked where a request is decoded.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum AttributeValue {
     /// String, UTF-8.
     S(String),

@@ -3,7 +3,10 @@
 use super::{major, simple};
 
 const DOUBLE_HEAD: u8 = (major::SIMPLE << 5) | simple::DOUBLE;
-const BREAK: u8 = 0xFF;
+/// What [`open_map`] appends.
+pub const OPEN_MAP: u8 = major::MAP << 5 | super::INDEFINITE;
+/// What [`close`] appends.
+pub const CLOSE: u8 = 0xFF;
 
 /// The shortest head of a major type and argument, and its length.
 fn shortest(major: u8, argument: u64) -> ([u8; 9], usize) {
@@ -87,12 +90,12 @@ pub fn map(out: &mut Vec<u8>, entries: usize) {
 
 /// The head of a map that [`close`] ends.
 pub fn open_map(out: &mut Vec<u8>) {
-    out.push(major::MAP << 5 | super::INDEFINITE);
+    out.push(OPEN_MAP);
 }
 
 /// Ends what [`open_map`] began.
 pub fn close(out: &mut Vec<u8>) {
-    out.push(BREAK);
+    out.push(CLOSE);
 }
 
 /// A tag; the value it marks is to follow.

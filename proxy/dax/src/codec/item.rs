@@ -111,7 +111,7 @@ fn is_key(schema: &KeySchema, name: &str) -> bool {
 pub fn write_item(out: &mut Vec<u8>, schema: &KeySchema, body: &ItemBody, lists: &mut ListIds<'_>) {
     match body {
         ItemBody::Tree(item) => write_tree(out, schema, item, lists),
-        ItemBody::Encoded(item) => {
+        ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => {
             let others = || item.attributes().filter(|(name, _)| !is_key(schema, name));
             let names: Vec<&str> = others().map(|(name, _)| name).collect();
             write::unsigned(out, lists.id(&names).0);

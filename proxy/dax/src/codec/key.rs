@@ -8,6 +8,7 @@
 //!
 //! On an index, the place where a page ends has more attributes than a key: it is a map of them.
 
+use api::item::{EncodedItem, ValueRef};
 use api::limits::ITEM_BYTES;
 use api::schema::{KeyAttribute, KeySchema};
 use api::value::{ValueType, order};
@@ -16,7 +17,7 @@ use bytes::Bytes;
 
 use super::malformed;
 use super::number::{read_number, read_sortable, write_number, write_sortable};
-use super::value::{Room, read_value, write_value};
+use super::value::{Room, read_value, write_value, write_value_ref};
 use crate::cbor::{Reader, write};
 
 fn mismatch() -> Error {
@@ -67,6 +68,20 @@ pub(super) fn value_of<'i>(item: &'i Item, part: &KeyAttribute) -> Result<&'i At
     item.get(&part.name).filter(|value| value.value_type() == part.value_type).ok_or_else(mismatch)
 }
 
+/// As [`write_key`], of an item as stored, without decoding it.
+pub(super) fn write_key_of_encoded(
+    out: &mut Vec<u8>,
+    schema: &KeySchema,
+    item: &EncodedItem,
+) -> Result<(), Error> {
+    let value = |part: &KeyAttribute| item.get(&part.name).ok_or_else(mismatch);
+    let Some(sort) = &schema.sort else {
+        return write_last_ref(out, schema.partition.value_type, value(&schema.partition)?, write_number);
+    };
+    write_value_ref(out, value(&schema.partition)?);
+    write_last_ref(out, sort.value_type, value(sort)?, write_sortable)
+}
+
 fn write_last(out: &mut Vec<u8>, value: &AttributeValue, number: fn(&mut Vec<u8>, &api::Number)) {
     match value {
         AttributeValue::S(text) => out.extend_from_slice(text.as_bytes()),
@@ -75,6 +90,21 @@ fn write_last(out: &mut Vec<u8>, value: &AttributeValue, number: fn(&mut Vec<u8>
         // Key attributes are of these three types, and their values were judged against them.
         _ => {}
     }
+}
+
+fn write_last_ref(
+    out: &mut Vec<u8>,
+    value_type: ValueType,
+    value: ValueRef<'_>,
+    number: fn(&mut Vec<u8>, &api::Number),
+) -> Result<(), Error> {
+    match (value_type, value) {
+        (ValueType::S, ValueRef::S(text)) => out.extend_from_slice(text.as_bytes()),
+        (ValueType::B, ValueRef::B(bytes)) => out.extend_from_slice(bytes),
+        (ValueType::N, ValueRef::N(value)) => number(out, &value),
+        _ => return Err(mismatch()),
+    }
+    Ok(())
 }
 
 /// Reads the content of a key: the key attributes, canonical. Errors: bytes that are no key of the schema.

@@ -133,7 +133,7 @@ impl From<&ItemBody> for WireItem {
     fn from(item: &ItemBody) -> WireItem {
         match item {
             ItemBody::Tree(item) => WireItem::from(&**item),
-            ItemBody::Encoded(item) => WireItem::from(item),
+            ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => WireItem::from(item),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::schema::Status;
 use api::service::Catalog;
-use api::{ChangeSink, Context, DynamoDb, OpKind, Request, Response, Shared, Wire};
+use api::{ChangeSink, Context, DynamoDb, ItemBody, OpKind, Request, Response, Shared, Wire};
 use dax::attribute_lists::{AttributeLists, Defining, Demand, ListId, Names, PASSING, VolatileLists};
 use dax::codec::frame::AnswerScanner;
 use dax::codec::item::ListIds;
@@ -260,6 +260,40 @@ async fn what_is_ready_for_whole_items_is_not_given_to_who_wants_parts() {
     assert_eq!(peer.ask(OpKind::GetItem, &parts).await, b"\x80\xbf\x00\xa2\x00\x01\x01\xf6\xff");
 }
 
+#[tokio::test]
+async fn the_hits_of_a_batch_go_up_with_what_lies_ready_of_each() {
+    let world = World::with_items(Arc::new(VolatileLists::new(100))).await;
+    let mut peer = Peer::connect(&world.cached).await;
+    let keys = KEYS.join(",");
+    for (more, ready) in [
+        ("}}", true),
+        (r#"}},"ReturnConsumedCapacity":"TOTAL""#, true),
+        (r#","ProjectionExpression":"a"}}"#, false),
+        (r#","ConsistentRead":true}}"#, false),
+    ] {
+        let batch = request(
+            OpKind::BatchGetItem,
+            &format!(r#"{{"RequestItems":{{"things":{{"Keys":[{keys}]{more}}}"#),
+        );
+        // Their lists of names have ids after the first time.
+        peer.ask(OpKind::BatchGetItem, &world.frame(&batch)).await;
+        let cx = Context { wire: Wire::Dax, ..Context::default() };
+        let Ok(Response::BatchGetItem(output)) = world.db.call(cx, batch).await.map(|answer| answer.response)
+        else {
+            panic!("a batch is answered by the items of a batch");
+        };
+        let items = &output.responses[0].1;
+        assert_eq!(items.len(), 4);
+        for (item, key) in items.iter().zip(KEYS) {
+            assert_eq!(matches!(item, ItemBody::Ready { .. }), ready, "{more}");
+            if let ItemBody::Ready { answer, .. } = item {
+                let get = request(OpKind::GetItem, &format!(r#"{{"TableName":"things","Key":{key}}}"#));
+                assert_eq!(answer.bytes, peer.ask(OpKind::GetItem, &world.frame(&get)).await);
+            }
+        }
+    }
+}
+
 /// A registry that is full until it is not.
 #[derive(Default)]
 struct Full(AtomicBool);
@@ -302,4 +336,9 @@ async fn bytes_with_an_id_that_need_not_last_are_not_kept() {
         full.0.store(false, Ordering::Relaxed);
         assert_eq!(peer.ask(op, &frame).await, lasting, "what is kept does not change");
     }
+    // A batch has the item as it is kept, and one beside it with an id of the moment.
+    let batch = format!(r#"{{"RequestItems":{{"things":{{"Keys":[{},{}]}}}}}}"#, KEYS[1], KEYS[3]);
+    let batch = peer.ask(OpKind::BatchGetItem, &world.frame(&request(OpKind::BatchGetItem, &batch))).await;
+    let passing = batch.windows(9).filter(|part| part == b"\x1b\x00\x00\x00\x01\x00\x00\x00\x00").count();
+    assert_eq!(passing, 1);
 }

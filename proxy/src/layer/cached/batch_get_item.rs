@@ -1,7 +1,9 @@
 //! BatchGetItem, each key by itself: what is in the cache comes from there, the rest in one batch from the store.
 //!
 //! The answer is put together in the order of the request, as the store does it: a table's items in the order of its keys,
-//! and from the first item on that would make the answer too large, every key is left unprocessed.
+//! and from the first item on that would make the answer too large, every key is left unprocessed. A hit goes up with the
+//! answer to a GetItem of it beside it, in the form of the front that asks, made and kept where it was not: the front copies
+//! the item out of that.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use api::item::ItemBody;
 use api::limits::BATCH_GET_BYTES;
 use api::op::{BatchGetItemInput, BatchGetItemOutput, ReturnConsumedCapacity, TableKeys};
 use api::service::Source;
-use api::{Answer, Context, DynamoDb, EncodedItem, Error, Request, Response, Table, Version};
+use api::{Answer, Context, DynamoDb, EncodedItem, Error, Request, Response, Table, Version, Wire};
 
 use super::get_item::is_sound;
 use super::{Cached, TRIES_MAX, capacity, key, mismatched, out_of_time};
@@ -38,6 +40,13 @@ impl Found {
             Found::Hit(entry) => entry.item(),
             Found::Read(item) => item.clone(),
             Found::Not => None,
+        }
+    }
+
+    fn entry(&self) -> Option<&Arc<ItemEntry>> {
+        match self {
+            Found::Hit(entry) => Some(entry),
+            Found::Read(_) | Found::Not => None,
         }
     }
 }
@@ -70,6 +79,8 @@ impl Parts {
 /// A batch that can be answered through the cache.
 struct Batch<'a> {
     view: View,
+    /// The form that its front would rather have items in.
+    wire: Wire,
     /// Schemas, in the order of the request's tables.
     tables: Vec<Arc<Table>>,
     input: &'a BatchGetItemInput,
@@ -144,7 +155,8 @@ impl<D: DynamoDb> Cached<D> {
         let tables = tables.collect::<Option<Vec<_>>>()?;
         let view = self.cache.view()?;
         let mut parts = Parts::default();
-        let mut wanted = Vec::with_capacity(input.tables.iter().map(|keys| keys.keys.len()).sum());
+        let count = input.tables.iter().map(|keys| keys.keys.len()).sum();
+        let (mut wanted, mut hashes) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (table_at, keys) in input.tables.iter().enumerate() {
             let table = &tables[table_at];
             if !is_sound(table, keys.projection.as_ref()) {
@@ -154,6 +166,7 @@ impl<D: DynamoDb> Cached<D> {
                 let mut key = Vec::new();
                 key::write_given(table, given, &mut key)?;
                 let item_key = self.cache.item_key(table, &key)?;
+                hashes.push(item_key.hash());
                 let mut found = Found::Not;
                 if !keys.consistent
                     && let ItemFound::Hit(entry, version) = self.cache.item(&view, &item_key)
@@ -166,9 +179,9 @@ impl<D: DynamoDb> Cached<D> {
                 wanted.push(Wanted { place: (table_at, key_at), key, found });
             }
         }
-        let mut places: Vec<_> = wanted.iter().map(|want| (want.place.0, &want.key)).collect();
-        places.sort_unstable();
-        if places.windows(2).any(|pair| pair[0] == pair[1]) {
+        // Twice the same key is the store's to refuse, and so is what might be.
+        hashes.sort_unstable();
+        if hashes.windows(2).any(|pair| pair[0] == pair[1]) {
             return None;
         }
         // Counted only now that the batch is certain to be answered with what was found.
@@ -184,7 +197,7 @@ impl<D: DynamoDb> Cached<D> {
                 Found::Read(_) | Found::Not => statistics.batch_misses.increment(),
             }
         }
-        Some(Batch { view, tables, input, wanted, parts })
+        Some(Batch { view, wire: cx.wire, tables, input, wanted, parts })
     }
 
     fn join_all(&self, cx: &Context, batch: &Batch<'_>, missing: &[usize]) -> Flown<'_> {
@@ -299,17 +312,18 @@ impl<D: DynamoDb> Cached<D> {
     }
 
     fn answer_batch(&self, batch: Batch<'_>) -> Answer {
-        let response = Response::BatchGetItem(self.assemble(batch.input, &batch.wanted));
+        let response = Response::BatchGetItem(self.assemble(&batch));
         Answer { response, version: batch.parts.newest, source: batch.parts.source() }
     }
 
-    fn assemble(&self, input: &BatchGetItemInput, wanted: &[Wanted]) -> BatchGetItemOutput {
+    fn assemble(&self, batch: &Batch<'_>) -> BatchGetItemOutput {
+        let Batch { input, wire, .. } = *batch;
         let mut output = BatchGetItemOutput::default();
         let mut bytes = 0;
         let mut full = false;
-        let mut wanted = wanted.iter();
-        for keys in &input.tables {
-            let mut items = Vec::new();
+        let mut wanted = batch.wanted.iter();
+        for (keys, table) in input.tables.iter().zip(&batch.tables) {
+            let mut items = Vec::with_capacity(keys.keys.len());
             let mut units = 0.0;
             let mut left = Vec::new();
             for given in &keys.keys {
@@ -327,10 +341,14 @@ impl<D: DynamoDb> Cached<D> {
                     Found::Hit(_) => capacity::of_hit(self.cache.settings().hit_capacity, as_store),
                     _ => as_store,
                 };
-                items.extend(item.map(|item| match &keys.projection {
-                    None => ItemBody::Encoded(item),
+                let Some(item) = item else { continue };
+                items.push(match &keys.projection {
                     Some(projection) => ItemBody::Tree(Arc::new(projection.apply_encoded(&item))),
-                }));
+                    None => match want.found.entry().and_then(|entry| self.ready(wire, table, entry)) {
+                        Some(answer) => ItemBody::Ready { item, answer },
+                        None => ItemBody::Encoded(item),
+                    },
+                });
             }
             output.responses.push((keys.table.clone(), items));
             output.capacity.extend(capacity::of_table(input.return_capacity, keys.table.as_str(), units));

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use api::expr::Projection;
 use api::item::ItemBody;
 use api::op::{GetItemInput, GetItemOutput, ReturnConsumedCapacity};
+use api::operation::Ready;
 use api::service::{Peek, Source};
-use api::{Answer, Context, DynamoDb, EncodedItem, Error, Request, Response, Table, Version};
+use api::{Answer, Context, DynamoDb, EncodedItem, Error, Request, Response, Table, Version, Wire};
 
 use super::{Asked, Cached, NO_LOG, TRIES_MAX, capacity, key, mismatched, out_of_time};
 use crate::cache::item::{ItemEntry, ItemFound, ItemKey, Read};
@@ -155,11 +156,10 @@ impl<D: DynamoDb> Cached<D> {
         entry: &Arc<ItemEntry>,
     ) -> Response {
         let plain = input.projection.is_none() && input.return_capacity == ReturnConsumedCapacity::None;
-        if plain && let Some(ready) = entry.ready(cx.wire) {
-            return Response::Ready(ready.clone());
+        if plain && let Some(ready) = self.ready(cx.wire, table, entry) {
+            return Response::Ready(ready);
         }
         let item = entry.item();
-        // Adding up an item's size takes as long as looking it up: only where it will be told.
         let units = match input.return_capacity {
             ReturnConsumedCapacity::None => 0.0,
             ReturnConsumedCapacity::Total | ReturnConsumedCapacity::Indexes => {
@@ -167,16 +167,23 @@ impl<D: DynamoDb> Cached<D> {
                 capacity::of_hit(self.cache.settings().hit_capacity, units)
             }
         };
-        let response = Response::GetItem(output(input, item, units));
-        let asked = Asked { table, of_index: false, projection: None };
-        if plain
-            && self.encoders.has(cx.wire)
-            && let Some(ready) = self.encoders.encode(cx.wire, asked, &response)
-        {
-            self.cache.keep_item_form(entry, &ready);
-            return Response::Ready(ready);
+        Response::GetItem(output(input, item, units))
+    }
+
+    /// The answer to a GetItem of an entry's item and nothing else in the form of a wire, made and kept where it was not. `None`
+    /// where the wire has no form of it that may be kept.
+    pub(super) fn ready(&self, wire: Wire, table: &Arc<Table>, entry: &Arc<ItemEntry>) -> Option<Ready> {
+        if let Some(ready) = entry.ready(wire) {
+            return Some(ready.clone());
         }
-        response
+        if !self.encoders.has(wire) {
+            return None;
+        }
+        let output = GetItemOutput { item: entry.item().map(ItemBody::Encoded), capacity: None };
+        let asked = Asked { table, of_index: false, projection: None };
+        let ready = self.encoders.encode(wire, asked, &Response::GetItem(output))?;
+        self.cache.keep_item_form(entry, &ready);
+        Some(ready)
     }
 
     /// Reads the whole item from the store, and keeps it if nothing overtook it.

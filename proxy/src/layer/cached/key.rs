@@ -39,7 +39,9 @@ pub(super) fn write_given(table: &Table, key: &Item, out: &mut Vec<u8>) -> Optio
 pub(super) fn write_found(table: &Table, body: &ItemBody, out: &mut Vec<u8>) -> Option<()> {
     write(table, out, |part, out| match body {
         ItemBody::Tree(item) => write_value(part, item.get(&part.name)?, out),
-        ItemBody::Encoded(item) => write_value(part, &item.get(&part.name)?.to_value(), out),
+        ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => {
+            write_value(part, &item.get(&part.name)?.to_value(), out)
+        }
     })
 }
 

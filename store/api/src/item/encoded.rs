@@ -127,7 +127,7 @@ impl ItemBody {
     pub fn to_item(&self) -> Arc<Item> {
         match self {
             ItemBody::Tree(item) => item.clone(),
-            ItemBody::Encoded(item) => Arc::new(item.to_item()),
+            ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => Arc::new(item.to_item()),
         }
     }
 
@@ -135,7 +135,7 @@ impl ItemBody {
     pub fn into_item(self) -> Item {
         match self {
             ItemBody::Tree(item) => Arc::unwrap_or_clone(item),
-            ItemBody::Encoded(item) => item.to_item(),
+            ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => item.to_item(),
         }
     }
 
@@ -143,7 +143,7 @@ impl ItemBody {
     pub fn to_encoded(&self) -> EncodedItem {
         match self {
             ItemBody::Tree(item) => EncodedItem::encode(item),
-            ItemBody::Encoded(item) => item.clone(),
+            ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => item.clone(),
         }
     }
 
@@ -151,7 +151,7 @@ impl ItemBody {
     pub fn billed_size(&self) -> usize {
         match self {
             ItemBody::Tree(item) => item.billed_size(),
-            ItemBody::Encoded(item) => item.billed_size(),
+            ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => item.billed_size(),
         }
     }
 }

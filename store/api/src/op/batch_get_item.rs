@@ -1,5 +1,7 @@
 //! `BatchGetItem`.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::capacity::{ConsumedCapacity, ReturnConsumedCapacity};
 use super::constraint::{self, Constraints};
 use super::parameters;
@@ -41,6 +43,39 @@ pub struct BatchGetItemOutput {
     pub unprocessed: Vec<TableKeys>,
     /// What was consumed, a table each, if asked.
     pub capacity: Vec<ConsumedCapacity>,
+}
+
+/// Keys of one table while they are read: each is told from all before it as it comes, without looking at every one of them.
+#[derive(Debug, Default)]
+pub struct DistinctKeys {
+    keys: Vec<Item>,
+    hashes: Vec<u64>,
+}
+
+impl DistinctKeys {
+    /// Adds a key. Errors: it was there already.
+    pub fn add(&mut self, key: Item) -> Result<(), Error> {
+        let hash = hash_of(&key);
+        // Different hashes are different keys; the same one need not be the same key.
+        if self.hashes.contains(&hash) && self.keys.contains(&key) {
+            return Err(Error::validation("Provided list of item keys contains duplicates"));
+        }
+        self.hashes.push(hash);
+        self.keys.push(key);
+        Ok(())
+    }
+
+    /// The keys, in the order in which they came.
+    pub fn into_keys(self) -> Vec<Item> {
+        self.keys
+    }
+}
+
+/// Not secret: whoever makes keys of one hash makes us compare a hundred keys with each other, at most.
+fn hash_of(key: &Item) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Keys of one table as a text protocol carries them.
@@ -120,13 +155,9 @@ impl BatchGetItemUnchecked {
                 None,
             )?;
             let projection = parameters::projection(table.projection, table.attributes_to_get, table.names)?;
-            let mut keys: Vec<Item> = Vec::new();
+            let mut keys = DistinctKeys::default();
             for key in table.keys.unwrap_or_default() {
-                let key = key.check()?;
-                if keys.contains(&key) {
-                    return Err(Error::validation("Provided list of item keys contains duplicates"));
-                }
-                keys.push(key);
+                keys.add(key.check()?)?;
                 count += 1;
                 if count > limits::BATCH_GET_KEYS {
                     return Err(Error::validation("Too many items requested for the BatchGetItem call"));
@@ -138,7 +169,7 @@ impl BatchGetItemUnchecked {
             }
             checked.push(TableKeys {
                 table: table_name,
-                keys,
+                keys: keys.into_keys(),
                 projection,
                 consistent: table.consistent.unwrap_or_default(),
             });
@@ -147,5 +178,31 @@ impl BatchGetItemUnchecked {
             tables: checked,
             return_capacity: parameters::return_capacity(self.return_capacity.as_deref()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{AttributeValue, Number};
+
+    fn key(text: &str) -> Item {
+        Item::new().with("n", AttributeValue::N(text.parse::<Number>().unwrap()))
+    }
+
+    #[test]
+    fn a_key_that_was_there_is_refused_however_it_was_written() {
+        let mut keys = DistinctKeys::default();
+        for n in 0..100 {
+            assert_eq!(keys.add(key(&n.to_string())), Ok(()));
+        }
+        let duplicate = "Provided list of item keys contains duplicates";
+        assert_eq!(keys.add(key("99.0")).unwrap_err().message, duplicate);
+        assert_eq!(keys.add(key("1e1")).unwrap_err().message, duplicate);
+        // A hash that is already there is no proof.
+        let other = key("-1");
+        keys.hashes[0] = hash_of(&other);
+        assert_eq!(keys.add(other), Ok(()));
+        assert_eq!(keys.into_keys().len(), 101);
     }
 }

@@ -286,7 +286,17 @@ pub fn encode_item_json(item: &ItemBody, out: &mut Vec<u8>) {
     match item {
         ItemBody::Tree(item) => write_item(out, item),
         ItemBody::Encoded(item) => encoded_item(item, out),
+        ItemBody::Ready { item, answer } => match item_of_ready(answer) {
+            Some(ready) => out.extend_from_slice(ready),
+            None => encoded_item(item, out),
+        },
     }
+}
+
+/// The item within an answer that has it and nothing else, as [`fields`] writes one. `None` for one of another wire.
+fn item_of_ready(answer: &Ready) -> Option<&[u8]> {
+    let bytes = answer.bytes.strip_prefix(b"{\"Item\":")?;
+    bytes.strip_suffix(b"}").filter(|_| answer.wire == Wire::Json)
 }
 
 fn encoded_item(item: &EncodedItem, out: &mut Vec<u8>) {

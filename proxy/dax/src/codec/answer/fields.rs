@@ -4,16 +4,20 @@ use api::op::{
     ConsumedCapacity, DeleteItemInput, DeleteItemOutput, GetItemInput, GetItemOutput, ItemCollectionMetrics,
     Page, PutItemInput, PutItemOutput, ReturnValues, Select, UpdateItemInput, UpdateItemOutput,
 };
-use api::{Error, Item, ItemBody};
+use api::operation::Ready;
+use api::{Error, Item, ItemBody, Wire};
 use std::sync::Arc;
 
+use super::SUCCESS;
 use crate::cbor::{Kind, Reader, write};
 use crate::codec::capacity::{read_collection, read_plain, write_collection, write_plain};
 use crate::codec::item::{
     ListIds, ListNames, read_item, read_part, read_projected, write_item, write_part, write_projected,
     write_tree,
 };
-use crate::codec::key::{key_attributes, read_index_position, read_key, write_index_position, write_key};
+use crate::codec::key::{
+    key_attributes, read_index_position, read_key, write_index_position, write_key, write_key_of_encoded,
+};
 use crate::codec::malformed;
 use crate::codec::question::{ItemsOf, PageOf, Returns};
 use crate::codec::schema::{FindSchema, Schema};
@@ -65,12 +69,25 @@ pub(super) fn write_get(out: &mut Vec<u8>, items: &ItemsOf, output: &GetItemOutp
     write::close(out);
 }
 
+/// The item within an answer that has it and nothing else, as [`write_get`] writes one: the value that [`write_one`] would
+/// append. `None` for an answer of another wire.
+fn one_of_ready(answer: &Ready) -> Option<&[u8]> {
+    const BEFORE: [u8; 3] = [SUCCESS, write::OPEN_MAP, field::ITEM as u8];
+    let fields = answer.bytes.strip_prefix(&BEFORE)?;
+    fields.strip_suffix(&[write::CLOSE]).filter(|_| answer.wire == Wire::Dax)
+}
+
 /// Appends an item as a value of its own: a byte string, or a map where it is projected.
 pub(super) fn write_one(out: &mut Vec<u8>, items: &ItemsOf, item: &ItemBody, lists: &mut ListIds<'_>) {
-    match &items.projected {
-        Some(projected) => write_projected(out, &projected.projection, item, projected.given),
-        None => write::wrapped(out, |out| write_item(out, items.schema.key(), item, lists)),
+    if let Some(projected) = &items.projected {
+        return write_projected(out, &projected.projection, item, projected.given);
     }
+    if let ItemBody::Ready { answer, .. } = item
+        && let Some(value) = one_of_ready(answer)
+    {
+        return out.extend_from_slice(value);
+    }
+    write::wrapped(out, |out| write_item(out, items.schema.key(), item, lists));
 }
 
 pub(super) fn read_get(
@@ -291,10 +308,8 @@ pub(super) fn write_key_of_body(out: &mut Vec<u8>, schema: &Schema, body: &ItemB
     let key = schema.key();
     match body {
         ItemBody::Tree(item) => write::wrapped(out, |out| write_key(out, key, item)),
-        ItemBody::Encoded(item) => {
-            let part = |name: &String| Some((name.clone(), item.get(name)?.to_value()));
-            let attributes = key.attributes().filter_map(|attribute| part(&attribute.name)).collect();
-            write::wrapped(out, |out| write_key(out, key, &Item(attributes)))
+        ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => {
+            write::wrapped(out, |out| write_key_of_encoded(out, key, item))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! BatchGetItem and BatchWriteItem: maps from a table's name to what is asked of it.
 
-use api::op::{BatchGetItemInput, BatchWrite, BatchWriteItemInput, TableKeys};
-use api::{Error, Item, Request, TableName, limits};
+use api::op::{BatchGetItemInput, BatchWrite, BatchWriteItemInput, DistinctKeys, TableKeys};
+use api::{Error, Request, TableName, limits};
 
 use super::write_option_projection;
 use crate::cbor::{Reader, write};
@@ -47,21 +47,18 @@ pub(super) fn read_get(
         let projection = if reader.null()? { None } else { Some(read_projection(reader.bytes()?, room)?) };
         part(reader)?;
         let mut elements = reader.array()?;
-        let mut keys: Vec<Item> = Vec::new();
+        let mut keys = DistinctKeys::default();
         while elements.more(reader)? {
             count += 1;
             if count > limits::BATCH_GET_KEYS {
                 return Err(Error::validation("Too many items requested for the BatchGetItem call"));
             }
-            let key = read_key(schema.key(), reader.bytes()?)?;
-            if keys.contains(&key) {
-                return Err(Error::validation("Provided list of item keys contains duplicates"));
-            }
-            keys.push(key);
+            keys.add(read_key(schema.key(), reader.bytes()?)?)?;
         }
         if parts.more(reader)? {
             return Err(malformed("keys of a table with too many parts"));
         }
+        let keys = keys.into_keys();
         if keys.is_empty() {
             return Err(Error::validation(format!(
                 "1 validation error detected: Value '[]' at 'requestItems.{table}.member.keys' failed to satisfy \

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use api::op::{Capacity, ConsumedCapacity, GetItemOutput, Page};
+use api::op::{BatchGetItemOutput, Capacity, ConsumedCapacity, GetItemOutput, Page};
 use api::operation::Ready;
 use api::{
-    AttributeValue, EncodedItem, Error, ErrorKind, Item, ItemBody, Number, OpKind, Request, Response, Wire,
+    AttributeValue, EncodedItem, Error, ErrorKind, Item, ItemBody, Number, OpKind, Request, Response,
+    TableName, Wire,
 };
 
 use super::super::{decode_request, encode_request, encode_response};
@@ -48,6 +49,27 @@ fn an_answer_has_its_attributes_in_order_of_their_names() {
     }
     let absent = Response::GetItem(GetItemOutput::default());
     assert_eq!(&encode_response(&absent).unwrap()[..], b"{}");
+}
+
+#[test]
+fn an_item_of_a_batch_is_taken_out_of_the_answer_that_lies_ready_in_this_form() {
+    let whole = EncodedItem::encode(&item());
+    let get = GetItemOutput { item: Some(ItemBody::Encoded(whole.clone())), capacity: None };
+    let kept = crate::codec::ready(&Response::GetItem(get)).unwrap();
+    let of_batch = |body| {
+        let responses = vec![(TableName::new("abc").unwrap(), vec![body])];
+        encode_response(&Response::BatchGetItem(BatchGetItemOutput { responses, ..Default::default() }))
+            .unwrap()
+    };
+    let wanted = of_batch(ItemBody::Encoded(whole.clone()));
+    assert_eq!(of_batch(ItemBody::Ready { item: whole.clone(), answer: kept.clone() }), wanted);
+    // What stands beside it is copied, and only where it is an answer of this wire with an item alone.
+    let other = Ready { bytes: r#"{"Item":{"x":1}}"#.into(), ..kept.clone() };
+    let copied = of_batch(ItemBody::Ready { item: whole.clone(), answer: other.clone() });
+    assert_eq!(copied, r#"{"Responses":{"abc":[{"x":1}]},"UnprocessedKeys":{}}"#.as_bytes());
+    for answer in [Ready { wire: Wire::Dax, ..other }, Ready { bytes: "{}".into(), ..kept }] {
+        assert_eq!(of_batch(ItemBody::Ready { item: whole.clone(), answer }), wanted);
+    }
 }
 
 #[test]

@@ -1,0 +1,177 @@
+//! What a BatchGetItem of hits costs, in nanoseconds: a whole connection of each front, fed from memory.
+//!
+//! Run: `cargo run --release -p forebay-proxy --example batch`. 100,000 items of 500 bytes, keys drawn at random, one thread;
+//! the median of several rounds. The store behind refuses, so that a miss would show.
+
+#[path = "../tests/fixture/feed.rs"]
+mod feed;
+#[path = "../tests/fixture/things.rs"]
+mod things;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use api::op::{BatchGetItemInput, ReturnConsumedCapacity, TableKeys};
+use api::{ChangeSink, Item, Request, Shared, Table};
+use dax::attribute_lists::{AttributeLists, Demand, VolatileLists};
+use dax::codec::item::ListIds;
+use dax::codec::request::write_request;
+use dax::codec::schema::Schema;
+use dax::server::{Cluster, Reached, Transport};
+use feed::{Feed, One, Refuses};
+use forebay_proxy::cache::{Cache, CacheSettings};
+use forebay_proxy::config::Config;
+use forebay_proxy::front;
+use forebay_proxy::layer::{Cached, Encoders, LimitSettings, Limited, Resolved, Traced};
+use forebay_proxy::surroundings::System;
+use host::clock::{Clock, CoarseClock, SystemClock};
+use host::metrics::Registry;
+use http_front::server::{HttpServer, HttpSettings};
+use http_front::sigv4::Auth;
+use tokio::runtime::Runtime;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const ITEMS: u64 = 100_000;
+/// Keys asked for in a round, in batches of whatever size.
+const KEYS: u64 = 400_000;
+const ROUNDS: usize = 5;
+const BATCHES: usize = 4_000;
+
+fn draw(n: u64) -> usize {
+    n as usize % BATCHES
+}
+
+/// The `n`th of the batches: keys spread over all there are, no two equal.
+fn batch(table: &Table, n: u64, keys: u64) -> BatchGetItemInput {
+    let key = |at: u64| -> Item {
+        things::key((n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(at * 7_919)) % ITEMS)
+    };
+    BatchGetItemInput {
+        tables: vec![TableKeys {
+            table: table.name.clone(),
+            keys: (0..keys).map(key).collect(),
+            projection: None,
+            consistent: false,
+        }],
+        return_capacity: ReturnConsumedCapacity::None,
+    }
+}
+
+/// Rounds of a whole connection; what is asked first makes the answers ready.
+fn measure(clock: &SystemClock, name: &str, keys: u64, mut serve: impl FnMut(u64, &Rc<Cell<u64>>)) {
+    let answered = Rc::new(Cell::new(0));
+    let requests = KEYS / keys;
+    serve(BATCHES as u64, &answered);
+    let mut rounds: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            answered.set(0);
+            let began = clock.monotonic_nanos();
+            serve(requests, &answered);
+            let nanos = (clock.monotonic_nanos() - began) as f64 / requests as f64;
+            assert!(answered.get() / requests > keys * 480, "each answer has all its items");
+            nanos
+        })
+        .collect();
+    rounds.sort_by(f64::total_cmp);
+    let median = rounds[ROUNDS / 2];
+    println!(
+        "{name:<28} {median:9.0} ns a batch, {:6.0} ns an item (fastest round {:.0})",
+        median / keys as f64,
+        rounds[0]
+    );
+}
+
+fn main() {
+    let clock = SystemClock::new();
+    let coarse = CoarseClock::over(Arc::new(clock));
+    let cache =
+        Cache::new(CacheSettings::default(), Arc::new(coarse), 5, 2, &Registry::new()).expect("sound");
+    cache.gap(things::VERSION);
+    let table = things::table();
+    (0..ITEMS).for_each(|n| {
+        things::fill(&cache, &table, n, 480);
+    });
+    let lists = Arc::new(VolatileLists::new(1));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    let defined = lists.define(Arc::from(["x".to_owned()]), Demand::Write);
+    runtime.block_on(defined).expect("there is room for one");
+    let kept = Encoders {
+        json: Some(Arc::new(front::http::Encoder)),
+        dax: Some(Arc::new(front::dax::Encoder::new(Arc::clone(&lists) as _))),
+    };
+    // Without encoders the cache keeps no ready form, and the fronts encode each item for each answer.
+    for (how, encoders) in [("encoded anew", Encoders::none()), ("ready", kept)] {
+        let cached = Cached::new(Refuses, Arc::clone(&cache), encoders);
+        let resolved = Resolved::new(cached, Arc::new(One(Arc::clone(&table))));
+        let limited = Limited::new(resolved, &LimitSettings::default());
+        let stack = Shared::new(Traced::new(limited, Arc::new(clock), &Registry::new()));
+        for keys in [25, 100] {
+            over_dax(&clock, &runtime, &stack, &table, &lists, (keys, how));
+            over_http(&clock, &runtime, &stack, &table, (keys, how));
+        }
+    }
+}
+
+fn over_dax(
+    clock: &SystemClock,
+    runtime: &Runtime,
+    stack: &Shared,
+    table: &Arc<Table>,
+    lists: &Arc<VolatileLists>,
+    (keys, how): (u64, &str),
+) {
+    let schemas = |_: &str| Ok(Schema::Table(Arc::clone(table)));
+    let frame = |n| {
+        let mut frame = Vec::new();
+        let request = Request::from(batch(table, n, keys));
+        write_request(&mut frame, &request, &schemas, &mut ListIds::new(&|_| None)).expect("the wire has it");
+        frame
+    };
+    let frames: Rc<[Vec<u8>]> = (0..BATCHES as u64).map(frame).collect();
+    let system = Arc::new(System::new(Arc::new(*clock)));
+    let config = Config::default();
+    let cluster = Cluster {
+        catalog: Arc::new(One(Arc::clone(table))),
+        lists: Arc::clone(lists) as _,
+        nodes: front::dax::one_node(&config, &system),
+    };
+    let server = front::dax::server(stack.clone(), cluster, &Auth::Any, &config, &system, &Registry::new());
+    measure(clock, &format!("DAX, {keys} keys, {how}"), keys, |requests, answered| {
+        let feed = Feed::new(b"gJ7yne5G\x00\xf6\xa0\x00", &frames, draw, requests, 1, answered);
+        let address = ([127, 0, 0, 1], 8111).into();
+        let reached = Reached { local: address, peer: address, transport: Transport::Plain };
+        let served = server.serve_connection(feed, reached, std::future::pending());
+        runtime.block_on(served).expect("the feed ends");
+    });
+}
+
+fn over_http(
+    clock: &SystemClock,
+    runtime: &Runtime,
+    stack: &Shared,
+    table: &Table,
+    (keys, how): (u64, &str),
+) {
+    let frame = |n| {
+        let body = http_front::codec::encode_request(&Request::from(batch(table, n, keys)));
+        let mut frame = format!(
+            "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-amz-json-1.0\r\n\
+             x-amz-target: DynamoDB_20120810.BatchGetItem\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        frame.extend_from_slice(&body);
+        frame
+    };
+    let frames: Rc<[Vec<u8>]> = (0..BATCHES as u64).map(frame).collect();
+    let system = Arc::new(System::new(Arc::new(*clock)));
+    let server = HttpServer::new(stack.clone(), Auth::Any, HttpSettings::default(), system as _);
+    measure(clock, &format!("HTTP, {keys} keys, {how}"), keys, |requests, answered| {
+        let feed = Feed::new(b"", &frames, draw, requests, 1, answered);
+        runtime.block_on(server.serve_connection(feed, std::future::pending())).expect("the feed ends");
+    });
+}
