@@ -1,8 +1,8 @@
-//! Who calls, where a node has credentials configured.
+//! Who calls, where a node has credentials configured; and saying so, for a client.
 //!
 //! The scheme is SigV4 over what gRPC has in place of a request: `POST`, the method's path, the metadata that the signature
 //! names, and the hash of the message or `UNSIGNED-PAYLOAD`; see `docs/grpc.md`. Whoever holds the secrets judges it, by
-//! [`Signers`]: this crate knows no keys.
+//! [`Signers`], or makes it, by [`Signer`]: this crate knows no keys.
 
 use std::sync::Arc;
 
@@ -27,6 +27,13 @@ pub struct Call<'a> {
 pub trait Signers: Send + Sync + 'static {
     /// Who signed a call. Compares in constant time. Errors: the service's, for calls without or with a wrong signature.
     fn verify(&self, call: &Call<'_>) -> Result<Arc<Caller>, Error>;
+}
+
+/// Holds the secret of one access key.
+pub trait Signer: Send + Sync + 'static {
+    /// What says who makes a call: names, in lower case, and values of metadata to send along. `now_millis` is the wall clock's, since
+    /// 1970.
+    fn sign(&self, call: &Call<'_>, now_millis: u64) -> Vec<(&'static str, String)>;
 }
 
 /// Whom a front lets in.

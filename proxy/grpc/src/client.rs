@@ -4,6 +4,8 @@
 //! `error` what can go wrong between us and the endpoint. To a peer the original caller, the request's id and its hops go along.
 //! Errors are asked for as messages, so that failed items come whatever their size.
 //!
+//! Where it is given a [`Signer`], each call is signed, message included: it has the bytes at hand.
+//!
 //! Deliberately retries nothing but a call that provably never reached the other side's service; what else may be repeated is
 //! judged by whoever called. A call whose answer did not come ends in `InternalServerError`: whether it took effect is not known.
 //!
@@ -22,11 +24,12 @@ use std::time::Duration;
 use api::{Answer, Context, DynamoDb, Error, OpKind, Request, Source, token};
 use bytes::Bytes;
 use http::uri::InvalidUri;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use socket::dial::{Dial, Tls};
 
+use crate::authorize::{Call, Signer};
 use crate::codec::{self, Question};
-use crate::frame;
+use crate::frame::{self, PREFIX_BYTES};
 use crate::metadata;
 use crate::peer::{self, Demand, PeerCall};
 use crate::proto::{PEER_SERVICE, SERVICE};
@@ -88,6 +91,7 @@ pub struct GrpcDb(Arc<Inner>);
 struct Inner {
     links: Links,
     lane: Lane,
+    signer: Option<Arc<dyn Signer>>,
     settings: GrpcDbSettings,
     surroundings: Arc<dyn Surroundings>,
     /// By [`OpKind::ALL`].
@@ -102,10 +106,32 @@ impl std::fmt::Debug for GrpcDb {
 }
 
 impl GrpcDb {
-    /// A client of an endpoint. Nothing is connected yet. Errors: a host that fits into no URI.
+    /// A client of an endpoint, whose calls are not signed. Nothing is connected yet. Errors: a host that fits into no URI.
     pub fn new(
         endpoint: Endpoint,
         lane: Lane,
+        settings: GrpcDbSettings,
+        dial: Arc<dyn Dial>,
+        surroundings: Arc<dyn Surroundings>,
+    ) -> Result<GrpcDb, InvalidUri> {
+        GrpcDb::open(endpoint, lane, None, settings, dial, surroundings)
+    }
+
+    /// A client of a node that lets in whom it knows: each call is signed by `signer`. Errors: as there.
+    pub fn signed(
+        endpoint: Endpoint,
+        signer: Arc<dyn Signer>,
+        settings: GrpcDbSettings,
+        dial: Arc<dyn Dial>,
+        surroundings: Arc<dyn Surroundings>,
+    ) -> Result<GrpcDb, InvalidUri> {
+        GrpcDb::open(endpoint, Lane::Client, Some(signer), settings, dial, surroundings)
+    }
+
+    fn open(
+        endpoint: Endpoint,
+        lane: Lane,
+        signer: Option<Arc<dyn Signer>>,
         settings: GrpcDbSettings,
         dial: Arc<dyn Dial>,
         surroundings: Arc<dyn Surroundings>,
@@ -117,7 +143,7 @@ impl GrpcDb {
         let uri = |op: &OpKind| format!("{authority}/{SERVICE}/{}", op.name()).parse();
         let operations = OpKind::ALL.iter().map(uri).collect::<Result<_, _>>()?;
         let links = Links::new(endpoint, dial, &settings);
-        Ok(GrpcDb(Arc::new(Inner { links, lane, settings, surroundings, operations, authority })))
+        Ok(GrpcDb(Arc::new(Inner { links, lane, signer, settings, surroundings, operations, authority })))
     }
 
     /// The id of these names in this order, made if there is none. For peers. Errors: the registry's; as of a call.
@@ -154,11 +180,25 @@ impl Inner {
             Some(deadline) => deadline.saturating_duration_since(now),
             None => Duration::from_millis(self.settings.request_timeout_millis),
         };
-        let metadata = self.metadata(cx, wait)?;
+        let mut metadata = self.metadata(cx, wait)?;
+        self.sign(&uri, &mut metadata, &message)?;
         match tokio::time::timeout(wait, exchange::exchange(&self.links, uri, metadata, message)).await {
             Ok(answer) => answer,
             Err(_) => Err(error::no_answer("the endpoint did not answer in time")),
         }
+    }
+
+    /// Says who calls, where there is anybody to say it for. `message` is framed.
+    fn sign(&self, uri: &Uri, metadata: &mut HeaderMap, message: &[u8]) -> Result<(), Error> {
+        let Some(signer) = &self.signer else { return Ok(()) };
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let message = message.get(PREFIX_BYTES..).unwrap_or_default();
+        let call = Call { path: uri.path(), authority, metadata, message };
+        for (name, value) in signer.sign(&call, self.surroundings.wall_millis()) {
+            let value = HeaderValue::try_from(value).map_err(|error| error::unsendable(&error))?;
+            metadata.insert(HeaderName::from_static(name), value);
+        }
+        Ok(())
     }
 
     fn metadata(&self, cx: &Context, wait: Duration) -> Result<HeaderMap, Error> {

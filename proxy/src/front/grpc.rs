@@ -6,13 +6,13 @@ use std::sync::Arc;
 use api::service::Caller;
 use api::{DynamoDb, Error};
 use grpc::GrpcServer;
-use grpc::authorize::{Auth, Call, Signers};
+use grpc::authorize::{Auth, Call, Signer, Signers};
 use grpc::surroundings::Surroundings;
 use host::runtime::Fronts;
 use host::shutdown::Shutdown;
 use host::socket::Socket;
 use host::tls::Tls;
-use http_front::sigv4::{self, Keyring, SignedCall};
+use http_front::sigv4::{self, Credentials, Keyring, SignedCall};
 
 use super::Door;
 use crate::config::Config;
@@ -45,6 +45,26 @@ impl Signers for Keys {
         let seconds = Surroundings::wall_millis(&*self.system) / 1000;
         self.keyring
             .verify_call(&SignedCall { path: call.path, headers: &headers, message: call.message }, seconds)
+    }
+}
+
+/// An access key with its secret, as clients of this protocol sign with it.
+pub struct Signing {
+    credentials: Credentials,
+    region: String,
+}
+
+impl Signing {
+    /// Signs as the holder of `credentials`, for `region`.
+    pub fn new(credentials: Credentials, region: impl Into<String>) -> Signing {
+        Signing { credentials, region: region.into() }
+    }
+}
+
+impl Signer for Signing {
+    fn sign(&self, call: &Call<'_>, now_millis: u64) -> Vec<(&'static str, String)> {
+        let Call { path, authority, message, .. } = *call;
+        sigv4::sign_call(&self.credentials, &self.region, now_millis / 1000, path, authority, message)
     }
 }
 
@@ -87,3 +107,6 @@ pub fn serve<D: DynamoDb>(
     };
     fronts.serve(door.listener, protocol, handler).map_err(Failure::internal)
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ use api::Error;
 use api::service::Caller;
 
 pub use keyring::{Credentials, Keyring, KeyringError};
-pub use sign::{Signature, sign};
+pub use sign::{Signature, sign, sign_call};
 pub use verify::{SignedCall, SignedText};
 
 use crate::server::head::Head;

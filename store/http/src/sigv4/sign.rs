@@ -6,6 +6,7 @@ use ring::hmac;
 use super::canonical::{Canonical, hash, hex};
 use super::keyring::{Credentials, derive};
 use super::time;
+use super::verify::SERVICE;
 
 /// A signature, ready for its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,45 @@ pub fn sign(
     headers: &[Header<'_>],
     body: &[u8],
 ) -> Signature {
+    sign_hashed(credentials, region, service, seconds, method, uri, headers, &hash(body))
+}
+
+/// What goes along with a call of another protocol that is signed as if it were a POST: names, in lower case, and values. The
+/// message's own hash is covered, so that nobody can put another in its place; what else travels beside it is not.
+pub fn sign_call(
+    credentials: &Credentials,
+    region: &str,
+    seconds: u64,
+    path: &str,
+    host: &str,
+    message: &[u8],
+) -> Vec<(&'static str, String)> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let body_hash = hash(message);
+    let mut beside =
+        vec![("x-amz-content-sha256", text(&body_hash)), ("x-amz-date", text(&time::write(seconds)))];
+    if let Some(token) = &credentials.session_token {
+        beside.push(("x-amz-security-token", token.clone()));
+    }
+    let mut headers = vec![Header { name: "host", value: host.as_bytes() }];
+    headers.extend(beside.iter().map(|(name, value)| Header { name, value: value.as_bytes() }));
+    let signed = sign_hashed(credentials, region, SERVICE, seconds, "POST", path, &headers, &body_hash);
+    beside.push(("authorization", signed.authorization));
+    beside
+}
+
+/// As [`sign`], of a body that is known by its hash.
+#[allow(clippy::too_many_arguments, reason = "as there")]
+fn sign_hashed(
+    credentials: &Credentials,
+    region: &str,
+    service: &str,
+    seconds: u64,
+    method: &str,
+    uri: &str,
+    headers: &[Header<'_>],
+    body_hash: &[u8],
+) -> Signature {
     let date = time::write(seconds);
     let date = std::str::from_utf8(&date).expect("digits and letters are UTF-8");
     let scope = format!("{}/{region}/{service}/aws4_request", &date[..8]);
@@ -37,9 +77,7 @@ pub fn sign(
     names.sort();
     names.dedup();
     let signed_headers = names.join(";");
-    let body_hash = hash(body);
-    let canonical =
-        Canonical { method, uri, headers, signed_headers: &signed_headers, body_hash: &body_hash }.hash();
+    let canonical = Canonical { method, uri, headers, signed_headers: &signed_headers, body_hash }.hash();
     let tag = signature(&derive(&credentials.secret_key, &scope), date, &scope, &canonical);
     let signature = hex(tag.as_ref());
     let signature = std::str::from_utf8(&signature).expect("hexadecimal is UTF-8");

@@ -21,7 +21,8 @@ const SKEW_SECONDS: u64 = 5 * 60;
 /// Longest life a signature in a query may claim: a week. Unit: seconds.
 const EXPIRES_MAX_SECONDS: u64 = 7 * 24 * 3600;
 
-const SERVICE: &str = "dynamodb";
+/// The service that signatures name.
+pub(super) const SERVICE: &str = "dynamodb";
 const TERMINATOR: &str = "aws4_request";
 
 fn incomplete(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
