@@ -25,6 +25,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use api::DynamoDb;
+use api::expr::Author;
 use api::service::Caller;
 use socket::Account;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -54,6 +55,16 @@ enum Lane {
     Clients { auth: Auth, extra: Extra },
     /// A node of the group.
     Peers(Arc<dyn PeerService>),
+}
+
+impl Lane {
+    /// Who wrote the expressions that come by it.
+    const fn author(&self) -> Author {
+        match self {
+            Lane::Clients { .. } => Author::Client,
+            Lane::Peers(_) => Author::Node,
+        }
+    }
 }
 
 impl<D> Clone for GrpcServer<D> {

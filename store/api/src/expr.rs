@@ -26,7 +26,7 @@ mod token;
 pub mod update;
 
 pub use key_condition::{KeyRange, SortRange};
-pub use names::{ExpressionKind, Placeholders};
+pub use names::{Author, ExpressionKind, Placeholders};
 pub use render::{PlaceholderMaps, Renderer};
 
 use crate::value::{AttributeValue, ValueType};

@@ -2,7 +2,8 @@
 //!
 //! Expressions are rendered with fresh placeholders, so what decodes the message finds an equal input. Two trees that only
 //! legacy parameters can make are written as expressions of the same effect: a list added to an attribute becomes
-//! `list_append`, and conditions joined within conditions of the same kind lie flat.
+//! `list_append`, and conditions joined within conditions of the same kind lie flat. The text may be longer, and have more
+//! operators, than a client's may: a server takes such from a node of its group only.
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use api::expr::Author;
 use api::op::batch_get_item::BatchGetItemUnchecked;
 use api::op::batch_write_item::BatchWriteItemUnchecked;
 use api::op::query::Select;
@@ -183,7 +184,10 @@ fn batch_get_item(output: pb::BatchGetItemOutput) -> Result<BatchGetItemOutput, 
     let tables = output.unprocessed_keys.into_iter().map(table_keys).collect::<Vec<_>>();
     let unprocessed = match tables.is_empty() {
         true => Vec::new(),
-        false => BatchGetItemUnchecked { tables: Some(tables), return_capacity: None }.check()?.tables,
+        false => {
+            let unchecked = BatchGetItemUnchecked { tables: Some(tables), return_capacity: None };
+            unchecked.check_by(Author::Node)?.tables
+        }
     };
     let of_table = |table: pb::TableItems| Ok((table_name(&table.table_name)?, bodies(table.items)?));
     Ok(BatchGetItemOutput {

@@ -1,5 +1,6 @@
 //! Messages to the `…Unchecked` form of each operation, which its `check` turns into the input.
 
+use api::expr::Author;
 use api::op::batch_get_item::{BatchGetItemUnchecked, TableKeysUnchecked};
 use api::op::batch_write_item::{BatchWriteItemUnchecked, BatchWriteUnchecked};
 use api::op::delete_item::DeleteItemUnchecked;
@@ -29,20 +30,20 @@ use super::value::{WireItem, WireValue};
 use super::{malformed, table};
 use crate::proto::dynamodb as pb;
 
-/// Decodes and checks a request. Errors: `SerializationException` for bytes that are not the operation's message; whatever the
+/// Decodes and checks a request whose expressions are by `author`. Errors: `SerializationException` for bytes that are not the operation's message; whatever the
 /// operation's checks find.
-pub fn decode_request(op: OpKind, message: Bytes) -> Result<Request, Error> {
+pub fn decode_request(op: OpKind, message: Bytes, author: Author) -> Result<Request, Error> {
     Ok(match op {
-        OpKind::GetItem => get_item(read(message)?).check()?.into(),
-        OpKind::PutItem => put_item(read(message)?).check()?.into(),
-        OpKind::DeleteItem => delete_item(read(message)?).check()?.into(),
-        OpKind::UpdateItem => update_item(read(message)?).check()?.into(),
-        OpKind::Query => query(read(message)?).check()?.into(),
-        OpKind::Scan => scan(read(message)?).check()?.into(),
-        OpKind::BatchGetItem => batch_get_item(read(message)?).check()?.into(),
+        OpKind::GetItem => get_item(read(message)?).check_by(author)?.into(),
+        OpKind::PutItem => put_item(read(message)?).check_by(author)?.into(),
+        OpKind::DeleteItem => delete_item(read(message)?).check_by(author)?.into(),
+        OpKind::UpdateItem => update_item(read(message)?).check_by(author)?.into(),
+        OpKind::Query => query(read(message)?).check_by(author)?.into(),
+        OpKind::Scan => scan(read(message)?).check_by(author)?.into(),
+        OpKind::BatchGetItem => batch_get_item(read(message)?).check_by(author)?.into(),
         OpKind::BatchWriteItem => batch_write_item(read(message)?).check()?.into(),
-        OpKind::TransactGetItems => transact_get_items(read(message)?).check()?.into(),
-        OpKind::TransactWriteItems => transact_write_items(read(message)?).check()?.into(),
+        OpKind::TransactGetItems => transact_get_items(read(message)?).check_by(author)?.into(),
+        OpKind::TransactWriteItems => transact_write_items(read(message)?).check_by(author)?.into(),
         OpKind::CreateTable => table::create_table(read(message)?).check()?.into(),
         OpKind::UpdateTable => table::update_table(read(message)?).check()?.into(),
         OpKind::DeleteTable => {

@@ -130,7 +130,7 @@ async fn operation<D: DynamoDb>(
     );
     let mut asked_again = false;
     let answer = loop {
-        let request = codec::decode_request(op, message.clone())?;
+        let request = codec::decode_request(op, message.clone(), inner.lane.author())?;
         let mut cx = cx.clone();
         if matches!(inner.lane, Lane::Clients { .. }) {
             cx.min_version = connection.floor(cx.min_version);

@@ -8,6 +8,7 @@ use socket::dial::{Dial, Dialing, Stream};
 
 use super::*;
 
+mod forwarded;
 mod signed;
 
 /// Connects to a server in memory.

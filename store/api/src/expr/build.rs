@@ -12,12 +12,12 @@ use crate::value::{AttributeValue, ValueType};
 
 /// Parses and builds a condition.
 pub(super) fn condition(placeholders: &mut Placeholders, text: &str) -> Result<Condition, String> {
-    build_condition(placeholders, parse::parse_condition(text)?)
+    build_condition(placeholders, parse::parse_condition(text, placeholders.author())?)
 }
 
 /// Parses and builds a projection.
 pub(super) fn projection(placeholders: &mut Placeholders, text: &str) -> Result<Projection, String> {
-    let raw = parse::parse_projection(text)?;
+    let raw = parse::parse_projection(text, placeholders.author())?;
     let paths = raw.into_iter().map(|path| build_path(placeholders, path)).collect::<Result<Vec<_>, _>>()?;
     check::paths(paths.iter())?;
     Ok(Projection { paths })
@@ -25,7 +25,7 @@ pub(super) fn projection(placeholders: &mut Placeholders, text: &str) -> Result<
 
 /// Parses and builds an update.
 pub(super) fn update(placeholders: &mut Placeholders, text: &str) -> Result<Update, String> {
-    let (raw, twice) = parse::parse_update(text)?;
+    let (raw, twice) = parse::parse_update(text, placeholders.author())?;
     if let Some(section) = twice {
         let keyword = section.keyword();
         return Err(format!("The \"{keyword}\" section can only be used once in an update expression;"));
@@ -58,7 +58,7 @@ fn build_condition(placeholders: &mut Placeholders, raw: RawCondition<'_>) -> Re
         RawCondition::Not(term) => Ok(Condition::Not(Box::new(build_condition(placeholders, *term)?))),
         leaf => {
             let leaf = build_leaf(placeholders, leaf)?;
-            check::leaf(&leaf)?;
+            check::leaf(&leaf, placeholders.author())?;
             Ok(leaf)
         }
     }

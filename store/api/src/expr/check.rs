@@ -8,7 +8,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::names::ExpressionKind;
+use super::names::{Author, ExpressionKind};
 use super::{
     Comparator, Condition, Operand, Path, Projection, SetOperand, SetValue, Step, Update, UpdateAction,
 };
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::limits::{EXPRESSION_OPERATORS, IN_OPERANDS, NESTING_LEVELS};
 use crate::value::{AttributeValue, ValueType};
 
-/// Deepest tree that is looked at. Ours: text can't make a deeper one, since every level costs an operator.
+/// Deepest tree that is looked at. Ours: a client's text can't make a deeper one, since every level costs an operator.
 pub const TREE_DEPTH: usize = EXPRESSION_OPERATORS + 1;
 
 impl Condition {
@@ -49,7 +49,8 @@ impl Projection {
     }
 }
 
-fn too_many_operators() -> String {
+/// The service stops counting at the first one too many.
+pub(super) fn too_many_operators() -> String {
     format!("The expression contains too many operators; operator count: {}", EXPRESSION_OPERATORS + 1)
 }
 
@@ -96,7 +97,7 @@ fn check_condition(condition: &Condition) -> Result<(), String> {
     }
     for condition in leaves {
         leaf_paths(condition).into_iter().try_for_each(path_depth)?;
-        leaf(condition)?;
+        leaf(condition, Author::Client)?;
     }
     Ok(())
 }
@@ -154,7 +155,7 @@ fn operand_path(mut operand: &Operand) -> Option<&Path> {
 }
 
 /// Checks a condition that is no AND, OR or NOT.
-pub(super) fn leaf(condition: &Condition) -> Result<(), String> {
+pub(super) fn leaf(condition: &Condition, author: Author) -> Result<(), String> {
     match condition {
         Condition::Compare(comparator, first, second) => {
             let name = comparator.symbol();
@@ -174,7 +175,7 @@ pub(super) fn leaf(condition: &Condition) -> Result<(), String> {
             bounds(lower, upper)
         }
         Condition::In(value, list) => {
-            if list.len() > IN_OPERANDS {
+            if list.len() > IN_OPERANDS && author == Author::Client {
                 let count = list.len();
                 return Err(format!(
                     "The IN operator is provided with too many operands; number of operands: {count}"

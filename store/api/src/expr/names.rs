@@ -45,6 +45,29 @@ impl ExpressionKind {
     }
 }
 
+/// Who wrote the text of expressions, which says what bounds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Author {
+    /// A client: the published limits hold.
+    #[default]
+    Client,
+    /// A node of the same group, which rendered trees that it had judged. They may come from parameters that the limits of text do
+    /// not bind (legacy ones, trees of the DAX wire), so only memory and depth are bounded.
+    Node,
+}
+
+impl Author {
+    /// Most bytes that the expressions of one request may come to once placeholders are substituted. Ours: trees own their
+    /// values, so this bounds what a few kilobytes of text can make us allocate. A client's request can't bring more than this
+    /// anyway; what a node renders of one may name an attribute twice.
+    const fn substituted_bytes(self) -> usize {
+        match self {
+            Author::Client => REQUEST_BYTES,
+            Author::Node => 2 * REQUEST_BYTES,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Entry<T> {
     key: String,
@@ -62,12 +85,22 @@ pub struct Placeholders {
     expressions: usize,
     value_expressions: usize,
     substituted_bytes: usize,
+    author: Author,
 }
 
 impl Placeholders {
-    /// Takes `ExpressionAttributeNames` and `ExpressionAttributeValues`. Errors: an empty map, a key that is no
+    /// Takes a client's `ExpressionAttributeNames` and `ExpressionAttributeValues`. Errors: an empty map, a key that is no
     /// placeholder or longer than 255 bytes, an empty name, more than 2 MB in one or both.
     pub fn new(
+        names: Option<BTreeMap<String, String>>,
+        values: Option<BTreeMap<String, AttributeValue>>,
+    ) -> Result<Placeholders, Error> {
+        Placeholders::by(Author::Client, names, values)
+    }
+
+    /// The same by whomever; a node's may be as large as its message.
+    pub fn by(
+        author: Author,
         names: Option<BTreeMap<String, String>>,
         values: Option<BTreeMap<String, AttributeValue>>,
     ) -> Result<Placeholders, Error> {
@@ -82,8 +115,11 @@ impl Placeholders {
         if let Some(values) = &values {
             check_keys("ExpressionAttributeValues", ':', values.keys())?;
         }
-        check_sizes(names.as_ref(), values.as_ref())?;
+        if author == Author::Client {
+            check_sizes(names.as_ref(), values.as_ref())?;
+        }
         Ok(Placeholders {
+            author,
             names_given: names.is_some(),
             values_given: values.is_some(),
             names: entries(names),
@@ -137,7 +173,13 @@ impl Placeholders {
     ) -> Result<T, Error> {
         self.expressions += 1;
         self.value_expressions += usize::from(kind != ExpressionKind::Projection);
-        check_length(kind, text).and_then(|()| build(self, text)).map_err(|problem| kind.invalid(&problem))
+        check_length(self.author, kind, text)
+            .and_then(|()| build(self, text))
+            .map_err(|problem| kind.invalid(&problem))
+    }
+
+    pub(super) const fn author(&self) -> Author {
+        self.author
     }
 
     /// The attribute name behind `#name`.
@@ -169,9 +211,10 @@ impl Placeholders {
 
     fn count_substituted(&mut self, bytes: usize) -> Result<(), String> {
         self.substituted_bytes = self.substituted_bytes.saturating_add(bytes);
-        if self.substituted_bytes > SUBSTITUTED_BYTES {
+        let most = self.author.substituted_bytes();
+        if self.substituted_bytes > most {
             return Err(format!(
-                "The expressions of one request may stand for at most {SUBSTITUTED_BYTES} bytes of names and values; \
+                "The expressions of one request may stand for at most {most} bytes of names and values; \
                  name fewer or smaller ones;"
             ));
         }
@@ -179,12 +222,8 @@ impl Placeholders {
     }
 }
 
-/// Most bytes that the expressions of one request may come to once placeholders are substituted. Ours: trees own their
-/// values, so this bounds what a few kilobytes of text can make us allocate. A request can't bring more than this anyway.
-const SUBSTITUTED_BYTES: usize = REQUEST_BYTES;
-
-fn check_length(kind: ExpressionKind, text: &str) -> Result<(), String> {
-    if text.len() <= EXPRESSION_BYTES {
+fn check_length(author: Author, kind: ExpressionKind, text: &str) -> Result<(), String> {
+    if text.len() <= EXPRESSION_BYTES || author == Author::Node {
         return Ok(());
     }
     let problem = "Expression size has exceeded the maximum allowed size;";

@@ -1,9 +1,9 @@
 //! The grammars: text to a raw tree that still holds placeholders, and notes on what the service complains of later.
 //!
 //! Nothing here recurses with the text but calls of functions inside calls, which stop at [`CALL_DEPTH`]: parentheses of
-//! conditions are kept on a stack of our own. A raw tree is at most as deep as the operators in 4,096 bytes of text; it is
-//! built on only after they were counted. Only syntax errors end a parse; what else is wrong is noted, because the service
-//! reports some of it in another order than that of the text.
+//! conditions are kept on a stack of our own. A raw tree is at most as deep as the operators in a client's 4,096 bytes of text, or
+//! as [`TREE_DEPTH`] in a node's; it is built on only after they were counted. Only syntax errors, and a node's depth, end a parse;
+//! what else is wrong is noted, because the service reports some of it in another order than that of the text.
 
 mod condition;
 mod paths;
@@ -13,6 +13,8 @@ pub(super) use condition::parse_condition;
 pub(super) use paths::{Call, RawOperand, RawPath, RawStep, parse_projection};
 pub(super) use update::{RawAction, RawSetValue, parse_update};
 
+use super::check::{TREE_DEPTH, too_many_operators};
+use super::names::Author;
 use super::reserved::is_reserved;
 use super::token::{Cursor, Token};
 use super::{Comparator, parse::paths::Problem};
@@ -59,7 +61,10 @@ impl Grammar {
 pub(super) struct Parser<'a> {
     cursor: Cursor<'a>,
     grammar: Grammar,
+    author: Author,
     operators: usize,
+    /// Parentheses that are open around a term, and NOT before it.
+    levels: usize,
     redundant_parentheses: bool,
     function: Option<String>,
     misused: Option<&'a str>,
@@ -68,7 +73,7 @@ pub(super) struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a str, grammar: Grammar) -> Result<Parser<'a>, String> {
+    fn new(text: &'a str, grammar: Grammar, author: Author) -> Result<Parser<'a>, String> {
         let cursor = Cursor::new(text);
         if cursor.token() == Token::End {
             return Err("The expression can not be empty;".to_owned());
@@ -76,7 +81,9 @@ impl<'a> Parser<'a> {
         Ok(Parser {
             cursor,
             grammar,
+            author,
             operators: 0,
+            levels: 0,
             redundant_parentheses: false,
             function: None,
             misused: None,
@@ -88,10 +95,8 @@ impl<'a> Parser<'a> {
     /// What was noted, in the order in which the service reports it. Undefined placeholders, overlaps and types come
     /// after all of these.
     fn check_notes(self) -> Result<(), String> {
-        if self.operators > EXPRESSION_OPERATORS {
-            // The service stops counting at the first one too many.
-            let count = EXPRESSION_OPERATORS + 1;
-            return Err(format!("The expression contains too many operators; operator count: {count}"));
+        if self.operators > EXPRESSION_OPERATORS && self.author == Author::Client {
+            return Err(too_many_operators());
         }
         if self.redundant_parentheses {
             return Err("The expression has redundant parentheses;".to_owned());
@@ -119,6 +124,19 @@ impl<'a> Parser<'a> {
     /// Counts an operator or a function.
     fn count_operator(&mut self) {
         self.operators += 1;
+    }
+
+    /// Goes a level deeper. A client's text is too short to go deep; a node's ends at what its trees may have.
+    fn open_level(&mut self) -> Result<(), Problem> {
+        self.levels += 1;
+        if self.levels > TREE_DEPTH && self.author == Author::Node {
+            return Err(Problem(too_many_operators()));
+        }
+        Ok(())
+    }
+
+    fn close_levels(&mut self, levels: usize) {
+        self.levels -= levels;
     }
 
     fn note_word(&mut self, word: &'a str) {

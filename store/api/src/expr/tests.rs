@@ -9,7 +9,7 @@ mod samples;
 
 use std::collections::BTreeMap;
 
-use super::{Condition, ExpressionKind, KeyCondition, Placeholders, Projection, Update};
+use super::{Author, Condition, ExpressionKind, KeyCondition, Placeholders, Projection, Update};
 use crate::error::{Error, ErrorKind};
 use crate::item::Item;
 use crate::value::{AttributeValue, Number};

@@ -7,7 +7,7 @@ use super::constraint::{self, Constraints};
 use super::parameters;
 use super::unchecked::{Names, Unchecked};
 use crate::error::Error;
-use crate::expr::Projection;
+use crate::expr::{Author, Projection};
 use crate::item::{Item, ItemBody};
 use crate::limits;
 use crate::schema::TableName;
@@ -105,6 +105,11 @@ pub struct BatchGetItemUnchecked {
 impl BatchGetItemUnchecked {
     /// The input, or the first thing wrong with it in the service's order.
     pub fn check(self) -> Result<BatchGetItemInput, Error> {
+        self.check_by(Author::Client)
+    }
+
+    /// The same with expressions by `author`.
+    pub fn check_by(self, author: Author) -> Result<BatchGetItemInput, Error> {
         if self.tables.as_ref().is_some_and(Vec::is_empty) {
             return Err(Error::validation("The requestItems parameter is required for BatchGetItem"));
         }
@@ -154,7 +159,8 @@ impl BatchGetItemUnchecked {
                 table.names.is_some(),
                 None,
             )?;
-            let projection = parameters::projection(table.projection, table.attributes_to_get, table.names)?;
+            let projection =
+                parameters::projection(author, table.projection, table.attributes_to_get, table.names)?;
             let mut keys = DistinctKeys::default();
             for key in table.keys.unwrap_or_default() {
                 keys.add(key.check()?)?;

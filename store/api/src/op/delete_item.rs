@@ -10,7 +10,7 @@ use super::parameters::{self, Conditions};
 use super::put_item::ReturnOld;
 use super::unchecked::{Names, Unchecked, Values};
 use crate::error::Error;
-use crate::expr::Condition;
+use crate::expr::{Author, Condition};
 use crate::item::Item;
 use crate::schema::TableName;
 
@@ -74,6 +74,11 @@ pub struct DeleteItemUnchecked {
 impl DeleteItemUnchecked {
     /// The input, or the first thing wrong with it in the service's order.
     pub fn check(self) -> Result<DeleteItemInput, Error> {
+        self.check_by(Author::Client)
+    }
+
+    /// The same with expressions by `author`.
+    pub fn check_by(self, author: Author) -> Result<DeleteItemInput, Error> {
         constraint::not_empty(self.table.as_deref(), "tableName")?;
         let mut found = Constraints::new();
         found.one_of(self.return_capacity.as_deref(), "returnConsumedCapacity", constraint::CAPACITY);
@@ -112,7 +117,7 @@ impl DeleteItemUnchecked {
             names: self.names,
             values: self.values,
         }
-        .check()?;
+        .check(author)?;
         Ok(DeleteItemInput {
             table: constraint::checked_table(self.table)?,
             key,

@@ -5,7 +5,7 @@ use super::constraint::{self, Constraints};
 use super::parameters;
 use super::unchecked::{Names, Unchecked};
 use crate::error::Error;
-use crate::expr::Projection;
+use crate::expr::{Author, Projection};
 use crate::item::{Item, ItemBody};
 use crate::schema::TableName;
 
@@ -55,6 +55,11 @@ pub struct GetItemUnchecked {
 impl GetItemUnchecked {
     /// The input, or the first thing wrong with it in the service's order.
     pub fn check(self) -> Result<GetItemInput, Error> {
+        self.check_by(Author::Client)
+    }
+
+    /// The same with expressions by `author`.
+    pub fn check_by(self, author: Author) -> Result<GetItemInput, Error> {
         constraint::not_empty(self.table.as_deref(), "tableName")?;
         let mut found = Constraints::new();
         found.one_of(self.return_capacity.as_deref(), "returnConsumedCapacity", constraint::CAPACITY);
@@ -69,7 +74,7 @@ impl GetItemUnchecked {
             None,
         )?;
         let key = self.key.unwrap_or_default().check()?;
-        let projection = parameters::projection(self.projection, self.attributes_to_get, self.names)?;
+        let projection = parameters::projection(author, self.projection, self.attributes_to_get, self.names)?;
         Ok(GetItemInput {
             table: constraint::checked_table(self.table)?,
             key,

@@ -5,7 +5,7 @@ use super::condition_failure::ReturnOnFailure;
 use super::legacy::{self, ConditionsUnchecked};
 use super::unchecked::{Names, Values};
 use crate::error::Error;
-use crate::expr::{Condition, ExpressionKind, Path, Placeholders, Projection};
+use crate::expr::{Author, Condition, ExpressionKind, Path, Placeholders, Projection};
 use crate::item::Item;
 use crate::limits;
 
@@ -53,7 +53,11 @@ pub(crate) fn not_mixed(
 }
 
 /// The placeholders of a request. Keys are judged before values.
-pub(crate) fn placeholders(names: Option<Names>, values: Option<Values>) -> Result<Placeholders, Error> {
+pub(crate) fn placeholders(
+    author: Author,
+    names: Option<Names>,
+    values: Option<Values>,
+) -> Result<Placeholders, Error> {
     let mut problem = None;
     let values = values.map(|values| {
         values
@@ -70,7 +74,7 @@ pub(crate) fn placeholders(names: Option<Names>, values: Option<Values>) -> Resu
             })
             .collect()
     });
-    let placeholders = Placeholders::new(names, values)?;
+    let placeholders = Placeholders::by(author, names, values)?;
     match problem {
         None => Ok(placeholders),
         Some(problem) => Err(problem),
@@ -123,6 +127,7 @@ pub(crate) fn return_on_failure(text: Option<&str>) -> ReturnOnFailure {
 
 /// `ProjectionExpression` or `AttributesToGet`, of an operation without values.
 pub(crate) fn projection(
+    author: Author,
     text: Option<String>,
     attributes: Option<Vec<String>>,
     names: Option<Names>,
@@ -131,7 +136,7 @@ pub(crate) fn projection(
     if text.is_none() && names.is_none() {
         return Ok(legacy);
     }
-    let mut placeholders = placeholders(names, None)?;
+    let mut placeholders = placeholders(author, names, None)?;
     let projection = text.map(|text| placeholders.projection(&text)).transpose()?;
     placeholders.finish()?;
     Ok(projection.or(legacy))
@@ -157,12 +162,12 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
-    pub(crate) fn check(self) -> Result<Option<Condition>, Error> {
+    pub(crate) fn check(self, author: Author) -> Result<Option<Condition>, Error> {
         let legacy = legacy::expected(self.expected, self.operator.as_deref())?;
         if self.text.is_none() && self.names.is_none() && self.values.is_none() {
             return Ok(legacy);
         }
-        let mut placeholders = placeholders(self.names, self.values)?;
+        let mut placeholders = placeholders(author, self.names, self.values)?;
         let condition =
             self.text.map(|text| placeholders.condition(ExpressionKind::Condition, &text)).transpose()?;
         placeholders.finish()?;

@@ -9,7 +9,7 @@ use super::legacy::{self, ConditionsUnchecked};
 use super::parameters::{self, Conditions};
 use super::unchecked::{Names, Unchecked, Values};
 use crate::error::Error;
-use crate::expr::Condition;
+use crate::expr::{Author, Condition};
 use crate::item::Item;
 use crate::schema::TableName;
 
@@ -83,6 +83,11 @@ pub struct PutItemUnchecked {
 impl PutItemUnchecked {
     /// The input, or the first thing wrong with it in the service's order.
     pub fn check(self) -> Result<PutItemInput, Error> {
+        self.check_by(Author::Client)
+    }
+
+    /// The same with expressions by `author`.
+    pub fn check_by(self, author: Author) -> Result<PutItemInput, Error> {
         constraint::not_empty(self.table.as_deref(), "tableName")?;
         let mut found = Constraints::new();
         found.one_of(self.return_capacity.as_deref(), "returnConsumedCapacity", constraint::CAPACITY);
@@ -122,7 +127,7 @@ impl PutItemUnchecked {
             names: self.names,
             values: self.values,
         }
-        .check()?;
+        .check(author)?;
         Ok(PutItemInput {
             table: constraint::checked_table(self.table)?,
             item,

@@ -7,7 +7,7 @@ use super::parameters;
 use super::select::{self, Reader};
 use super::unchecked::{Names, Unchecked, Values};
 use crate::error::Error;
-use crate::expr::{Condition, ExpressionKind, KeyCondition, Projection};
+use crate::expr::{Author, Condition, ExpressionKind, KeyCondition, Projection};
 use crate::item::{Item, ItemBody};
 use crate::schema::{IndexName, TableName};
 
@@ -109,6 +109,11 @@ pub struct QueryUnchecked {
 impl QueryUnchecked {
     /// The input, or the first thing wrong with it in the service's order.
     pub fn check(self) -> Result<QueryInput, Error> {
+        self.check_by(Author::Client)
+    }
+
+    /// The same with expressions by `author`.
+    pub fn check_by(self, author: Author) -> Result<QueryInput, Error> {
         constraint::not_empty(self.table.as_deref(), "tableName")?;
         let mut found = Constraints::new();
         found.one_of(self.select.as_deref(), "select", constraint::SELECT);
@@ -152,7 +157,7 @@ impl QueryUnchecked {
                 "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
             ));
         }
-        let mut placeholders = parameters::placeholders(self.names, self.values)?;
+        let mut placeholders = parameters::placeholders(author, self.names, self.values)?;
         let key_condition = self.key_condition.map(|text| placeholders.key_condition(&text)).transpose()?;
         let filter = match self.filter {
             Some(text) => Some(placeholders.condition(ExpressionKind::Filter, &text)?),

@@ -8,7 +8,7 @@ use super::query::{Page, Select};
 use super::select::{self, Reader};
 use super::unchecked::{Names, Unchecked, Values};
 use crate::error::Error;
-use crate::expr::{Condition, ExpressionKind};
+use crate::expr::{Author, Condition, ExpressionKind};
 use crate::item::Item;
 use crate::limits;
 use crate::schema::{IndexName, TableName};
@@ -88,6 +88,11 @@ pub struct ScanUnchecked {
 impl ScanUnchecked {
     /// The input, or the first thing wrong with it in the service's order.
     pub fn check(self) -> Result<ScanInput, Error> {
+        self.check_by(Author::Client)
+    }
+
+    /// The same with expressions by `author`.
+    pub fn check_by(self, author: Author) -> Result<ScanInput, Error> {
         constraint::not_empty(self.table.as_deref(), "tableName")?;
         let mut found = Constraints::new();
         found.one_of(self.select.as_deref(), "select", constraint::SELECT);
@@ -127,7 +132,7 @@ impl ScanUnchecked {
             self.projection.is_some(),
             legacy_projection.is_some(),
         )?;
-        let mut placeholders = parameters::placeholders(self.names, self.values)?;
+        let mut placeholders = parameters::placeholders(author, self.names, self.values)?;
         let filter = match self.filter {
             Some(text) => Some(placeholders.condition(ExpressionKind::Filter, &text)?),
             None => legacy_filter,

@@ -5,7 +5,7 @@ use super::constraint::{self, Constraints};
 use super::parameters;
 use super::unchecked::{Names, Unchecked};
 use crate::error::Error;
-use crate::expr::Projection;
+use crate::expr::{Author, Projection};
 use crate::item::{Item, ItemBody};
 use crate::limits;
 use crate::schema::TableName;
@@ -64,6 +64,11 @@ pub struct TransactGetItemsUnchecked {
 impl TransactGetItemsUnchecked {
     /// The input, or the first thing wrong with it in the service's order.
     pub fn check(self) -> Result<TransactGetItemsInput, Error> {
+        self.check_by(Author::Client)
+    }
+
+    /// The same with expressions by `author`.
+    pub fn check_by(self, author: Author) -> Result<TransactGetItemsInput, Error> {
         let mut found = Constraints::new();
         found.one_of(self.return_capacity.as_deref(), "returnConsumedCapacity", constraint::CAPACITY);
         found.present(&self.gets, "transactItems");
@@ -91,7 +96,7 @@ impl TransactGetItemsUnchecked {
             checked.push(TransactGet {
                 table: constraint::checked_table(get.table)?,
                 key,
-                projection: parameters::projection(get.projection, None, get.names)?,
+                projection: parameters::projection(author, get.projection, None, get.names)?,
             });
         }
         Ok(TransactGetItemsInput {

@@ -8,7 +8,7 @@ use super::constraint::{self, Constraints};
 use super::parameters;
 use super::unchecked::{Names, Unchecked, Values};
 use crate::error::Error;
-use crate::expr::{Condition, ExpressionKind, Update};
+use crate::expr::{Author, Condition, ExpressionKind, Update};
 use crate::item::Item;
 use crate::limits;
 use crate::schema::TableName;
@@ -120,6 +120,11 @@ pub struct TransactWriteItemsUnchecked {
 impl TransactWriteItemsUnchecked {
     /// The input, or the first thing wrong with it in the service's order.
     pub fn check(self) -> Result<TransactWriteItemsInput, Error> {
+        self.check_by(Author::Client)
+    }
+
+    /// The same with expressions by `author`.
+    pub fn check_by(self, author: Author) -> Result<TransactWriteItemsInput, Error> {
         self.constrain()?;
         let actions = self.actions.unwrap_or_default();
         for action in &actions {
@@ -139,7 +144,7 @@ impl TransactWriteItemsUnchecked {
         }
         let mut checked = Vec::with_capacity(actions.len());
         for action in actions {
-            checked.extend(check_action(action)?);
+            checked.extend(check_action(author, action)?);
         }
         Ok(TransactWriteItemsInput {
             actions: checked,
@@ -192,12 +197,12 @@ impl TransactWriteItemsUnchecked {
     }
 }
 
-fn check_action(action: TransactWriteUnchecked) -> Result<Option<TransactWrite>, Error> {
+fn check_action(author: Author, action: TransactWriteUnchecked) -> Result<Option<TransactWrite>, Error> {
     if let Some(part) = action.condition_check {
-        return check_part(part, |key, _| TransactAction::ConditionCheck(key)).map(Some);
+        return check_part(author, part, |key, _| TransactAction::ConditionCheck(key)).map(Some);
     }
     if let Some(part) = action.put {
-        return check_part(part, |item, _| TransactAction::Put(item)).map(Some).and_then(|put| {
+        return check_part(author, part, |item, _| TransactAction::Put(item)).map(Some).and_then(|put| {
             if let Some(TransactWrite { action: TransactAction::Put(item), .. }) = &put {
                 parameters::item_fits(item)?;
             }
@@ -205,15 +210,16 @@ fn check_action(action: TransactWriteUnchecked) -> Result<Option<TransactWrite>,
         });
     }
     if let Some(part) = action.delete {
-        return check_part(part, |key, _| TransactAction::Delete(key)).map(Some);
+        return check_part(author, part, |key, _| TransactAction::Delete(key)).map(Some);
     }
     if let Some(part) = action.update {
-        return check_part(part, TransactAction::Update).map(Some);
+        return check_part(author, part, TransactAction::Update).map(Some);
     }
     Ok(None)
 }
 
 fn check_part(
+    author: Author,
     part: TransactActionUnchecked,
     action: impl FnOnce(Item, Update) -> TransactAction,
 ) -> Result<TransactWrite, Error> {
@@ -222,7 +228,7 @@ fn check_part(
     let expressions = if part.update.is_some() { vec![update, condition] } else { vec![condition] };
     parameters::not_mixed(&expressions, &[], part.names.is_some(), Some(part.values.is_some()))?;
     let item = part.item.unwrap_or_default().check()?;
-    let mut placeholders = parameters::placeholders(part.names, part.values)?;
+    let mut placeholders = parameters::placeholders(author, part.names, part.values)?;
     let update = part.update.map(|text| placeholders.update(&text)).transpose()?.unwrap_or_default();
     let condition =
         part.condition.map(|text| placeholders.condition(ExpressionKind::Condition, &text)).transpose()?;

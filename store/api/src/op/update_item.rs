@@ -9,7 +9,7 @@ use super::legacy::{self, AttributeUpdatesUnchecked, ConditionsUnchecked};
 use super::parameters;
 use super::unchecked::{Names, Unchecked, Values};
 use crate::error::Error;
-use crate::expr::{Condition, ExpressionKind, Update};
+use crate::expr::{Author, Condition, ExpressionKind, Update};
 use crate::item::Item;
 use crate::schema::TableName;
 
@@ -95,6 +95,11 @@ pub struct UpdateItemUnchecked {
 impl UpdateItemUnchecked {
     /// The input, or the first thing wrong with it in the service's order.
     pub fn check(self) -> Result<UpdateItemInput, Error> {
+        self.check_by(Author::Client)
+    }
+
+    /// The same with expressions by `author`.
+    pub fn check_by(self, author: Author) -> Result<UpdateItemInput, Error> {
         constraint::not_empty(self.table.as_deref(), "tableName")?;
         let mut found = Constraints::new();
         found.one_of(self.return_capacity.as_deref(), "returnConsumedCapacity", constraint::CAPACITY);
@@ -124,7 +129,7 @@ impl UpdateItemUnchecked {
         let key = self.key.unwrap_or_default().check()?;
         let legacy_update = self.attribute_updates.map(legacy::updates).transpose()?;
         let legacy_condition = legacy::expected(self.expected, self.conditional_operator.as_deref())?;
-        let mut placeholders = parameters::placeholders(self.names, self.values)?;
+        let mut placeholders = parameters::placeholders(author, self.names, self.values)?;
         let update = match self.update {
             Some(text) => placeholders.update(&text)?,
             None => legacy_update.unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! Messages that are none, and messages whose values are not sound.
 
+use api::expr::Author;
 use api::{ErrorKind, OpKind};
 use bytes::Bytes;
 use prost::Message;
@@ -112,13 +113,13 @@ fn no_more_is_built_than_an_item_may_hold() {
 }
 
 fn refused(op: OpKind, message: impl Message) -> String {
-    decode_request(op, message.encode_to_vec().into()).unwrap_err().message.into_owned()
+    decode_request(op, message.encode_to_vec().into(), Author::Client).unwrap_err().message.into_owned()
 }
 
 #[test]
 fn bytes_that_are_no_message_are_refused_for_every_operation() {
     for op in OpKind::ALL {
-        let error = decode_request(*op, Bytes::from_static(b"\x0a\xff\xff")).unwrap_err();
+        let error = decode_request(*op, Bytes::from_static(b"\x0a\xff\xff"), Author::Client).unwrap_err();
         assert_eq!(error.kind, ErrorKind::SerializationException, "{op:?}");
     }
 }

@@ -4,6 +4,7 @@
 //! so that a failing one is made again alone by the seed that its text names. Messages are broken as trees of fields, so that
 //! lengths fit and what is inside is reached, and as bytes.
 
+use api::expr::Author;
 use api::{ErrorKind, OpKind};
 use prost::encoding::WireType;
 
@@ -151,7 +152,7 @@ fn broken(message: &[u8], dice: &mut Dice) -> Vec<u8> {
 
 /// Reads a request as a server does. `true` where it is one: then it means the same when it is written and read again.
 fn read_as_server(op: OpKind, bytes: &[u8]) -> bool {
-    let request = match decode_request(op, bytes.to_vec().into()) {
+    let request = match decode_request(op, bytes.to_vec().into(), Author::Client) {
         Ok(request) => request,
         Err(error) => {
             let expected = matches!(
@@ -166,7 +167,7 @@ fn read_as_server(op: OpKind, bytes: &[u8]) -> bool {
     };
     let mut written = Vec::new();
     encode_request(&request, &mut written);
-    match decode_request(op, written.into()) {
+    match decode_request(op, written.into(), Author::Node) {
         Ok(again) => assert_eq!(again, request),
         // Of an update that only asked for no stream nothing is left.
         Err(error) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::expr::{ExpressionKind, Placeholders};
+use api::expr::{Author, ExpressionKind, Placeholders};
 use api::op::query::Select;
 use api::op::transact_write_items::{TransactAction, TransactWrite};
 use api::op::*;
@@ -102,7 +102,10 @@ proptest! {
 fn there_and_back(request: Request) {
     let mut message = Vec::new();
     encode_request(&request, &mut message);
-    assert_eq!(decode_request(request.kind(), message.into()).as_ref(), Ok(&request));
+    let message = bytes::Bytes::from(message);
+    for author in [Author::Client, Author::Node] {
+        assert_eq!(decode_request(request.kind(), message.clone(), author).as_ref(), Ok(&request));
+    }
 }
 
 fn back(question: Question, response: Response) {

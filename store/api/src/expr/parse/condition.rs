@@ -2,6 +2,7 @@
 
 use super::paths::Problem;
 use super::{Grammar, Parser, RawCondition, RawOperand};
+use crate::expr::names::Author;
 use crate::expr::token::Token;
 
 /// What stands between one parenthesis and the next, as far as it was read.
@@ -28,8 +29,8 @@ impl<'a> Group<'a> {
 }
 
 /// Parses a condition. Errors: syntax, operator count, redundant parentheses, functions, reserved words.
-pub(in crate::expr) fn parse_condition(text: &str) -> Result<RawCondition<'_>, String> {
-    let mut parser = Parser::new(text, Grammar::Condition)?;
+pub(in crate::expr) fn parse_condition(text: &str, author: Author) -> Result<RawCondition<'_>, String> {
+    let mut parser = Parser::new(text, Grammar::Condition, author)?;
     let condition = parser.condition().map_err(|problem| problem.0)?;
     parser.check_notes()?;
     Ok(condition)
@@ -46,16 +47,20 @@ impl<'a> Parser<'a> {
             if self.cursor.token().is("NOT") {
                 self.cursor.advance();
                 self.count_operator();
+                self.open_level()?;
                 group.nots += 1;
                 continue;
             }
             if self.cursor.take(Token::Open) {
+                self.open_level()?;
                 groups.push(std::mem::take(&mut group));
                 continue;
             }
             let mut term = self.term(&mut groups, &mut group)?;
             loop {
-                for _ in 0..std::mem::take(&mut group.nots) {
+                let nots = std::mem::take(&mut group.nots);
+                self.close_levels(nots);
+                for _ in 0..nots {
                     term = (RawCondition::Not(Box::new(term.0)), false);
                 }
                 if self.cursor.token().is("AND") {
@@ -74,6 +79,7 @@ impl<'a> Parser<'a> {
                 match self.cursor.token() {
                     Token::Close if !groups.is_empty() => {
                         self.cursor.advance();
+                        self.close_levels(1);
                         let closed = std::mem::replace(&mut group, groups.pop().expect("it isn't empty"));
                         self.redundant_parentheses |= closed.is_fresh() && term.1;
                         term = (closed.join(term.0), true);
@@ -93,6 +99,7 @@ impl<'a> Parser<'a> {
             let Some(outer) = groups.pop() else { break };
             *group = outer;
             self.cursor.advance();
+            self.close_levels(1);
             wrapped = self.close_operand(&mut first, wrapped)?;
         }
         let token = self.cursor.token();

@@ -1,6 +1,7 @@
 //! Document paths, operands and calls, which all grammars share, and the whole grammar of projections.
 
 use super::{CALL_DEPTH, Grammar, Parser, misused_function};
+use crate::expr::names::Author;
 use crate::expr::token::Token;
 
 /// The part of an error's message that follows the parameter's name.
@@ -44,8 +45,8 @@ const CONDITION_FUNCTIONS: [&str; 6] =
 const UPDATE_FUNCTIONS: [&str; 2] = ["if_not_exists", "list_append"];
 
 /// Parses a projection. Errors: syntax, then reserved words.
-pub(in crate::expr) fn parse_projection(text: &str) -> Result<Vec<RawPath<'_>>, String> {
-    let mut parser = Parser::new(text, Grammar::Projection)?;
+pub(in crate::expr) fn parse_projection(text: &str, author: Author) -> Result<Vec<RawPath<'_>>, String> {
+    let mut parser = Parser::new(text, Grammar::Projection, author)?;
     let paths = parser.path_list().map_err(|problem| problem.0)?;
     parser.check_notes()?;
     Ok(paths)

@@ -2,6 +2,7 @@
 
 use super::paths::Problem;
 use super::{Grammar, Parser, RawOperand, RawPath};
+use crate::expr::names::Author;
 use crate::expr::token::Token;
 
 /// The four sections of an update.
@@ -48,8 +49,8 @@ pub(in crate::expr) enum RawAction<'a> {
 pub(in crate::expr) type RawUpdate<'a> = (Vec<RawAction<'a>>, Option<Section>);
 
 /// Parses an update. Errors: syntax, operator count, redundant parentheses, reserved words, functions.
-pub(in crate::expr) fn parse_update(text: &str) -> Result<RawUpdate<'_>, String> {
-    let mut parser = Parser::new(text, Grammar::Update)?;
+pub(in crate::expr) fn parse_update(text: &str, author: Author) -> Result<RawUpdate<'_>, String> {
+    let mut parser = Parser::new(text, Grammar::Update, author)?;
     let update = parser.sections().map_err(|problem| problem.0)?;
     parser.check_notes()?;
     Ok(update)

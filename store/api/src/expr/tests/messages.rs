@@ -536,3 +536,25 @@ fn substitution_texts_have_a_bound_together() {
         }
     }
 }
+
+#[test]
+fn a_nodes_text_is_bounded_by_depth_and_not_by_length_or_operators() {
+    let node = |values: &[(&str, AttributeValue)], text: &str| {
+        let values = values.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let mut placeholders = Placeholders::by(Author::Node, None, Some(values)).unwrap();
+        placeholders.condition(ExpressionKind::Filter, text)
+    };
+    let flat = vec!["a = :v"; 5_000].join(" OR ");
+    assert!(matches!(node(&[(":v", s("x"))], &flat), Ok(Condition::Or(terms)) if terms.len() == 5_000));
+    let many = vec![":v"; 500].join(",");
+    assert!(node(&[(":v", s("x"))], &format!("a IN ({many})")).is_ok());
+    assert!(node(&[(":v", s(&"v".repeat(3 << 20)))], "a = :v").is_ok());
+    // As deep as a tree may be, side by side, and no deeper however long the text goes on.
+    let nots = |depth: usize| format!("{}attribute_exists(a)", "NOT ".repeat(depth));
+    let side_by_side = vec![nots(300); 10].join(" AND ");
+    assert!(node(&[(":v", s("x"))], &format!("{side_by_side} AND a = :v")).is_ok());
+    let deep = "Invalid FilterExpression: The expression contains too many operators; operator count: 301";
+    for text in [nots(302), nots(1_000_000), "(".repeat(1_000_000), "NOT (".repeat(1_000_000)] {
+        assert_eq!(node(&[(":v", s("x"))], &text).unwrap_err().message, deep);
+    }
+}
