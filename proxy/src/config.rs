@@ -62,8 +62,9 @@ pub struct NodeSettings {
     pub threads: usize,
     /// How long requests under way may go on after SIGTERM.
     pub drain: HumanDuration,
-    /// Connections held at a time, all fronts together; more are refused.
-    pub max_connections: usize,
+    /// Connections held at a time, all fronts together; more are refused. Left out: 20,000, or as many as the process may have
+    /// files open for beside the store's.
+    pub max_connections: Option<usize>,
 }
 
 impl Default for NodeSettings {
@@ -73,7 +74,7 @@ impl Default for NodeSettings {
             zone: "a".into(),
             threads: 0,
             drain: HumanDuration::from_secs(20),
-            max_connections: 20_000,
+            max_connections: None,
         }
     }
 }
@@ -240,7 +241,7 @@ impl Config {
     /// Names the first thing wrong with settings that are each well-formed.
     pub fn check(&self) -> Result<(), BadConfig> {
         self.cache.check()?;
-        if self.node.max_connections == 0 {
+        if self.node.max_connections == Some(0) {
             return Err(BadConfig::NoConnections);
         }
         let open = !self.listen.address.is_loopback();

@@ -18,6 +18,8 @@ pub mod credentials;
 pub mod front;
 pub mod layer;
 #[cfg(feature = "rocksdb")]
+mod open_files;
+#[cfg(feature = "rocksdb")]
 pub mod operate;
 #[cfg(feature = "rocksdb")]
 pub mod run;

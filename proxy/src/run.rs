@@ -27,6 +27,7 @@ use crate::config::{BadConfig, Config};
 use crate::front::announce::announce;
 use crate::front::{self, Doors, in_use};
 use crate::layer::Encoders;
+use crate::open_files::{self, Fit};
 use crate::surroundings::System;
 use crate::upstream::Group;
 use crate::{credentials, stack, upstream};
@@ -80,7 +81,9 @@ pub fn run(config: Config) -> Result<(), Failure> {
     config.check()?;
     let plan = Plan::of(&config)?;
     let registry = Registry::new();
-    run_with(&config, &registry, serve(&config, plan, &registry))
+    let Fit { connections, warning } =
+        open_files::fit(&config.node, &config.store, host::open_files::raise_limit());
+    run_with(&config, &registry, warning, serve(&config, plan, connections, &registry))
 }
 
 /// Runs several nodes of one cluster in this process until a signal stops them. Each has an address of its own.
@@ -90,30 +93,29 @@ pub fn run_several(nodes: Vec<(Config, Plan)>) -> Result<(), Failure> {
     let first = first.clone();
     // Each counts for itself; what leaves the process is the first one's.
     let registries: Vec<Registry> = nodes.iter().map(|_| Registry::new()).collect();
+    let each = host::open_files::raise_limit().map(|files| files / nodes.len() as u64);
+    let warning = open_files::fit(&first.node, &first.store, each).warning;
     let serving = async {
-        let serve_one =
-            |((config, plan), registry)| async move { serve(&config, Some(plan), registry).await };
+        let serve_one = |((config, plan), registry): ((Config, Plan), _)| async move {
+            let connections = open_files::fit(&config.node, &config.store, each).connections;
+            serve(&config, Some(plan), connections, registry).await
+        };
         let all = nodes.into_iter().zip(&registries).map(serve_one);
         futures_util::future::try_join_all(all).await.map(|_| ())
     };
-    run_with(&first, &registries[0], serving)
+    run_with(&first, &registries[0], warning, serving)
 }
 
 fn run_with(
     config: &Config,
     registry: &Registry,
+    warning: Option<String>,
     serving: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
-    let open_files = host::open_files::raise_limit();
     let telemetry = telemetry::start(&config.telemetry, registry, &config.node.name)
         .map_err(|error| Failure::Usage(format!("[telemetry]: {error}")))?;
-    if let Some(limit) = open_files.filter(|limit| *limit < files_of(config.node.max_connections)) {
-        tracing::warn!(
-            limit,
-            max_connections = config.node.max_connections,
-            "the process may open too few files for so many connections, and will take fewer: raise its hard limit (ulimit -Hn, \
-             LimitNOFILE= of systemd) or lower [node] max_connections"
-        );
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
@@ -123,14 +125,12 @@ fn run_with(
     outcome
 }
 
-/// Files that a node has open with so many connections: each is one, and the store has the tables of its log and of its state.
-fn files_of(connections: usize) -> u64 {
-    const OF_THE_STORE: u64 = 2 * 512;
-    const OTHERS: u64 = 64;
-    connections as u64 + OF_THE_STORE + OTHERS
-}
-
-async fn serve(config: &Config, plan: Option<Plan>, registry: &Registry) -> Result<(), Failure> {
+async fn serve(
+    config: &Config,
+    plan: Option<Plan>,
+    connections: usize,
+    registry: &Registry,
+) -> Result<(), Failure> {
     let shutdown = Shutdown::new(config.node.drain.get());
     shutdown.listen_to_signals().map_err(Failure::internal)?;
     let clock = Arc::new(SystemClock::new());
@@ -184,8 +184,8 @@ async fn serve(config: &Config, plan: Option<Plan>, registry: &Registry) -> Resu
         let about = node::about(config, &endpoints, &opening.raft.address);
         opening.join(Arc::clone(&store), &cache, about, registry)
     });
-    let fronts = Fronts::start(threads, config.node.max_connections, registry.clone(), shutdown.clone())
-        .map_err(Failure::internal)?;
+    let fronts =
+        Fronts::start(threads, connections, registry.clone(), shutdown.clone()).map_err(Failure::internal)?;
     let fine: Arc<dyn Clock> = clock;
     let registrar: Arc<dyn front::dax::Registrar> = match &node {
         Some(node) => Arc::new(PrimarysLists::new(Arc::clone(&store), node.links.clone())),
