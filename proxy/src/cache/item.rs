@@ -81,6 +81,11 @@ impl ItemEntry {
         self.present.then(|| EncodedItem::from_own_copy(self.body.clone()))
     }
 
+    /// What the item's billed size can't exceed, without a look at it. Unit: bytes.
+    pub fn billed_size_bound(&self) -> usize {
+        EncodedItem::billed_size_bound(self.body.len())
+    }
+
     /// Whether there is an item.
     pub fn is_present(&self) -> bool {
         self.present

@@ -80,14 +80,20 @@ pub enum ItemBody {
     Tree(Arc<Item>),
     /// As stored; whole, nothing projected away.
     Encoded(EncodedItem),
-    /// As stored, and beside it the answer to a GetItem of it and nothing else, which lies ready in the wire form that was asked
-    /// for. A front that writes that form takes the item out of the answer; all others take it as stored.
-    Ready {
-        /// The item.
-        item: EncodedItem,
-        /// The answer.
-        answer: Ready,
-    },
+    /// As stored, and beside it what lies ready of it. On the heap, since all answers would be as large otherwise.
+    Ready(Box<ReadyItem>),
+}
+
+/// A whole item of which the answer to a GetItem, and nothing else, lies ready in the wire form that was asked for. A front that
+/// writes that form takes the item out of the answer; all others take it as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadyItem {
+    /// Its key alone, so that who needs that has not to look for it in the item.
+    pub key: Item,
+    /// The item.
+    pub item: EncodedItem,
+    /// The answer.
+    pub answer: Ready,
 }
 
 /// A primary key in canonical form: equal keys have equal bytes, and within a partition bytes sort as sort keys do.

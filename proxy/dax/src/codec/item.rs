@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::expr::{Path, Projection, Step};
 use api::schema::KeySchema;
-use api::{AttributeValue, Error, Item, ItemBody};
+use api::{AttributeValue, EncodedItem, Error, Item, ItemBody};
 
 use super::malformed;
 use super::value::{Room, read_value, write_value, write_value_ref};
@@ -111,13 +111,16 @@ fn is_key(schema: &KeySchema, name: &str) -> bool {
 pub fn write_item(out: &mut Vec<u8>, schema: &KeySchema, body: &ItemBody, lists: &mut ListIds<'_>) {
     match body {
         ItemBody::Tree(item) => write_tree(out, schema, item, lists),
-        ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => {
-            let others = || item.attributes().filter(|(name, _)| !is_key(schema, name));
-            let names: Vec<&str> = others().map(|(name, _)| name).collect();
-            write::unsigned(out, lists.id(&names).0);
-            others().for_each(|(_, value)| write_value_ref(out, value));
-        }
+        ItemBody::Encoded(item) => write_encoded(out, schema, item, lists),
+        ItemBody::Ready(ready) => write_encoded(out, schema, &ready.item, lists),
     }
+}
+
+fn write_encoded(out: &mut Vec<u8>, schema: &KeySchema, item: &EncodedItem, lists: &mut ListIds<'_>) {
+    let others = || item.attributes().filter(|(name, _)| !is_key(schema, name));
+    let names: Vec<&str> = others().map(|(name, _)| name).collect();
+    write::unsigned(out, lists.id(&names).0);
+    others().for_each(|(_, value)| write_value_ref(out, value));
 }
 
 /// Appends the content of a whole decoded item.

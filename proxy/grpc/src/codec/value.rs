@@ -133,7 +133,8 @@ impl From<&ItemBody> for WireItem {
     fn from(item: &ItemBody) -> WireItem {
         match item {
             ItemBody::Tree(item) => WireItem::from(&**item),
-            ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => WireItem::from(item),
+            ItemBody::Encoded(item) => WireItem::from(item),
+            ItemBody::Ready(ready) => WireItem::from(&ready.item),
         }
     }
 }

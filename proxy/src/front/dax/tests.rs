@@ -285,10 +285,10 @@ async fn the_hits_of_a_batch_go_up_with_what_lies_ready_of_each() {
         let items = &output.responses[0].1;
         assert_eq!(items.len(), 4);
         for (item, key) in items.iter().zip(KEYS) {
-            assert_eq!(matches!(item, ItemBody::Ready { .. }), ready, "{more}");
-            if let ItemBody::Ready { answer, .. } = item {
+            assert_eq!(matches!(item, ItemBody::Ready(_)), ready, "{more}");
+            if let ItemBody::Ready(item) = item {
                 let get = request(OpKind::GetItem, &format!(r#"{{"TableName":"things","Key":{key}}}"#));
-                assert_eq!(answer.bytes, peer.ask(OpKind::GetItem, &world.frame(&get)).await);
+                assert_eq!(item.answer.bytes, peer.ask(OpKind::GetItem, &world.frame(&get)).await);
             }
         }
     }

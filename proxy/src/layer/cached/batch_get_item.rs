@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use api::item::ItemBody;
+use api::item::{ItemBody, ReadyItem};
 use api::limits::BATCH_GET_BYTES;
 use api::op::{BatchGetItemInput, BatchGetItemOutput, ReturnConsumedCapacity, TableKeys};
 use api::service::Source;
@@ -40,6 +40,14 @@ impl Found {
             Found::Hit(entry) => entry.item(),
             Found::Read(item) => item.clone(),
             Found::Not => None,
+        }
+    }
+
+    fn billed_size_bound(&self) -> usize {
+        match self {
+            Found::Hit(entry) => entry.billed_size_bound(),
+            Found::Read(Some(item)) => EncodedItem::billed_size_bound(item.as_bytes().len()),
+            Found::Read(None) | Found::Not => 0,
         }
     }
 
@@ -88,6 +96,21 @@ struct Batch<'a> {
     parts: Parts,
 }
 
+/// A batch of which all is known that is going to be.
+struct Known {
+    wire: Wire,
+    tables: Vec<Arc<Table>>,
+    wanted: Vec<Wanted>,
+    parts: Parts,
+}
+
+impl Batch<'_> {
+    fn known(self) -> Known {
+        let Batch { view: _, wire, tables, input: _, wanted, parts } = self;
+        Known { wire, tables, wanted, parts }
+    }
+}
+
 /// How the keys not found are come by.
 #[derive(Default)]
 struct Flown<'a> {
@@ -133,14 +156,14 @@ impl<D: DynamoDb> Cached<D> {
             }
             self.read_and_land(&cx, &mut batch, &alone, Vec::new()).await?;
             if missing.is_empty() {
-                return Ok(self.answer_batch(batch));
+                return Ok(self.answer_batch(batch.known(), input));
             }
         }
         match failed {
             Some(error) => Err(error),
             None => {
                 self.read_and_land(&cx, &mut batch, &missing, Vec::new()).await?;
-                Ok(self.answer_batch(batch))
+                Ok(self.answer_batch(batch.known(), input))
             }
         }
     }
@@ -311,28 +334,30 @@ impl<D: DynamoDb> Cached<D> {
         Ok(version)
     }
 
-    fn answer_batch(&self, batch: Batch<'_>) -> Answer {
-        let response = Response::BatchGetItem(self.assemble(&batch));
+    fn answer_batch(&self, batch: Known, input: BatchGetItemInput) -> Answer {
+        let response = Response::BatchGetItem(self.assemble(&batch, input));
         Answer { response, version: batch.parts.newest, source: batch.parts.source() }
     }
 
-    fn assemble(&self, batch: &Batch<'_>) -> BatchGetItemOutput {
-        let Batch { input, wire, .. } = *batch;
+    fn assemble(&self, batch: &Known, input: BatchGetItemInput) -> BatchGetItemOutput {
+        let bound: usize = batch.wanted.iter().map(|want| want.found.billed_size_bound()).sum();
+        // Hits are not looked into, which takes longer than copying them, unless it matters how large they are.
+        let is_sized = input.return_capacity != ReturnConsumedCapacity::None || bound > BATCH_GET_BYTES;
         let mut output = BatchGetItemOutput::default();
         let mut bytes = 0;
         let mut full = false;
         let mut wanted = batch.wanted.iter();
-        for (keys, table) in input.tables.iter().zip(&batch.tables) {
+        for (keys, table) in input.tables.into_iter().zip(&batch.tables) {
             let mut items = Vec::with_capacity(keys.keys.len());
             let mut units = 0.0;
             let mut left = Vec::new();
-            for given in &keys.keys {
+            for given in keys.keys {
                 let want = wanted.next().expect("as many as the request has keys");
                 let item = want.found.item();
-                let billed = item.as_ref().map_or(0, EncodedItem::billed_size);
+                let billed = item.as_ref().filter(|_| is_sized).map_or(0, EncodedItem::billed_size);
                 full = full || matches!(want.found, Found::Not) || bytes + billed > BATCH_GET_BYTES;
                 if full {
-                    left.push(given.clone());
+                    left.push(given);
                     continue;
                 }
                 bytes += billed;
@@ -344,19 +369,19 @@ impl<D: DynamoDb> Cached<D> {
                 let Some(item) = item else { continue };
                 items.push(match &keys.projection {
                     Some(projection) => ItemBody::Tree(Arc::new(projection.apply_encoded(&item))),
-                    None => match want.found.entry().and_then(|entry| self.ready(wire, table, entry)) {
-                        Some(answer) => ItemBody::Ready { item, answer },
+                    None => match want.found.entry().and_then(|entry| self.ready(batch.wire, table, entry)) {
+                        Some(answer) => ItemBody::Ready(Box::new(ReadyItem { key: given, item, answer })),
                         None => ItemBody::Encoded(item),
                     },
                 });
             }
-            output.responses.push((keys.table.clone(), items));
             output.capacity.extend(capacity::of_table(input.return_capacity, keys.table.as_str(), units));
+            output.responses.push((keys.table.clone(), items));
             if !left.is_empty() {
                 output.unprocessed.push(TableKeys {
-                    table: keys.table.clone(),
+                    table: keys.table,
                     keys: left,
-                    projection: keys.projection.clone(),
+                    projection: keys.projection,
                     consistent: keys.consistent,
                 });
             }

@@ -37,12 +37,14 @@ pub(super) fn write_given(table: &Table, key: &Item, out: &mut Vec<u8>) -> Optio
 
 /// Writes the key of an item that came from the store.
 pub(super) fn write_found(table: &Table, body: &ItemBody, out: &mut Vec<u8>) -> Option<()> {
-    write(table, out, |part, out| match body {
-        ItemBody::Tree(item) => write_value(part, item.get(&part.name)?, out),
-        ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => {
-            write_value(part, &item.get(&part.name)?.to_value(), out)
+    let encoded = match body {
+        ItemBody::Tree(item) => {
+            return write(table, out, |part, out| write_value(part, item.get(&part.name)?, out));
         }
-    })
+        ItemBody::Encoded(item) => item,
+        ItemBody::Ready(ready) => &ready.item,
+    };
+    write(table, out, |part, out| write_value(part, &encoded.get(&part.name)?.to_value(), out))
 }
 
 fn write(

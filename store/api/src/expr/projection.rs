@@ -38,7 +38,8 @@ impl Projection {
     pub fn apply_body(&self, body: &ItemBody) -> Item {
         match body {
             ItemBody::Tree(item) => self.apply(item),
-            ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => self.apply_encoded(item),
+            ItemBody::Encoded(item) => self.apply_encoded(item),
+            ItemBody::Ready(ready) => self.apply_encoded(&ready.item),
         }
     }
 }

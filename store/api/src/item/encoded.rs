@@ -89,6 +89,12 @@ impl EncodedItem {
         reader::Cursor::new(&self.0[1..]).varint().map_or(0, |size| size as usize)
     }
 
+    /// What the billed size of an item can't exceed whose form has so many bytes: for whoever has no reason to look at them. What
+    /// is billed most beside what it takes here are elements of lists, each at least a byte here and twice that there.
+    pub const fn billed_size_bound(form_bytes: usize) -> usize {
+        2 * form_bytes
+    }
+
     /// The attributes in order of their names, borrowed from the encoded bytes.
     pub fn attributes(&self) -> Attributes<'_> {
         reader::attributes(&self.0).unwrap_or_default()
@@ -127,7 +133,8 @@ impl ItemBody {
     pub fn to_item(&self) -> Arc<Item> {
         match self {
             ItemBody::Tree(item) => item.clone(),
-            ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => Arc::new(item.to_item()),
+            ItemBody::Encoded(item) => Arc::new(item.to_item()),
+            ItemBody::Ready(ready) => Arc::new(ready.item.to_item()),
         }
     }
 
@@ -135,7 +142,8 @@ impl ItemBody {
     pub fn into_item(self) -> Item {
         match self {
             ItemBody::Tree(item) => Arc::unwrap_or_clone(item),
-            ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => item.to_item(),
+            ItemBody::Encoded(item) => item.to_item(),
+            ItemBody::Ready(ready) => ready.item.to_item(),
         }
     }
 
@@ -143,7 +151,8 @@ impl ItemBody {
     pub fn to_encoded(&self) -> EncodedItem {
         match self {
             ItemBody::Tree(item) => EncodedItem::encode(item),
-            ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => item.clone(),
+            ItemBody::Encoded(item) => item.clone(),
+            ItemBody::Ready(ready) => ready.item.clone(),
         }
     }
 
@@ -151,7 +160,8 @@ impl ItemBody {
     pub fn billed_size(&self) -> usize {
         match self {
             ItemBody::Tree(item) => item.billed_size(),
-            ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => item.billed_size(),
+            ItemBody::Encoded(item) => item.billed_size(),
+            ItemBody::Ready(ready) => ready.item.billed_size(),
         }
     }
 }

@@ -286,9 +286,9 @@ pub fn encode_item_json(item: &ItemBody, out: &mut Vec<u8>) {
     match item {
         ItemBody::Tree(item) => write_item(out, item),
         ItemBody::Encoded(item) => encoded_item(item, out),
-        ItemBody::Ready { item, answer } => match item_of_ready(answer) {
+        ItemBody::Ready(kept) => match item_of_ready(&kept.answer) {
             Some(ready) => out.extend_from_slice(ready),
-            None => encoded_item(item, out),
+            None => encoded_item(&kept.item, out),
         },
     }
 }

@@ -82,8 +82,8 @@ pub(super) fn write_one(out: &mut Vec<u8>, items: &ItemsOf, item: &ItemBody, lis
     if let Some(projected) = &items.projected {
         return write_projected(out, &projected.projection, item, projected.given);
     }
-    if let ItemBody::Ready { answer, .. } = item
-        && let Some(value) = one_of_ready(answer)
+    if let ItemBody::Ready(ready) = item
+        && let Some(value) = one_of_ready(&ready.answer)
     {
         return out.extend_from_slice(value);
     }
@@ -308,9 +308,8 @@ pub(super) fn write_key_of_body(out: &mut Vec<u8>, schema: &Schema, body: &ItemB
     let key = schema.key();
     match body {
         ItemBody::Tree(item) => write::wrapped(out, |out| write_key(out, key, item)),
-        ItemBody::Encoded(item) | ItemBody::Ready { item, .. } => {
-            write::wrapped(out, |out| write_key_of_encoded(out, key, item))
-        }
+        ItemBody::Encoded(item) => write::wrapped(out, |out| write_key_of_encoded(out, key, item)),
+        ItemBody::Ready(ready) => write::wrapped(out, |out| write_key(out, key, &ready.key)),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::expr::{Comparator, KeyCondition, KeyTest};
-use api::item::ItemBody;
+use api::item::{ItemBody, ReadyItem};
 use api::op::{
     CreateTableInput, DeleteItemInput, DescribeTableInput, GetItemInput, GetItemOutput, NewIndex,
     PutItemInput, QueryInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ReturnOld,
@@ -78,16 +78,19 @@ fn has_ready_items(request: &Request, response: &Response) -> bool {
     let (Request::BatchGetItem(input), Response::BatchGetItem(output)) = (request, response) else {
         return true;
     };
-    let items = output.responses.iter().zip(&input.tables);
-    items.flat_map(|((_, items), keys)| items.iter().map(|item| (item, &keys.projection))).all(
-        |(item, projection)| match item {
-            ItemBody::Ready { item, answer } => {
-                let get = GetItemOutput { item: Some(ItemBody::Encoded(item.clone())), capacity: None };
-                projection.is_none() && answer.bytes == ready_form(&Response::GetItem(get))
-            }
-            ItemBody::Tree(_) | ItemBody::Encoded(_) => projection.is_some(),
-        },
-    )
+    let is_ready = |item: &ItemBody, keys: &TableKeys| match item {
+        ItemBody::Ready(ready) => {
+            let ReadyItem { key, item, answer } = &**ready;
+            let get = GetItemOutput { item: Some(ItemBody::Encoded(item.clone())), capacity: None };
+            let whole = item.to_item();
+            let is_its_key = key.0.iter().all(|(name, value)| whole.get(name) == Some(value));
+            let is_its_answer = answer.bytes == ready_form(&Response::GetItem(get));
+            keys.keys.contains(key) && is_its_key && is_its_answer && keys.projection.is_none()
+        }
+        ItemBody::Tree(_) | ItemBody::Encoded(_) => keys.projection.is_some(),
+    };
+    let mut items = output.responses.iter().zip(&input.tables);
+    items.all(|((_, items), keys)| items.iter().all(|item| is_ready(item, keys)))
 }
 
 impl World {

@@ -95,6 +95,7 @@ proptest! {
     fn encoding_and_back_is_the_same_item(item in any_item()) {
         let encoded = EncodedItem::encode(&item);
         prop_assert_eq!(encoded.billed_size(), item.billed_size());
+        prop_assert!(encoded.billed_size() <= EncodedItem::billed_size_bound(encoded.as_bytes().len()));
         prop_assert_eq!(&encoded.to_item(), &item);
         let read = EncodedItem::from_bytes(encoded.as_bytes().clone()).unwrap();
         prop_assert_eq!(&read, &encoded);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::item::ReadyItem;
 use api::op::{BatchGetItemOutput, Capacity, ConsumedCapacity, GetItemOutput, Page};
 use api::operation::Ready;
 use api::{
@@ -61,14 +62,16 @@ fn an_item_of_a_batch_is_taken_out_of_the_answer_that_lies_ready_in_this_form() 
         encode_response(&Response::BatchGetItem(BatchGetItemOutput { responses, ..Default::default() }))
             .unwrap()
     };
+    let ready =
+        |answer| ItemBody::Ready(Box::new(ReadyItem { key: Item::new(), item: whole.clone(), answer }));
     let wanted = of_batch(ItemBody::Encoded(whole.clone()));
-    assert_eq!(of_batch(ItemBody::Ready { item: whole.clone(), answer: kept.clone() }), wanted);
+    assert_eq!(of_batch(ready(kept.clone())), wanted);
     // What stands beside it is copied, and only where it is an answer of this wire with an item alone.
     let other = Ready { bytes: r#"{"Item":{"x":1}}"#.into(), ..kept.clone() };
-    let copied = of_batch(ItemBody::Ready { item: whole.clone(), answer: other.clone() });
+    let copied = of_batch(ready(other.clone()));
     assert_eq!(copied, r#"{"Responses":{"abc":[{"x":1}]},"UnprocessedKeys":{}}"#.as_bytes());
     for answer in [Ready { wire: Wire::Dax, ..other }, Ready { bytes: "{}".into(), ..kept }] {
-        assert_eq!(of_batch(ItemBody::Ready { item: whole.clone(), answer }), wanted);
+        assert_eq!(of_batch(ready(answer)), wanted);
     }
 }
 
