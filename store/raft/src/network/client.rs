@@ -181,7 +181,7 @@ impl<R: Send + Sync + 'static> RaftNetworkV2<Types<R>> for PeerClient<R> {
 
     fn stream_append<'s, S>(
         &'s mut self,
-        input: S,
+        mut input: S,
         option: RPCOption,
     ) -> futures_util::future::BoxFuture<
         's,
@@ -194,9 +194,13 @@ impl<R: Send + Sync + 'static> RaftNetworkV2<Types<R>> for PeerClient<R> {
             return stream_append_sequential(self, input, option);
         }
         async move {
+            // After a failure the library waits in here, with the first request. To dial before would be to try again at once, and
+            // again, for as long as the peer is gone.
+            let Some(first) = input.next().await else { return Ok(stream::empty().boxed()) };
             let way = self.way()?;
             let (links, peer, target) = (Arc::clone(&way.links), Arc::clone(&way.peer), self.target);
             let mut client = way.peer.entries.client().await.map_err(unreachable)?;
+            let input = stream::iter([first]).chain(input);
             let requests = input.map(move |request| append_request(&links, &peer, target, request));
             let opened = tokio::time::timeout(ANSWER_TIMEOUT, client.append(requests)).await;
             let opened = opened.map_err(|_| unreachable(format!("node {target} did not answer")))?;
@@ -354,5 +358,50 @@ pub(crate) async fn announce(links: &Links, to: u64, to_address: &str, member: M
     match tokio::time::timeout(ANSWER_TIMEOUT, client.announce(request)).await {
         Ok(answer) => answer.map(|_| ()),
         Err(_) => Err(Status::deadline_exceeded("the leader did not answer")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::transport::{Dialled, PeerTransport};
+
+    /// Nobody is reached.
+    #[derive(Default)]
+    struct Nowhere {
+        dials: AtomicUsize,
+    }
+
+    impl PeerTransport for Nowhere {
+        fn dial(&self, _: &str) -> Dialled<'static> {
+            self.dials.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
+        }
+
+        fn accept(&self) -> Dialled<'_> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// The library waits, after a failure, before it gives the first request.
+    #[tokio::test]
+    async fn a_peer_that_is_gone_is_not_tried_again_before_the_pause_is_over() {
+        let transport = Arc::new(Nowhere::default());
+        let links = Arc::new(Links::new(1, "group".to_owned(), Arc::clone(&transport) as _));
+        let network = Network::<()>::new(Some(links));
+        let mut client = network.client(2, &Member::new("gone:1"), Use::Entries);
+        let (pause, dials) = (Duration::from_millis(20), Arc::clone(&transport));
+        let requests = stream::once(async move {
+            tokio::time::sleep(pause).await;
+            assert_eq!(dials.dials.load(Ordering::SeqCst), 0, "nothing is tried while the library waits");
+            let vote = Vote::new_committed(1, 1);
+            AppendEntriesRequest { vote, prev_log_id: None, entries: Vec::new(), leader_commit: None }
+        });
+        let sent = client.stream_append(requests.boxed(), RPCOption::new(pause)).await;
+        assert!(matches!(sent, Err(RPCError::Unreachable(_))));
+        assert_eq!(transport.dials.load(Ordering::SeqCst), 1);
     }
 }
