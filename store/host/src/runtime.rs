@@ -6,11 +6,12 @@
 //! sockets leaves cores idle when clients keep few pooled connections. Only connections live here; whatever may block or compute for
 //! long belongs on threads of its own.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -142,9 +143,16 @@ impl Fronts {
         };
         let shutdown = self.shutdown.clone();
         self.acceptor.spawn(async move {
-            tokio::select! {
-                () = shutdown.triggered() => {}
-                () = front.accept(listener, handler) => {}
+            loop {
+                tokio::select! {
+                    () = shutdown.triggered() => break,
+                    accepted = listener.accept() => front.take(accepted, handler.clone()).await,
+                }
+            }
+            // Whoever is connected by now may have asked already, and would be told of a reset.
+            let waiting = || poll_fn(|cx| Poll::Ready(listener.poll_accept(cx)));
+            while let Poll::Ready(Ok(accepted)) = waiting().await {
+                front.take(Ok(accepted), handler.clone()).await;
             }
         });
         Ok(())
@@ -228,30 +236,28 @@ struct Front {
 }
 
 impl Front {
-    async fn accept<H, F>(self, listener: TcpListener, handler: H)
+    /// Has a connection served, or says why it is not.
+    async fn take<H, F>(&self, accepted: io::Result<(TcpStream, SocketAddr)>, handler: H)
     where
         H: Fn(Socket, SocketAddr) -> F + Clone + Send + 'static,
         F: Future<Output = ()> + 'static,
     {
-        loop {
-            let (stream, peer) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    self.failed.increment();
-                    tracing::warn!(%error, protocol = self.protocol, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
-            // All listeners share this thread, so nothing is accepted between the look and the count.
-            if open_connections(&self.workers) >= self.max_connections {
-                self.refused.increment();
-                continue;
-            }
-            if let Err(error) = self.hand_over(stream, peer, handler.clone()).await {
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
                 self.failed.increment();
-                tracing::warn!(%error, %peer, protocol = self.protocol, "a new connection was lost");
+                tracing::warn!(%error, protocol = self.protocol, "cannot accept a connection");
+                return tokio::time::sleep(ACCEPT_PAUSE).await;
             }
+        };
+        // All listeners share this thread, so nothing is accepted between the look and the count.
+        if open_connections(&self.workers) >= self.max_connections {
+            self.refused.increment();
+            return;
+        }
+        if let Err(error) = self.hand_over(stream, peer, handler).await {
+            self.failed.increment();
+            tracing::warn!(%error, %peer, protocol = self.protocol, "a new connection was lost");
         }
     }
 

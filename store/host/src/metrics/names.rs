@@ -75,10 +75,24 @@ pub const FAILOVERS: Family = Family {
 };
 
 /// How long ago this node certainly held all that was committed; -1 where that was never so.
-pub const REPLICA_AGE: Family = Family {
-    name: "forebay_replica_age_seconds",
+pub const REPLICA_LAG_MILLIS: Family = Family {
+    name: "forebay_replica_lag_milliseconds",
     dax: None,
     help: "How long ago this node certainly held all that was committed; -1 where that was never so.",
+};
+
+/// Versions that the primary had applied, when it was last asked, and this node had not.
+pub const REPLICA_LAG_VERSIONS: Family = Family {
+    name: "forebay_replica_lag_versions",
+    dax: None,
+    help: "Versions that the primary had applied, when it was last asked, and this node had not.",
+};
+
+/// Requests that came by a protocol, those of other nodes included.
+pub const PROTOCOL_REQUESTS: Family = Family {
+    name: "forebay_protocol_requests_total",
+    dax: None,
+    help: "Requests that came by a protocol, those of other nodes included.",
 };
 
 /// Connections of other nodes that were refused.
@@ -331,6 +345,15 @@ pub const ALL: &[(Family, Kind)] = &[
     (CORES, Kind::Gauge),
     (UPTIME_SECONDS, Kind::Gauge),
     (OTLP_EXPORTS, Kind::Counter),
+    (PROTOCOL_REQUESTS, Kind::Counter),
+    (FORWARDS, Kind::Counter),
+    (FORWARDS_AGAIN, Kind::Counter),
+    (WRITES_OWED, Kind::Counter),
+    (IS_PRIMARY, Kind::Gauge),
+    (FAILOVERS, Kind::Counter),
+    (REPLICA_LAG_MILLIS, Kind::Gauge),
+    (REPLICA_LAG_VERSIONS, Kind::Gauge),
+    (PEERS_REFUSED, Kind::Counter),
 ];
 
 #[cfg(test)]

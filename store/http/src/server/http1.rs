@@ -12,6 +12,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use api::DynamoDb;
 use api::limits::REQUEST_BYTES;
@@ -41,6 +42,11 @@ pub(super) const HEAD_BYTES: usize = 32 * 1024;
 pub(super) const HEADERS: usize = 100;
 /// Requests after which a busy connection looks at whether it should stop.
 const REQUESTS_PER_STOP_CHECK: u32 = 64;
+
+/// How long a connection that waits for a request when the server stops is given for a last one. A client that was just
+/// answered may be asking again already, and can't know that nobody read what it sent. So busy ones are told with an answer
+/// that there will be no more, and only those that lie idle are closed without a word, as at the end of their time.
+pub(super) const LAST_REQUEST_WAIT: Duration = Duration::from_millis(500);
 
 /// How serving ended.
 pub(super) enum End<IO> {
@@ -101,6 +107,8 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
     let mut body_bytes_held = inner.account.hold();
     let mut date = Date::default();
     let mut served: u32 = 0;
+    // The server stops: the next answer is the last.
+    let mut parting = false;
     // Of the request that `start` is at: its body, if that comes in chunks, and whether it was told to go on.
     let mut chunks: Option<Chunks> = None;
     let mut told_to_go_on = false;
@@ -143,7 +151,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 );
                 let body_start = start + head_bytes;
                 let whole_end = body_start + body_bytes;
-                let mut last = says_close(&head);
+                let mut last = says_close(&head) || parting;
                 let mut reply = {
                     let mut answer =
                         pin!(answer::answer(inner, &head, &buffer[body_start..whole_end], connection));
@@ -159,7 +167,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                     }
                 };
                 served = served.wrapping_add(1);
-                if served.is_multiple_of(REQUESTS_PER_STOP_CHECK) {
+                if !parting && served.is_multiple_of(REQUESTS_PER_STOP_CHECK) {
                     last |= poll_once(stop.as_mut()).await.is_ready();
                 }
                 reply.close |= last;
@@ -206,6 +214,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 );
                 return say_and_close(io, &mut out).await;
             }
+            Found::Other if parting => return closed(io).await,
             Found::Other => {
                 if out.flush(&mut io, &[]).await? == Written::GivenUp {
                     return Ok(End::Closed);
@@ -239,10 +248,22 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
         loop {
             watch.enter(phase);
             let before = end;
-            match fill(&mut io, &mut buffer[end..], &mut watch, stop.as_mut(), phase == Phase::Idle).await? {
+            let idle = phase == Phase::Idle;
+            let filling = fill(&mut io, &mut buffer[end..], &mut watch, stop.as_mut(), idle && !parting);
+            let filled = match idle && parting {
+                false => filling.await?,
+                true => match tokio::time::timeout(LAST_REQUEST_WAIT, filling).await {
+                    Ok(filled) => filled?,
+                    Err(_) => return closed(io).await,
+                },
+            };
+            match filled {
                 Filled::Some(bytes) => end += bytes,
                 Filled::End => return Ok(End::Closed),
-                Filled::Stop => return closed(io).await,
+                Filled::Stop => {
+                    parting = true;
+                    continue;
+                }
                 Filled::TooLate if phase == Phase::Idle => return closed(io).await,
                 Filled::TooLate => {
                     return refuse(io, &mut out, TOO_LATE).await;

@@ -196,3 +196,20 @@ async fn stopping_lets_the_request_under_way_finish() {
         task.await.unwrap().unwrap();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_asks_again_while_the_server_stops_is_answered_and_told_that_it_was_the_last() {
+    let server = server(&json());
+    let (mut io, far) = tokio::io::duplex(4096);
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let stopped = async move { drop(stopped.await) };
+    let serving = tokio::spawn(async move { server.serve_connection(far, stopped).await });
+    let (_, head, _) = ask(&mut io, plain("GetItem", "", GET_BODY).as_bytes()).await.unwrap();
+    assert!(!head.contains("connection:"), "{head}");
+    stop.send(()).unwrap();
+    tokio::time::sleep(crate::server::http1::LAST_REQUEST_WAIT / 2).await;
+    let (status, head, _) = ask(&mut io, plain("GetItem", "", GET_BODY).as_bytes()).await.unwrap();
+    assert!(status == 200 && head.contains("connection: close\r\n"), "{status} {head}");
+    assert_eq!(io.read(&mut [0; 16]).await.unwrap(), 0);
+    serving.await.unwrap().unwrap();
+}
