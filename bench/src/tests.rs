@@ -198,7 +198,12 @@ impl Complaints for World {
 /// Serves on a thread of its own, as long as the tests run.
 fn serve(manner: Manner, auth: Auth) -> (Target, Arc<Service>) {
     let service = Arc::new(Service { manner, written: Mutex::default(), calls: AtomicU64::new(0) });
-    let cluster = Cluster { catalog: Arc::new(Tables), lists: Arc::new(OneList), nodes: Arc::new(NoNodes) };
+    let cluster = Cluster {
+        catalog: Arc::new(Tables),
+        lists: Arc::new(OneList),
+        nodes: Arc::new(NoNodes),
+        follows: None,
+    };
     let settings = DaxSettings::default();
     let server =
         DaxServer::new(Arc::clone(&service), cluster, auth, settings, Arc::new(World), Arc::new(World));

@@ -188,6 +188,7 @@ fn dax_steps(
         catalog: Arc::new(One(Arc::clone(table))),
         lists: Arc::new(VolatileLists::new(1)),
         nodes: front::dax::one_node(&config, &system),
+        follows: None,
     };
     let server = front::dax::server(stack.clone(), cluster, &Auth::Any, &config, &system, &registry);
     let runtime =

@@ -7,18 +7,23 @@
 //! [`settings`]: what a node has to know of its cluster before it starts. [`peers`]: connections between nodes; [`listener`]: the
 //! port they arrive at, and the three lanes they are handed to: the log's, requests that are passed on ([`way`]), and [`control`],
 //! questions and changes. [`identity`], [`bootstrap`]: how a node comes by its number. [`member`]: this node's store as one of
-//! several; [`lists`]: attribute lists, which the primary numbers. [`about`], [`roster`]: what nodes say of themselves and what
-//! clients are told of it. [`upkeep`]: what a node does by itself. [`node`]: all of this in the order of start and stop.
+//! several; [`lists`]: attribute lists, which the primary numbers; [`follows`]: catching up with what other nodes know;
+//! [`primary`]: what they ask of this one. [`about`], [`roster`]: what nodes say of themselves and what
+//! clients are told of it; [`presence`]: which of them are there. [`upkeep`]: what a node does by itself. [`node`]: all of this in
+//! the order of start and stop.
 
 pub mod about;
 pub mod bootstrap;
 pub mod control;
+pub mod follows;
 pub mod identity;
 pub mod listener;
 pub mod lists;
 pub mod member;
 pub mod node;
 pub mod peers;
+pub mod presence;
+pub mod primary;
 pub mod roster;
 pub mod settings;
 pub mod upkeep;

@@ -5,6 +5,7 @@
 
 pub mod announce;
 pub(crate) mod complaints;
+pub mod counted;
 pub mod dax;
 pub mod grpc;
 pub mod http;

@@ -1,8 +1,8 @@
 //! The start and shutdown order of a node, as a list.
 //!
 //! No client is listened to before the store is open and brought up; the admin port opens first, so that a slow start can be
-//! watched, and in a cluster the port for other nodes, since they have to agree who they are. Stopping goes the other way: the
-//! node takes leave of its cluster while the fronts drain, the store is closed and synced, telemetry sends what it has.
+//! watched, and in a cluster the port for other nodes, since they have to agree who they are. Stopping goes the other way: a node
+//! of a cluster hands over while it serves as ever, the fronts drain, the store is closed and synced, telemetry sends what it has.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,9 +22,10 @@ use store::Embedded;
 use crate::cache::Cache;
 use crate::cache::sweep::SWEEP_EVERY;
 use crate::cluster::lists::PrimarysLists;
-use crate::cluster::node::{self, Opening, Plan};
+use crate::cluster::node::{self, Node, Opening, Plan};
 use crate::config::{BadConfig, Config};
 use crate::front::announce::announce;
+use crate::front::counted::Counted;
 use crate::front::{self, Doors, in_use};
 use crate::layer::Encoders;
 use crate::open_files::{self, Fit};
@@ -131,8 +132,10 @@ async fn serve(
     connections: usize,
     registry: &Registry,
 ) -> Result<(), Failure> {
-    let shutdown = Shutdown::new(config.node.drain.get());
-    shutdown.listen_to_signals().map_err(Failure::internal)?;
+    // Asked to stop is one thing, and to close doors another: in between a node of a cluster hands over.
+    let (asked, shutdown) = (Shutdown::new(config.node.drain.get()), Shutdown::new(config.node.drain.get()));
+    asked.listen_to_signals().map_err(Failure::internal)?;
+    tokio::spawn(stop_at_once(asked.clone(), shutdown.clone()));
     let clock = Arc::new(SystemClock::new());
     #[allow(clippy::disallowed_methods, reason = "the age of the process is counted from here")]
     let started = std::time::Instant::now();
@@ -142,6 +145,7 @@ async fn serve(
 
     let readiness = Readiness::new();
     let store_ready = readiness.require("store", "the store is being opened");
+    let serving = readiness.require("node", "the node is starting");
     let admin = Admin::new(
         registry.clone(),
         readiness.clone(),
@@ -166,7 +170,7 @@ async fn serve(
             // Somebody may not want to wait for the others any longer.
             tokio::select! {
                 opening = Opening::begin(plan, config, &system, &readiness, registry) => Some(opening?),
-                () = shutdown.triggered() => return Ok(()),
+                () = asked.triggered() => return Ok(()),
             }
         }
         None => None,
@@ -204,16 +208,18 @@ async fn serve(
             stack::build_routed(member, store.catalog(), links, node.max_lag, parts)
         }
     };
-    let server = HttpServer::new(db.clone(), auth.clone(), config.http.clone(), Arc::clone(&system) as _);
+    let by = |protocol| Counted::new(db.clone(), protocol, registry);
+    let server = HttpServer::new(by("http"), auth.clone(), config.http.clone(), Arc::clone(&system) as _);
     front::http::serve(&fronts, doors.http, server, tls_of_http, &shutdown)?;
-    let server = front::grpc::server(db.clone(), &auth, config, &system);
+    let server = front::grpc::server(by("grpc"), &auth, config, &system);
     front::grpc::serve(&fronts, doors.grpc, server, tls_of_grpc, &shutdown)?;
     let nodes = match &node {
         None => front::dax::one_node(config, &system),
         Some(node) => Arc::new(node.roster()) as _,
     };
-    let cluster = dax::server::Cluster { catalog: store.catalog(), lists, nodes };
-    let server = front::dax::server(db.clone(), cluster, &auth, config, &system, registry);
+    let follows = node.as_ref().map(|node| Arc::new(node.follower()) as _);
+    let cluster = dax::server::Cluster { catalog: store.catalog(), lists, nodes, follows };
+    let server = front::dax::server(by("dax"), cluster, &auth, config, &system, registry);
     if let Some(door) = doors.dax {
         front::dax::serve(&fronts, door, server.clone(), &shutdown)?;
     }
@@ -221,16 +227,27 @@ async fn serve(
         front::dax::serve_tls(&fronts, door, server, tls, &shutdown)?;
     }
     store_ready.met();
+    serving.met();
     announce(&mut std::io::stdout().lock(), config, &endpoints).map_err(Failure::internal)?;
 
-    match &mut node {
-        Some(node) => node.serve(db, &fronts, &system, &shutdown).await,
-        None => shutdown.triggered().await,
-    }
-    tracing::info!("stopping: requests under way may end");
-    if let Some(node) = &node {
-        // While the fronts still answer what they have begun: whatever needs the primary finds the next one.
-        node.take_leave().await;
+    let passed_on = node.as_mut().and_then(Node::passed_on);
+    let leave = async {
+        asked.triggered().await;
+        serving.unmet("the node is stopping");
+        if let Some(node) = &node {
+            tokio::select! {
+                () = node.take_leave() => {}
+                () = asked.immediate() => {}
+            }
+        }
+        tracing::info!("stopping: requests under way may end");
+        shutdown.trigger();
+    };
+    match passed_on {
+        Some(passed_on) => {
+            tokio::join!(passed_on.serve(by("peer"), &fronts, &system, &shutdown), leave);
+        }
+        None => leave.await,
     }
     let dropped = fronts.drain().await;
     if dropped > 0 {
@@ -240,6 +257,12 @@ async fn serve(
         node.close();
     }
     store.close().await.map_err(Failure::internal)
+}
+
+/// Hands on the second signal, which says: now.
+async fn stop_at_once(asked: Shutdown, shutdown: Shutdown) {
+    asked.immediate().await;
+    shutdown.trigger_immediate();
 }
 
 /// Opens the store on a thread of its own, so that the admin port answers meanwhile.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::directory::Directory;
-use crate::node::Node;
+use crate::node::{Node, run};
 
 /// A cluster that has not come to a primary by then has failed.
 const ELECTION_TIMEOUT: Duration = Duration::from_secs(30);
@@ -19,6 +19,8 @@ const POLL: Duration = Duration::from_millis(10);
 pub struct Cluster {
     directory: Directory,
     peer_port: u16,
+    /// How many of them begin the cluster; the others join.
+    founders: usize,
     nodes: Vec<Option<Node>>,
 }
 
@@ -34,7 +36,8 @@ impl Cluster {
             .and_then(|free| free.local_addr())
             .expect("there are free ports")
             .port();
-        let mut cluster = Cluster { directory, peer_port, nodes: (0..count).map(|_| None).collect() };
+        let nodes = (0..count).map(|_| None).collect();
+        let mut cluster = Cluster { directory, peer_port, founders: count, nodes };
         cluster.start_all();
         cluster
     }
@@ -60,7 +63,7 @@ impl Cluster {
     fn write_config(&self, at: usize) -> PathBuf {
         let path = self.directory.path().join(format!("node-{at}.toml"));
         let peers: Vec<String> =
-            (0..self.nodes.len()).map(|at| format!("\"{}:{}\"", address(at), self.peer_port)).collect();
+            (0..self.founders).map(|at| format!("\"{}\"", self.peer_address(at))).collect();
         let text = format!(
             "[node]\nname = \"n{at}\"\nzone = \"{zone}\"\n\
              [listen]\naddress = \"{own}\"\nadmin_address = \"{own}\"\nhttp_port = 0\ndax_port = 0\ngrpc_port = 0\n\
@@ -76,6 +79,46 @@ impl Cluster {
         );
         std::fs::write(&path, text).expect("a file in our directory");
         path
+    }
+
+    /// One more node, over an empty directory, which joins. Answers its place.
+    pub fn grow(&mut self) -> usize {
+        self.nodes.push(None);
+        self.start_all();
+        self.nodes.len() - 1
+    }
+
+    /// Where the other nodes reach a node.
+    pub fn peer_address(&self, at: usize) -> String {
+        format!("{}:{}", address(at), self.peer_port)
+    }
+
+    /// Runs a subcommand with the config of a node, which must do what it is told.
+    pub fn command(&self, at: usize, arguments: &[&str]) -> String {
+        let config = self.config(at);
+        let config = ["--config", config.to_str().expect("temporary paths are text")];
+        let ended = run(&[arguments, &config].concat(), &[]);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.said);
+        ended.said
+    }
+
+    /// How the cluster stands, as a node says.
+    pub fn status(&self, at: usize) -> Value {
+        serde_json::from_str(&self.command(at, &["status", "--json"])).expect("JSON")
+    }
+
+    /// Waits until the cluster, as a node says, stands so; answers how that is.
+    pub fn wait_for(&self, at: usize, what: &str, stands: impl Fn(&Value) -> bool) -> Value {
+        #[allow(clippy::disallowed_methods, reason = "the test's own patience")]
+        let begun = Instant::now();
+        loop {
+            let status = self.status(at);
+            if stands(&status) {
+                return status;
+            }
+            assert!(begun.elapsed() < ELECTION_TIMEOUT, "{what}: {status}");
+            std::thread::sleep(POLL * 10);
+        }
     }
 
     /// Where a node keeps its data.
@@ -126,6 +169,17 @@ impl Cluster {
     /// SIGTERM to one node, which must stop well.
     pub fn stop(&mut self, at: usize) {
         assert!(self.nodes[at].take().expect("it runs").stop().success(), "node {at} stops well");
+    }
+
+    /// Waits until a table is usable, as a node says.
+    pub fn wait_until_active(&self, at: usize, table: &str) {
+        #[allow(clippy::disallowed_methods, reason = "the test's own patience")]
+        let begun = Instant::now();
+        let describe = serde_json::json!({"TableName": table});
+        while self.ok(at, "DescribeTable", &describe)["Table"]["TableStatus"] != "ACTIVE" {
+            assert!(begun.elapsed() < ELECTION_TIMEOUT, "table {table} does not become usable");
+            std::thread::sleep(POLL);
+        }
     }
 
     /// One request to one node, which must succeed.

@@ -5,10 +5,11 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use api::schema::KeySchema;
 use dax::attribute_lists::{ListId, Names};
 use dax::cbor::{Reader, write};
 use dax::codec::frame::AnswerScanner;
-use dax::codec::handshake::{self, Preamble};
+use dax::codec::handshake::{self, Endpoint, Preamble};
 use dax::codec::method::Method;
 
 use crate::wire::ANSWER_TIMEOUT;
@@ -83,6 +84,22 @@ impl DaxWire {
         handshake::write_define_attribute_list(&mut request, id).expect("the wire has it");
         let names = self.ask(Method::DefineAttributeList, &request).expect("an answer")?;
         Ok(handshake::read_names(&mut Reader::new(&names)).expect("names"))
+    }
+
+    /// The nodes that the node tells of.
+    pub fn endpoints(&mut self) -> Vec<Endpoint> {
+        let mut request = Vec::new();
+        handshake::write_endpoints_request(&mut request).expect("the wire has it");
+        let nodes = self.ask(Method::Endpoints, &request).expect("an answer").expect("nodes");
+        handshake::read_endpoints(&nodes).expect("nodes")
+    }
+
+    /// The key of a table, if it is known.
+    pub fn schema(&mut self, table: &str) -> Result<KeySchema, Codes> {
+        let mut request = Vec::new();
+        handshake::write_define_key_schema(&mut request, table).expect("the wire has it");
+        let schema = self.ask(Method::DefineKeySchema, &request).expect("an answer")?;
+        Ok(handshake::read_key_schema(&schema).expect("a schema"))
     }
 
     /// Puts an item whose attributes, all strings, stand in the order of a list.

@@ -122,7 +122,7 @@ impl Subject {
                 let Stack { store, lists, db: beside } = stacked(&system);
                 let (config, registry) = (Config::default(), Registry::new());
                 let nodes = front::dax::one_node(&config, &system);
-                let cluster = dax::server::Cluster { catalog: store.catalog(), lists, nodes };
+                let cluster = dax::server::Cluster { catalog: store.catalog(), lists, nodes, follows: None };
                 let server =
                     front::dax::server(beside.clone(), cluster, &Auth::Any, &config, &system, &registry);
                 let address = serve_dax(server).await;

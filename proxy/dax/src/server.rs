@@ -20,6 +20,7 @@ pub(crate) mod tests;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use api::DynamoDb;
@@ -76,6 +77,15 @@ pub trait Nodes: Send + Sync + 'static {
     fn endpoints(&self, reached: Reached) -> Vec<Endpoint>;
 }
 
+/// A wait under way. It ends by itself, before long.
+pub type CatchingUp = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Knows that other nodes may be ahead of this one.
+pub trait Follows: Send + Sync + 'static {
+    /// Waits until this node knows what was acknowledged anywhere before the call, or for as long as that is worth waiting.
+    fn catch_up(&self) -> CatchingUp;
+}
+
 /// What the front is told by the rest of the node.
 pub struct Cluster {
     /// Schemas by name.
@@ -84,6 +94,8 @@ pub struct Cluster {
     pub lists: Arc<dyn AttributeLists>,
     /// The nodes.
     pub nodes: Arc<dyn Nodes>,
+    /// Where other nodes may be ahead of this one: a table or a list that is not known here may be theirs to know.
+    pub follows: Option<Arc<dyn Follows>>,
 }
 
 /// The front. Cloning shares it.

@@ -161,13 +161,19 @@ impl GrpcDb {
         self.ask(cx, PeerCall::TakePassingIds).await
     }
 
+    /// Up to where the log has to be applied for all that was acknowledged before the call to be there. For peers. Errors: those
+    /// of a strongly consistent read; as of a call.
+    pub async fn read_index(&self, cx: &Context) -> Result<u64, Error> {
+        self.ask(cx, PeerCall::ReadIndex).await
+    }
+
     async fn ask(&self, cx: &Context, call: PeerCall) -> Result<u64, Error> {
         let uri = format!("{}/{PEER_SERVICE}/{}", self.0.authority, call.method());
         let uri = uri.parse().map_err(|error| error::unsendable(&error))?;
         let mut out = frame::open(REQUEST_BYTES);
         call.encode(&mut out);
         let (_, message) = self.0.exchange(cx, uri, out).await?;
-        peer::decode_id(message)
+        peer::decode_number(message)
     }
 }
 

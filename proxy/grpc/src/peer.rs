@@ -15,7 +15,7 @@ use crate::proto::peer as pb;
 /// Most names of one list that are read. A frame of a DAX client holds no more.
 const NAMES_MAX: usize = 65_536;
 
-/// An id under way.
+/// A number under way.
 pub type Granting<'a> = Pin<Box<dyn Future<Output = Result<u64, Error>> + Send + 'a>>;
 
 /// What an id of an attribute list is wanted for.
@@ -34,6 +34,10 @@ pub trait PeerService: Send + Sync + 'static {
 
     /// The first of a run of ids for lists that are never stored. Errors: the store's.
     fn take_passing_ids<'a>(&'a self, cx: Context) -> Granting<'a>;
+
+    /// Up to where the log has to be applied for all that was acknowledged before the call to be there. Errors: those of a
+    /// strongly consistent read.
+    fn read_index<'a>(&'a self, cx: Context) -> Granting<'a>;
 }
 
 /// A call of a peer.
@@ -41,6 +45,7 @@ pub trait PeerService: Send + Sync + 'static {
 pub(crate) enum PeerCall {
     DefineAttributeList { names: Vec<String>, demand: Demand },
     TakePassingIds,
+    ReadIndex,
 }
 
 impl PeerCall {
@@ -49,12 +54,13 @@ impl PeerCall {
         match self {
             PeerCall::DefineAttributeList { .. } => "DefineAttributeList",
             PeerCall::TakePassingIds => "TakePassingIds",
+            PeerCall::ReadIndex => "ReadIndex",
         }
     }
 
     /// Whether there is a method of that name.
     pub(crate) fn is_method(name: &str) -> bool {
-        matches!(name, "DefineAttributeList" | "TakePassingIds")
+        matches!(name, "DefineAttributeList" | "TakePassingIds" | "ReadIndex")
     }
 
     /// Reads a call. Errors: `SerializationException`.
@@ -76,6 +82,10 @@ impl PeerCall {
                 pb::TakePassingIdsInput::decode(message).map_err(|_| malformed())?;
                 Ok(PeerCall::TakePassingIds)
             }
+            "ReadIndex" => {
+                pb::ReadIndexInput::decode(message).map_err(|_| malformed())?;
+                Ok(PeerCall::ReadIndex)
+            }
             _ => Err(malformed()),
         }
     }
@@ -91,6 +101,7 @@ impl PeerCall {
                 pb::DefineAttributeListInput { names, demand: demand.into() }.encode(out)
             }
             PeerCall::TakePassingIds => pb::TakePassingIdsInput {}.encode(out),
+            PeerCall::ReadIndex => pb::ReadIndexInput {}.encode(out),
         };
         encoded.expect("memory grows as needed");
     }
@@ -106,12 +117,16 @@ impl PeerCall {
                 let first = service.take_passing_ids(cx).await?;
                 pb::TakePassingIdsOutput { first }.encode_to_vec()
             }
+            PeerCall::ReadIndex => {
+                let index = service.read_index(cx).await?;
+                pb::ReadIndexOutput { index }.encode_to_vec()
+            }
         })
     }
 }
 
-/// Reads the number that both calls are answered with.
-pub(crate) fn decode_id(message: Bytes) -> Result<u64, Error> {
-    // Both answers are one number in the first field.
+/// Reads the number that all calls are answered with.
+pub(crate) fn decode_number(message: Bytes) -> Result<u64, Error> {
+    // All answers are one number in the first field.
     Ok(pb::DefineAttributeListOutput::decode(message).map_err(|_| malformed())?.id)
 }

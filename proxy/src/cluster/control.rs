@@ -1,4 +1,5 @@
-//! Questions about the cluster, and changes to it: one question and one answer on a connection of the control lane.
+//! Questions about the cluster, and changes to it: one question and its answer after another on a connection of the control
+//! lane.
 //!
 //! Whoever asks has proved that it knows the secret, so whatever it asks is done. Each message is its length in four bytes,
 //! largest first, and JSON. A change that only the primary can make is answered by other nodes with where the primary is.
@@ -18,6 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::about::About;
 use super::peers::Peers;
+use super::presence::Presence;
 use super::settings::NODES_MAX;
 
 /// Most bytes of a message.
@@ -128,6 +130,14 @@ pub struct MemberStatus {
     pub matched: Option<u64>,
     /// How long ago it was heard, where the primary answers. Unit: milliseconds.
     pub heard_millis: Option<u64>,
+    /// Whether it is there, as far as the node that answers knows.
+    #[serde(default = "yes")]
+    pub present: bool,
+}
+
+/// Of a node that does not say yet who is there.
+const fn yes() -> bool {
+    true
 }
 
 /// Answers what is asked of this node.
@@ -146,7 +156,7 @@ enum Phase {
     // Belongs to the cluster; its store is not open, or not any more. To call it empty would let another node that is
     // really empty believe that there is no cluster yet.
     Closed,
-    Member(Arc<Embedded>),
+    Member(Arc<Embedded>, Arc<Presence>),
 }
 
 impl Desk {
@@ -170,8 +180,8 @@ impl Desk {
     }
 
     /// The node belongs to the cluster.
-    pub fn member(&self, store: Arc<Embedded>) {
-        *self.phase.lock() = Phase::Member(store);
+    pub fn member(&self, store: Arc<Embedded>, presence: Arc<Presence>) {
+        *self.phase.lock() = Phase::Member(store, presence);
     }
 
     /// The node belongs to the cluster, and its store is not open yet, or not any more: whoever asks lets go of it.
@@ -179,28 +189,30 @@ impl Desk {
         *self.phase.lock() = Phase::Closed;
     }
 
-    /// Reads one question and answers it.
+    /// Reads questions and answers them, until whoever asks goes away. Without a bound of time: put one round it.
     pub async fn serve(&self, stream: &mut BoxedStream) -> io::Result<()> {
-        let ask: Ask = read(stream).await?;
-        let said = self.answer(ask).await;
-        write(stream, &said).await
+        loop {
+            let ask: Ask = read(stream).await?;
+            let said = self.answer(ask).await;
+            write(stream, &said).await?;
+        }
     }
 
     async fn answer(&self, ask: Ask) -> Said {
-        let store = match &*self.phase.lock() {
+        let member = match &*self.phase.lock() {
             Phase::Starting => Err(Stage::Starting),
             Phase::Empty => Err(Stage::Empty),
             Phase::Closed => Err(Stage::Member),
             Phase::Founding(nodes) => Err(Stage::Founding { nodes: nodes.clone() }),
-            Phase::Member(store) => Ok(Arc::clone(store)),
+            Phase::Member(store, presence) => Ok((Arc::clone(store), Arc::clone(presence))),
         };
-        match (store, ask) {
+        match (member, ask) {
             (Err(stage), Ask::Status) => Said::Status(Box::new(self.status_before(stage))),
             (Err(_), _) => Said::NotPrimary { primary: None },
-            (Ok(store), Ask::Status) => Said::Status(Box::new(self.status(&store))),
-            (Ok(store), Ask::Join { address }) => self.join(&store, address).await,
-            (Ok(store), Ask::Remove { node }) => said(store.log().remove(node).await),
-            (Ok(store), Ask::Transfer { to }) => transfer(&store, to).await,
+            (Ok((store, presence)), Ask::Status) => Said::Status(Box::new(self.status(&store, &presence))),
+            (Ok((store, _)), Ask::Join { address }) => self.join(&store, address).await,
+            (Ok((store, _)), Ask::Remove { node }) => said(store.log().remove(node).await),
+            (Ok((store, _)), Ask::Transfer { to }) => transfer(&store, to).await,
         }
     }
 
@@ -219,10 +231,10 @@ impl Desk {
     }
 
     /// How things stand with a member.
-    pub fn status(&self, store: &Embedded) -> Status {
+    pub fn status(&self, store: &Embedded, presence: &Presence) -> Status {
         let log = store.log();
         let members = Arc::clone(&log.membership().borrow());
-        let progress = log.progress();
+        let (progress, present) = (log.progress(), presence.now(store));
         let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         let of = |(node, member): (u64, &Member)| MemberStatus {
             node,
@@ -231,14 +243,11 @@ impl Desk {
             about: About::read(&member.about).unwrap_or_default(),
             matched: progress.get(&node).and_then(|progress| progress.matched),
             heard_millis: progress.get(&node).and_then(|progress| progress.heard).map(millis),
+            present: !present.silent.contains(&node),
         };
         Status {
             node: Some(log.node_id()),
-            primary: match &*log.leadership().borrow() {
-                Leadership::Leader { .. } => Some(log.node_id()),
-                Leadership::Follower { leader } => Some(leader.id),
-                Leadership::Unknown => None,
-            },
+            primary: present.primary.map(|(node, _)| node),
             applied: log.applied(),
             age_millis: log.confirmed_age().map(millis),
             failure: log.failure().map(|failure| failure.to_string()),
@@ -288,12 +297,13 @@ async fn transfer(store: &Embedded, to: Option<u64>) -> Said {
 
 fn leader(store: &Embedded) -> Option<raft::Peer> {
     match &*store.log().leadership().borrow() {
-        Leadership::Follower { leader } => Some(leader.clone()),
+        Leadership::Follower { leader, .. } => Some(leader.clone()),
         Leadership::Leader { .. } | Leadership::Unknown => None,
     }
 }
 
-/// Of the other voters, the one that has followed best and was heard just now, where this node is the primary.
+/// Of the other voters that do not stop themselves, the one that has followed best and was heard just now, where this node is the
+/// primary.
 pub fn successor(store: &Embedded) -> Option<u64> {
     const HEARD: Duration = Duration::from_secs(1);
     let log = store.log();
@@ -302,10 +312,28 @@ pub fn successor(store: &Embedded) -> Option<u64> {
     progress
         .iter()
         .filter(|(id, progress)| {
-            members.voters.contains_key(id) && progress.heard.is_some_and(|heard| heard < HEARD)
+            let stops = |member: &Member| About::read(&member.about).is_some_and(|about| about.stopping);
+            members.voters.get(id).is_some_and(|member| !stops(member))
+                && progress.heard.is_some_and(|heard| heard < HEARD)
         })
         .max_by_key(|(_, progress)| progress.matched)
         .map(|(id, _)| *id)
+}
+
+/// Questions to one node, one after another. Without a bound of time: put one round each.
+pub struct Conversation(BoxedStream);
+
+impl Conversation {
+    /// With the node at an address.
+    pub async fn begin(peers: &Peers, address: &str) -> io::Result<Conversation> {
+        Ok(Conversation(peers.dial(address, Lane::Control).await?))
+    }
+
+    /// Asks. After an error, or if the future is dropped early, there is no asking any more.
+    pub async fn ask(&mut self, ask: &Ask) -> io::Result<Said> {
+        write(&mut self.0, ask).await?;
+        read(&mut self.0).await
+    }
 }
 
 /// Asks the node at an address.
@@ -314,11 +342,7 @@ pub async fn ask(peers: &Peers, address: &str, ask: &Ask) -> io::Result<Said> {
         Ask::Status => ASK_TIMEOUT,
         Ask::Join { .. } | Ask::Remove { .. } | Ask::Transfer { .. } => CHANGE_TIMEOUT,
     };
-    let asking = async {
-        let mut stream = peers.dial(address, Lane::Control).await?;
-        write(&mut stream, ask).await?;
-        read(&mut stream).await
-    };
+    let asking = async { Conversation::begin(peers, address).await?.ask(ask).await };
     tokio::time::timeout(limit, asking)
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the node did not answer in time"))?

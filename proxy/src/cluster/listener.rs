@@ -24,9 +24,9 @@ use crate::front::complaints::Complaints;
 const HANDSHAKES_MAX: usize = 64;
 /// Most connections of a lane that wait to be taken over; one more is closed, and its peer tries again.
 const ARRIVED_MAX: usize = 32;
-/// Most conversations about the cluster at a time.
-const CONVERSATIONS_MAX: usize = 16;
-/// Longest that one of them may take.
+/// Most conversations about the cluster at a time: each replica holds one with the primary, and an operator now and then.
+const CONVERSATIONS_MAX: usize = 64;
+/// Longest that one of them may take. Whoever wants to know more begins another.
 const CONVERSATION_LIMIT: Duration = Duration::from_secs(60);
 
 /// The port, served until it is dropped.

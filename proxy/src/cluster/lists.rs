@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Context, Error};
-use grpc::peer::{Demand as GrpcDemand, Granting, PeerService};
+use grpc::peer::Demand as GrpcDemand;
 use store::Embedded;
 use store::attribute_lists::{Demand, Names};
 use tokio::time::Instant;
@@ -103,27 +103,5 @@ impl Registrar for PrimarysLists {
 
     fn take_passing_ids(&self) -> Drawing<'_> {
         Box::pin(self.draw(Draw::Passing))
-    }
-}
-
-/// Answers the draws of other nodes, where this one is the primary.
-pub struct OwnLists(pub Arc<Embedded>);
-
-impl PeerService for OwnLists {
-    fn define_attribute_list<'a>(
-        &'a self,
-        cx: Context,
-        names: Vec<String>,
-        demand: GrpcDemand,
-    ) -> Granting<'a> {
-        let demand = match demand {
-            GrpcDemand::Client => Demand::Client,
-            GrpcDemand::Answer => Demand::Answer,
-        };
-        Box::pin(async move { here(&self.0, &cx, Draw::List(names.into(), demand)).await })
-    }
-
-    fn take_passing_ids<'a>(&'a self, cx: Context) -> Granting<'a> {
-        Box::pin(async move { here(&self.0, &cx, Draw::Passing).await })
     }
 }

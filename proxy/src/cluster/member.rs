@@ -22,7 +22,7 @@ pub struct OwnStore {
 pub fn role_of(leadership: &Leadership) -> Role {
     match leadership {
         Leadership::Leader { .. } => Role::Primary,
-        Leadership::Follower { leader } => Role::ReplicaOf(leader.id),
+        Leadership::Follower { leader, .. } => Role::ReplicaOf(leader.id),
         Leadership::Unknown => Role::Orphan,
     }
 }

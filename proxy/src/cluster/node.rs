@@ -1,8 +1,8 @@
 //! A node's part in its cluster, in the order of start and stop.
 //!
 //! The peer port opens before the store, since nodes that begin a cluster must answer each other first; of the log's lane nothing
-//! is served until the log is there. When a node stops it takes itself out of the roster, hands leadership over, and only
-//! then lets go of its store.
+//! is served until the log is there. A node that is to stop first takes itself out of the roster and hands leadership over, while
+//! it serves its clients as ever; then the fronts drain, and only then it lets go of its store.
 
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
@@ -24,11 +24,13 @@ use tokio::sync::mpsc;
 use super::about::About;
 use super::bootstrap::{Beginning, Bootstrapping, founders};
 use super::control::{Desk, successor};
+use super::follows::Follower;
 use super::identity::IdentityFile;
 use super::listener::{Lanes, Listener, LogTransport};
-use super::lists::OwnLists;
 use super::member::OwnStore;
 use super::peers::{Arrived, Peers, tls_settings};
+use super::presence::Presence;
+use super::primary::AsPrimary;
 use super::roster::Roster;
 use super::settings::{ClusterSettings, split_address};
 use super::upkeep;
@@ -90,6 +92,15 @@ impl Plan {
     }
 }
 
+/// What a node that stops does for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Farewell {
+    /// They go on: it hands over.
+    HandsOver,
+    /// They stop with it.
+    Nothing,
+}
+
 /// A node that has its number, and no store yet.
 pub struct Opening {
     peers: Peers,
@@ -99,6 +110,7 @@ pub struct Opening {
     forward: mpsc::Receiver<Arrived>,
     ready: Requirement,
     max_lag: Duration,
+    farewell: Farewell,
     /// What the store's log is told of the cluster.
     pub raft: RaftSettings,
     /// The log's way to the others.
@@ -126,6 +138,10 @@ impl Opening {
         }
         let (listener, lanes) =
             Listener::start(port, peers.clone(), Arc::clone(&desk), complaints).map_err(Failure::internal)?;
+        let farewell = match plan.numbered {
+            Numbered::WithTheOthers => Farewell::HandsOver,
+            Numbered::ByPlace => Farewell::Nothing,
+        };
         let beginning = match plan.numbered {
             Numbered::ByPlace => by_place(&plan),
             Numbered::WithTheOthers => {
@@ -162,28 +178,35 @@ impl Opening {
         let network = raft::Peers::new(LogTransport::new(peers.clone(), arrived));
         let max_lag = plan.settings.max_replica_lag.get();
         let system = Arc::clone(system);
-        Ok(Opening { peers, system, desk, listener, forward, ready, max_lag, raft, network })
+        Ok(Opening { peers, system, desk, listener, forward, ready, max_lag, farewell, raft, network })
     }
 
     /// Goes on with the store that was opened. `about` is what the node says of itself.
     pub fn join(self, store: Arc<Embedded>, cache: &Arc<Cache>, about: About, registry: &Registry) -> Node {
-        let Opening { peers, system, desk, listener, forward, ready, max_lag, .. } = self;
-        desk.member(Arc::clone(&store));
+        let Opening { peers, system, desk, listener, forward, ready, max_lag, farewell, .. } = self;
+        let presence = Arc::new(Presence::new(store.log().node_id()));
+        desk.member(Arc::clone(&store), Arc::clone(&presence));
         cache.follow(Arc::clone(system.clock()) as Arc<dyn Clock>, max_lag);
-        let links = Links::new(peers, system, store.log().membership());
-        let tasks = vec![
-            tokio::spawn(upkeep::follow(
-                Arc::clone(&store),
-                Arc::clone(cache),
-                max_lag,
-                ready,
-                registry.clone(),
-            )),
-            tokio::spawn(upkeep::tell(Arc::clone(&store), about.clone())),
-            tokio::spawn(upkeep::promote(Arc::clone(&store))),
-        ];
+        let links = Links::new(peers.clone(), system, store.log().membership());
+        let tasks = Tasks {
+            of_a_member: vec![
+                tokio::spawn(upkeep::tell(Arc::clone(&store), about.clone())),
+                tokio::spawn(upkeep::promote(Arc::clone(&store))),
+            ],
+            to_the_end: vec![
+                tokio::spawn(upkeep::follow(
+                    Arc::clone(&store),
+                    Arc::clone(cache),
+                    max_lag,
+                    ready,
+                    registry.clone(),
+                )),
+                tokio::spawn(Arc::clone(&presence).follow(Arc::clone(&store), peers, registry.clone())),
+            ],
+        };
         let member = Arc::new(OwnStore::new(store));
-        Node { member, links, about, max_lag, desk, forward, tasks, _listener: listener }
+        let forward = Some(forward);
+        Node { member, links, about, max_lag, presence, desk, forward, farewell, tasks, _listener: listener }
     }
 }
 
@@ -204,57 +227,97 @@ pub struct Node {
     /// The oldest it may answer from.
     pub max_lag: Duration,
     about: About,
+    presence: Arc<Presence>,
     desk: Arc<Desk>,
-    forward: mpsc::Receiver<Arrived>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    // None: somebody serves it.
+    forward: Option<mpsc::Receiver<Arrived>>,
+    farewell: Farewell,
+    tasks: Tasks,
     // Dropped last: the others may ask until the end.
     _listener: Listener,
 }
 
-impl Node {
-    /// The roster for DAX clients.
-    pub fn roster(&self) -> Roster {
-        Roster::new(Arc::clone(self.member.store()), self.about.clone())
-    }
+/// What a node does by itself.
+struct Tasks {
+    /// Until it takes its leave.
+    of_a_member: Vec<tokio::task::JoinHandle<()>>,
+    /// Until its store is closed.
+    to_the_end: Vec<tokio::task::JoinHandle<()>>,
+}
 
-    /// Serves what other nodes pass on with `db`, on the threads of `fronts`, until the shutdown.
+/// Connections by which other nodes pass requests on.
+pub struct PassedOn {
+    arrived: mpsc::Receiver<Arrived>,
+    store: Arc<Embedded>,
+}
+
+impl PassedOn {
+    /// Serves them with `db`, on the threads of `fronts`, until the shutdown, and until what was passed on by then is answered or the
+    /// drain is over. The fronts do not wait for these connections by themselves.
     pub async fn serve<D: DynamoDb + Clone>(
-        &mut self,
+        mut self,
         db: D,
         fronts: &Fronts,
         system: &Arc<System>,
         shutdown: &Shutdown,
     ) {
-        let lists = Arc::new(OwnLists(Arc::clone(self.member.store())));
-        let server = GrpcServer::trusting(db, lists, GrpcSettings::default(), Arc::clone(system) as _);
+        let asked = Arc::new(AsPrimary(self.store));
+        let server = GrpcServer::trusting(db, asked, GrpcSettings::default(), Arc::clone(system) as _);
+        // Each connection holds on to it for as long as it is served. Nothing is ever sent.
+        let (open, mut all_closed) = mpsc::channel::<()>(1);
         let mut worker = 0;
         loop {
             let arrived = tokio::select! {
-                () = shutdown.triggered() => return,
-                arrived = self.forward.recv() => arrived,
+                () = shutdown.triggered() => break,
+                arrived = self.arrived.recv() => arrived,
             };
             // None: the peer port is gone.
-            let Some(arrived) = arrived else { return };
-            let (server, shutdown) = (server.clone(), shutdown.clone());
+            let Some(arrived) = arrived else { break };
+            let (server, stop, open) = (server.clone(), shutdown.clone(), open.clone());
             let serving = move || async move {
-                let served = async {
-                    // To the drain's end: what another node has passed on is answered as long as there is anything to answer with.
-                    server.serve_connection(arrived.register()?, shutdown.drained()).await
-                };
+                let served = async { server.serve_connection(arrived.register()?, stop.triggered()).await };
                 if let Err(error) = served.await {
                     tracing::debug!(%error, "a connection of another node ended early");
                 }
+                drop(open);
             };
             worker += 1;
             if fronts.spawn_on(worker, serving).await.is_err() {
-                return;
+                break;
             }
         }
+        drop(open);
+        tokio::select! {
+            _ = all_closed.recv() => {}
+            () = shutdown.drained() => {}
+        }
+    }
+}
+
+impl Node {
+    /// The roster for DAX clients.
+    pub fn roster(&self) -> Roster {
+        Roster::new(Arc::clone(self.member.store()), Arc::clone(&self.presence), self.about.clone())
     }
 
-    /// Takes the node out of the roster and hands leadership over, as far as that can be done in [`FAREWELL`].
+    /// How the node catches up with what its clients were told elsewhere.
+    pub fn follower(&self) -> Follower {
+        Follower::new(Arc::clone(self.member.store()), self.links.clone())
+    }
+
+    /// Connections by which other nodes pass requests on; for one who serves them.
+    pub fn passed_on(&mut self) -> Option<PassedOn> {
+        let arrived = self.forward.take()?;
+        Some(PassedOn { arrived, store: Arc::clone(self.member.store()) })
+    }
+
+    /// Takes the node out of the roster and hands leadership over, as far as that can be done in [`FAREWELL`]. Meanwhile it goes on
+    /// answering: what needs the primary waits for the next one, and is passed on to it.
     pub async fn take_leave(&self) {
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        self.tasks.of_a_member.iter().for_each(tokio::task::JoinHandle::abort);
+        if self.farewell == Farewell::Nothing {
+            return;
+        }
         let store = self.member.store();
         let leaving = async {
             let about = About { stopping: true, ..self.about.clone() };
@@ -279,6 +342,7 @@ impl Node {
 
     /// Lets go of the store, which is about to be closed.
     pub fn close(&self) {
+        self.tasks.to_the_end.iter().for_each(tokio::task::JoinHandle::abort);
         self.desk.closed();
     }
 }

@@ -1,52 +1,40 @@
 //! The nodes that DAX clients are told of: all members that say where they are, with their roles.
 //!
-//! Made anew for whoever asks, from what the group knows at that moment. A node that is about to stop says so first and is told
-//! of no more.
+//! Made anew for whoever asks, from what the group knows at that moment, without those that are not [there](super::presence). A
+//! node that is about to stop says so first and is told of no more.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use dax::codec::handshake::{Endpoint, Role};
 use dax::server::{Nodes, Reached, Transport};
-use raft::Leadership;
 use store::Embedded;
 
 use super::about::About;
-
-/// The primary tells of no node that has not been heard for so long.
-const SILENCE_MAX: Duration = Duration::from_secs(2);
+use super::presence::Presence;
 
 /// The roster of a node of a cluster.
 pub struct Roster {
     store: Arc<Embedded>,
+    presence: Arc<Presence>,
     own: About,
 }
 
 impl Roster {
     /// As a node's log knows it. `own` is what the node says of itself, told until the group knows it.
-    pub fn new(store: Arc<Embedded>, own: About) -> Roster {
-        Roster { store, own }
+    pub fn new(store: Arc<Embedded>, presence: Arc<Presence>, own: About) -> Roster {
+        Roster { store, presence, own }
     }
 }
 
 impl Nodes for Roster {
     fn endpoints(&self, reached: Reached) -> Vec<Endpoint> {
         let log = self.store.log();
-        let primary = match &*log.leadership().borrow() {
-            Leadership::Leader { .. } => Some(log.node_id()),
-            Leadership::Follower { leader } => Some(leader.id),
-            Leadership::Unknown => None,
-        };
-        let progress = log.progress();
-        let silent = |node: u64| {
-            let heard = progress.get(&node).and_then(|progress| progress.heard);
-            heard.is_some_and(|heard| heard > SILENCE_MAX)
-        };
-        let told = Told { own: log.node_id(), primary, reached };
+        let present = self.presence.now(&self.store);
+        let told = Told { own: log.node_id(), primary: present.primary, reached };
         let members = Arc::clone(&log.membership().borrow());
         let mut endpoints: Vec<Endpoint> = members
             .iter()
-            .filter(|(node, _)| !silent(*node))
+            .filter(|(node, _)| !present.silent.contains(node))
             .filter_map(|(node, member)| {
                 let about = match About::read(&member.about) {
                     Some(about) => about,
@@ -65,7 +53,8 @@ impl Nodes for Roster {
 /// What an endpoint is made with.
 struct Told {
     own: u64,
-    primary: Option<u64>,
+    /// With its term.
+    primary: Option<(u64, u64)>,
     reached: Reached,
 }
 
@@ -87,9 +76,14 @@ impl Told {
             host: about.name.clone(),
             address,
             port,
-            role: if self.primary == Some(node) { Role::Leader } else { Role::Replica },
+            role: if self.primary.is_some_and(|(primary, _)| primary == node) {
+                Role::Leader
+            } else {
+                Role::Replica
+            },
             zone: about.zone.clone(),
-            leader_session: self.primary.and_then(|primary| i64::try_from(primary).ok()).unwrap_or(0),
+            // The term: another one means another session, though the same node leads again.
+            leader_session: self.primary.and_then(|(_, term)| i64::try_from(term).ok()).unwrap_or(0),
         })
     }
 }
@@ -110,12 +104,12 @@ mod tests {
         let local = "10.0.0.1:8111".parse().unwrap();
         let peer = "10.0.0.9:5000".parse().unwrap();
         let told = |transport, primary| Told { own: 1, primary, reached: Reached { local, peer, transport } };
-        let plain = told(Transport::Plain, Some(2)).endpoint(2, &about).unwrap();
+        let plain = told(Transport::Plain, Some((2, 7))).endpoint(2, &about).unwrap();
         assert_eq!(
-            (plain.address.to_string().as_str(), plain.port, plain.role),
-            ("10.0.0.2", 8111, Role::Leader)
+            (plain.address.to_string().as_str(), plain.port, plain.role, plain.leader_session),
+            ("10.0.0.2", 8111, Role::Leader, 7)
         );
-        assert_eq!(told(Transport::Plain, Some(1)).endpoint(2, &about).unwrap().role, Role::Replica);
+        assert_eq!(told(Transport::Plain, Some((1, 7))).endpoint(2, &about).unwrap().role, Role::Replica);
         assert_eq!(told(Transport::Tls, None).endpoint(2, &about), None);
         let stopping = About { stopping: true, ..about.clone() };
         assert_eq!(told(Transport::Plain, None).endpoint(2, &stopping), None);

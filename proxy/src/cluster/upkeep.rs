@@ -1,13 +1,13 @@
 //! What a node of a cluster does by itself: tells its cache how old it is and whoever watches how it stands, tells the group
 //! who it is, and as the primary makes voters of nodes that have caught up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use host::admin::Requirement;
 use host::metrics::{Registry, names};
-use raft::{Leadership, RaftError};
+use raft::{Leadership, Members, PeerProgress, RaftError};
 use store::Embedded;
 
 use super::about::About;
@@ -21,8 +21,10 @@ const PROMOTE_EVERY: Duration = Duration::from_millis(500);
 const TELL_AGAIN: Duration = Duration::from_millis(500);
 /// Entries behind the primary that a node may be and yet has caught up.
 const CAUGHT_UP: u64 = 1_000;
-/// Voters beyond which nodes that join follow without a vote.
-const VOTERS_MAX: usize = 5;
+/// A node that has not been heard for so long gets no vote.
+const HEARD: Duration = Duration::from_secs(1);
+/// How many voters there may be, the most first.
+const VOTERS: [usize; 3] = [5, 3, 1];
 
 /// Follows how the node stands, for ever. `ready` is met while the node knows a primary and is within `max_lag`.
 pub async fn follow(
@@ -35,14 +37,14 @@ pub async fn follow(
     let (primary, failovers, age_gauge) = (
         registry.gauge(names::IS_PRIMARY, &[]),
         registry.counter(names::FAILOVERS, &[]),
-        registry.gauge(names::REPLICA_AGE, &[]),
+        registry.gauge(names::REPLICA_LAG_MILLIS, &[]),
     );
     let mut leadership = store.log().leadership();
     let mut last = None;
     loop {
         let (leads, leader) = match &*leadership.borrow_and_update() {
             Leadership::Leader { .. } => (true, Some(store.log().node_id())),
-            Leadership::Follower { leader } => (false, Some(leader.id)),
+            Leadership::Follower { leader, .. } => (false, Some(leader.id)),
             Leadership::Unknown => (false, None),
         };
         primary.set(i64::from(leads));
@@ -54,7 +56,7 @@ pub async fn follow(
             last = leader;
         }
         let age = store.log().confirmed_age();
-        age_gauge.set(age.map_or(-1, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX)));
+        age_gauge.set(age.map_or(-1, |age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)));
         if let Some(age) = age {
             cache.confirm(age);
         }
@@ -95,58 +97,134 @@ pub async fn tell(store: Arc<Embedded>, about: About) {
     }
 }
 
-/// As the primary, makes voters of nodes that have joined and caught up, in place of members of the same address, which have
-/// lost their data. For ever.
+/// As the primary, makes voters of nodes that have joined and caught up, as [`next_change`] says. For ever.
 pub async fn promote(store: Arc<Embedded>) {
     let mut looks = tokio::time::interval(PROMOTE_EVERY);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
-        if !matches!(*store.log().leadership().borrow(), Leadership::Leader { .. }) {
+        let log = store.log();
+        if !matches!(*log.leadership().borrow(), Leadership::Leader { .. }) {
             continue;
         }
-        for (node, replaced) in caught_up(&store) {
-            let changed = store.log().change_members(BTreeSet::from([node]), replaced.clone()).await;
-            match changed {
-                Ok(()) => tracing::info!(node, ?replaced, "a node that has caught up is a voter now"),
-                Err(RaftError::NotLeader { .. } | RaftError::LeadershipLost { .. }) => break,
-                Err(error) => {
-                    tracing::warn!(%error, node, "a node that has caught up was not made a voter; it is tried again")
-                }
+        let members = Arc::clone(&log.membership().borrow());
+        let Some(Change { promote, remove }) =
+            next_change(&members, log.node_id(), &log.progress(), log.applied())
+        else {
+            continue;
+        };
+        match log.change_members(promote.clone(), remove.clone()).await {
+            Ok(()) => tracing::info!(?promote, ?remove, "nodes that have caught up are voters now"),
+            Err(RaftError::NotLeader { .. } | RaftError::LeadershipLost { .. }) => {}
+            Err(error) => {
+                tracing::warn!(%error, ?promote, ?remove, "the members could not be changed; it is tried again");
             }
         }
     }
 }
 
-/// Learners that may become voters, each with whom it replaces.
-fn caught_up(store: &Embedded) -> Vec<(u64, BTreeSet<u64>)> {
-    let log = store.log();
-    let members = Arc::clone(&log.membership().borrow());
+/// A change of members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Change {
+    promote: BTreeSet<u64>,
+    remove: BTreeSet<u64>,
+}
+
+/// What is to be done about nodes that have joined, if anything.
+///
+/// A node that has lost its data and caught up again under another number takes the place of the member of its address. Besides,
+/// there are to be three voters or five, since an even number survives the loss of no more nodes than the odd one below: so a
+/// fourth node follows without a vote until there is a fifth.
+fn next_change(
+    members: &Members,
+    own: u64,
+    progress: &BTreeMap<u64, PeerProgress>,
+    applied: u64,
+) -> Option<Change> {
     if members.changing {
-        return Vec::new();
+        return None;
     }
-    let (progress, applied) = (log.progress(), log.applied());
-    let has_caught_up = |node: u64| {
-        let matched = progress.get(&node).and_then(|progress| progress.matched);
-        matched.is_some_and(|matched| matched.saturating_add(CAUGHT_UP) >= applied)
+    let is_ready = |node: u64| {
+        let Some(progress) = progress.get(&node) else { return false };
+        progress.heard.is_some_and(|heard| heard < HEARD)
+            && progress.matched.is_some_and(|matched| matched.saturating_add(CAUGHT_UP) >= applied)
     };
-    let mut found = Vec::new();
-    for (&node, member) in members.learners.iter().filter(|(node, _)| has_caught_up(**node)) {
-        let replaced: BTreeSet<u64> = members
-            .iter()
-            .filter(|(other, known)| {
-                *other != node && *other != log.node_id() && known.address == member.address
-            })
-            .map(|(other, _)| other)
-            .collect();
+    let (mut remove, mut candidates) = (BTreeSet::new(), BTreeSet::new());
+    for (&node, member) in members.learners.iter().filter(|(node, _)| is_ready(**node)) {
+        let of_its_address = || {
+            let others =
+                members.iter().filter(|(other, known)| *other != node && known.address == member.address);
+            others.map(|(other, _)| other)
+        };
         // Numbers only grow: the last that came from an address is the one that is there.
-        if replaced.iter().any(|other| *other > node) {
-            continue;
-        }
-        let staying = members.voters.keys().filter(|voter| !replaced.contains(voter)).count();
-        if staying < VOTERS_MAX {
-            found.push((node, replaced));
+        if of_its_address().all(|other| other < node && other != own) {
+            candidates.insert(node);
+            remove.extend(of_its_address());
         }
     }
-    found
+    let staying = members.voters.keys().filter(|voter| !remove.contains(voter)).count();
+    let wanted = VOTERS.into_iter().find(|voters| *voters <= staying + candidates.len()).unwrap_or(0);
+    let promote: BTreeSet<u64> = candidates.into_iter().take(wanted.saturating_sub(staying)).collect();
+    let change = Change { promote, remove };
+    (!change.promote.is_empty() || !change.remove.is_empty()).then_some(change)
+}
+
+#[cfg(test)]
+mod tests {
+    use raft::Member;
+
+    use super::*;
+
+    fn members(voters: &[(u64, &str)], learners: &[(u64, &str)]) -> Members {
+        let named = |of: &[(u64, &str)]| {
+            of.iter().map(|(node, address)| (*node, Member::new((*address).to_owned()))).collect()
+        };
+        Members { voters: named(voters), learners: named(learners), ..Members::default() }
+    }
+
+    fn following(of: &[(u64, u64)]) -> BTreeMap<u64, PeerProgress> {
+        let progress = |matched| PeerProgress { matched: Some(matched), heard: Some(Duration::ZERO) };
+        of.iter().map(|(node, matched)| (*node, progress(*matched))).collect()
+    }
+
+    fn change(promote: &[u64], remove: &[u64]) -> Option<Change> {
+        Some(Change { promote: promote.iter().copied().collect(), remove: remove.iter().copied().collect() })
+    }
+
+    const THREE: &[(u64, &str)] = &[(1, "a:1"), (2, "b:1"), (3, "c:1")];
+
+    #[test]
+    fn a_fourth_node_has_no_vote_until_there_is_a_fifth() {
+        let four = members(THREE, &[(20, "d:1")]);
+        assert_eq!(next_change(&four, 1, &following(&[(20, 9_000)]), 9_000), None);
+        let five = members(THREE, &[(20, "d:1"), (21, "e:1")]);
+        assert_eq!(next_change(&five, 1, &following(&[(20, 9_000)]), 9_000), None, "21 is not heard");
+        let both = following(&[(20, 9_000), (21, 8_500)]);
+        assert_eq!(next_change(&five, 1, &both, 9_000), change(&[20, 21], &[]));
+        assert_eq!(next_change(&five, 1, &both, 90_000), None, "they are far behind");
+        // A sixth and a seventh change nothing.
+        let more: Vec<_> = THREE.iter().copied().chain([(20, "d:1"), (21, "e:1")]).collect();
+        let seven = members(&more, &[(30, "f:1"), (31, "g:1")]);
+        assert_eq!(next_change(&seven, 1, &following(&[(30, 9), (31, 9)]), 9), None);
+        // One that waits takes the place of a voter that was removed.
+        let two = members(&THREE[..2], &[(20, "d:1")]);
+        assert_eq!(next_change(&two, 1, &following(&[(20, 9)]), 9), change(&[20], &[]));
+    }
+
+    #[test]
+    fn a_node_that_comes_back_empty_takes_its_own_place_once_it_has_caught_up() {
+        let lost = members(THREE, &[(20, "c:1")]);
+        assert_eq!(next_change(&lost, 1, &following(&[(20, 9)]), 9), change(&[20], &[3]));
+        assert_eq!(next_change(&lost, 1, &following(&[(20, 9)]), 9_000), None);
+        // Twice lost: the last one counts.
+        let twice = members(THREE, &[(20, "c:1"), (25, "c:1")]);
+        assert_eq!(next_change(&twice, 1, &following(&[(20, 9)]), 9), None);
+        assert_eq!(next_change(&twice, 1, &following(&[(25, 9)]), 9), change(&[25], &[3, 20]));
+        // The same of one that had no vote.
+        let learner = members(THREE, &[(20, "d:1"), (25, "d:1")]);
+        assert_eq!(next_change(&learner, 1, &following(&[(25, 9)]), 9), change(&[], &[20]));
+        // While a change is under way, nothing else is begun.
+        let changing = Members { changing: true, ..lost };
+        assert_eq!(next_change(&changing, 1, &following(&[(20, 9)]), 9), None);
+    }
 }

@@ -123,11 +123,11 @@ impl<M: Member, W: Way> Routed<M, W> {
             return Box::pin(self.by_primary(cx, request)).await;
         }
         if !self.is_fresh(&cx) {
-            return match role {
-                // There is nobody to ask who would know better.
-                Role::Primary => Err(stale()),
-                Role::ReplicaOf(_) | Role::Orphan => Box::pin(self.by_primary(cx, request)).await,
-            };
+            match role {
+                // There is nobody to ask who would know better; but a round of the others makes this node as new as can be.
+                Role::Primary => Box::pin(self.member.catch_up(&cx)).await.map_err(|_| stale())?,
+                Role::ReplicaOf(_) | Role::Orphan => return Box::pin(self.by_primary(cx, request)).await,
+            }
         }
         self.member.call(cx, request).await
     }

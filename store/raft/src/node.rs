@@ -64,10 +64,12 @@ pub enum Leadership {
         /// The term.
         term: u64,
     },
-    /// Another node.
+    /// Another node, in the given term.
     Follower {
         /// The one that leads.
         leader: Peer,
+        /// The term.
+        term: u64,
     },
     /// Nobody that this node knows of, or it leads itself and no quorum answers.
     Unknown,
@@ -260,7 +262,7 @@ impl<R: Send + Sync + 'static> Inner<R> {
         }
         match &*self.leadership.borrow() {
             Leadership::Leader { term } => Ok(Some(*term)),
-            Leadership::Follower { leader } => Err(RaftError::NotLeader { leader: Some(leader.clone()) }),
+            Leadership::Follower { leader, .. } => Err(RaftError::NotLeader { leader: Some(leader.clone()) }),
             Leadership::Unknown => Err(RaftError::NotLeader { leader: None }),
         }
     }
@@ -288,7 +290,7 @@ impl<R: Send + Sync + 'static> Inner<R> {
     /// Who leads, if that is another node.
     fn leader(&self) -> Option<Peer> {
         match &*self.leadership.borrow() {
-            Leadership::Follower { leader } => Some(leader.clone()),
+            Leadership::Follower { leader, .. } => Some(leader.clone()),
             Leadership::Leader { .. } | Leadership::Unknown => None,
         }
     }

@@ -144,7 +144,8 @@ fn pair(auth: Auth) -> (Arc<Net>, Arc<Canned>, Arc<Canned>) {
     let lists = Arc::new(VolatileLists::new(1000));
     let [a, b] = [A, B].map(|host| {
         let canned = Arc::new(Canned::default());
-        let cluster = Cluster { catalog: Arc::new(Tables), lists: lists.clone(), nodes: Arc::new(Pair) };
+        let cluster =
+            Cluster { catalog: Arc::new(Tables), lists: lists.clone(), nodes: Arc::new(Pair), follows: None };
         let world = Arc::new(World::default());
         let db = CannedDb(Arc::clone(&canned));
         net.serve(

@@ -5,7 +5,7 @@
 //! before the next request is looked at: no future, no clock, no count, and no allocation but what decoding needs. A panic below
 //! is not caught here.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use api::operation::{Request, Response};
@@ -40,6 +40,14 @@ thread_local! {
     static KEY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// A request as it arrived.
+#[derive(Clone, Copy)]
+pub(super) struct Framed<'a> {
+    pub(super) reached: Reached,
+    pub(super) method: Method,
+    pub(super) values: &'a [u8],
+}
+
 /// What has to be done for a request.
 #[allow(
     clippy::large_enum_variant,
@@ -56,27 +64,56 @@ pub(super) enum Step {
     Define { names: Names, request_id: u128 },
 }
 
+/// A request speaks of a table or a list that is not known here, and may be known elsewhere. Nothing was written.
+pub(super) struct Behind;
+
 /// A request that was passed on.
 pub(super) struct Asked {
     request_id: u128,
     question: Question,
 }
 
-/// Does all of a request that needs no waiting.
+/// Does all of a request that needs no waiting. Errors: it speaks of what other nodes may know; once this node has caught up with
+/// them, it is to be [`begin_late`].
 pub(super) fn begin<D: DynamoDb>(
     inner: &Inner<D>,
     connection: &mut Connection,
-    reached: Reached,
-    method: Method,
-    values: &[u8],
+    frame: Framed<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Step, Behind> {
+    let (start, unknown) = (out.len(), Cell::new(false));
+    let step = begin_noting(inner, connection, frame, out, &unknown);
+    if unknown.get() && inner.cluster.follows.is_some() {
+        out.truncate(start);
+        return Err(Behind);
+    }
+    Ok(step)
+}
+
+/// The same of a request that has waited: what is not known is refused.
+pub(super) fn begin_late<D: DynamoDb>(
+    inner: &Inner<D>,
+    connection: &mut Connection,
+    frame: Framed<'_>,
     out: &mut Vec<u8>,
 ) -> Step {
-    if method == Method::AuthorizeConnection {
-        claim(inner, connection, values);
+    begin_noting(inner, connection, frame, out, &Cell::new(false))
+}
+
+/// Notes whether it was refused because it speaks of what is not known here.
+fn begin_noting<D: DynamoDb>(
+    inner: &Inner<D>,
+    connection: &mut Connection,
+    frame: Framed<'_>,
+    out: &mut Vec<u8>,
+    unknown: &Cell<bool>,
+) -> Step {
+    if frame.method == Method::AuthorizeConnection {
+        claim(inner, connection, frame.values);
         return Step::Done;
     }
     let request_id = connection.next_request_id();
-    match try_begin(inner, connection, reached, method, values, request_id, out) {
+    match try_begin(inner, connection, frame, request_id, out, unknown) {
         Ok(step) => step,
         Err(error) => {
             fail(out, &error, request_id);
@@ -102,12 +139,12 @@ pub(super) fn fail(out: &mut Vec<u8>, error: &Error, request_id: u128) {
 fn try_begin<D: DynamoDb>(
     inner: &Inner<D>,
     connection: &mut Connection,
-    reached: Reached,
-    method: Method,
-    values: &[u8],
+    frame: Framed<'_>,
     request_id: u128,
     out: &mut Vec<u8>,
+    unknown: &Cell<bool>,
 ) -> Result<Step, Error> {
+    let Framed { reached, method, values } = frame;
     let floor = connection.floor();
     let caller = match &inner.auth {
         Auth::Any => &inner.anyone,
@@ -122,7 +159,7 @@ fn try_begin<D: DynamoDb>(
     let caller = Arc::clone(caller);
     match method {
         Method::Operation(op) => {
-            let (request, question) = read(inner, connection, op, values)?;
+            let (request, question) = read(inner, connection, op, values, unknown)?;
             let mut cx = Context {
                 request_id,
                 caller,
@@ -162,6 +199,7 @@ fn try_begin<D: DynamoDb>(
                     handshake::write_key_schema(out, &table.key);
                 }
                 None => {
+                    unknown.set(true);
                     let (error, id) = (no_such_table(), request_id_text(request_id));
                     write_with_codes(out, UNKNOWN_TABLE, &error, &id, None, &mut ListIds::new(&|_| None));
                 }
@@ -184,8 +222,10 @@ fn try_begin<D: DynamoDb>(
         Method::DefineAttributeList => {
             let id = handshake::read_list_id(values)?;
             let names = if id == EMPTY { Some(Names::default()) } else { inner.cluster.lists.names(id) };
-            let names = names
-                .ok_or_else(|| Error::validation(format!("The attribute list {} is not known here", id.0)))?;
+            let names = names.ok_or_else(|| {
+                unknown.set(true);
+                Error::validation(format!("The attribute list {} is not known here", id.0))
+            })?;
             out.push(SUCCESS);
             handshake::write_names(out, &names);
         }
@@ -228,6 +268,7 @@ fn read<D>(
     connection: &Connection,
     op: OpKind,
     values: &[u8],
+    unknown: &Cell<bool>,
 ) -> Result<(Request, Question), Error> {
     let schemas = |name: &str| {
         let name = connection.table_name(name).ok_or_else(|| {
@@ -236,9 +277,16 @@ fn read<D>(
                  contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'",
             )
         })?;
-        inner.cluster.catalog.table(&name).map(Schema::Table).ok_or_else(no_such_table)
+        inner.cluster.catalog.table(&name).map(Schema::Table).ok_or_else(|| {
+            unknown.set(true);
+            no_such_table()
+        })
     };
-    let names = |id| inner.cluster.lists.names(id);
+    let names = |id| {
+        let names = inner.cluster.lists.names(id);
+        unknown.set(unknown.get() || names.is_none());
+        names
+    };
     read_request(op, values, connection.select_all(), &schemas, &mut ListNames::new(&names))
 }
 

@@ -16,7 +16,7 @@ use socket::write::Written;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::answer::{self, Step};
+use super::answer::{self, Behind, Framed, Step};
 use super::farewell::Farewell;
 use super::incoming::{Filled, Incoming, Waiting};
 use super::outgoing::Outgoing;
@@ -63,7 +63,19 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
             }
             Ok(Some(Frame::Request { method, header_bytes, bytes })) => {
                 let values = &incoming.unread()[header_bytes..bytes];
-                match answer::begin(inner, &mut connection, reached, method, values, out.end()) {
+                let frame = Framed { reached, method, values };
+                let step = match answer::begin(inner, &mut connection, frame, out.end()) {
+                    Ok(step) => step,
+                    Err(Behind) => {
+                        // Earlier answers must not wait for this one.
+                        if out.flush(&mut io).await? == Written::GivenUp {
+                            return Ok(());
+                        }
+                        catch_up(inner).await;
+                        answer::begin_late(inner, &mut connection, frame, out.end())
+                    }
+                };
+                match step {
                     Step::Done => {}
                     Step::Define { names, request_id } => {
                         if out.flush(&mut io).await? == Written::GivenUp {
@@ -159,6 +171,14 @@ fn refused(error: FrameError) -> Error {
         FrameError::Service(_) | FrameError::Method(_) => {
             Error::new(ErrorKind::UnknownOperationException, error.to_string())
         }
+    }
+}
+
+/// Waits until this node knows what others may have known, where there is room for another that waits.
+async fn catch_up<D>(inner: &Inner<D>) {
+    if let Some(follows) = inner.cluster.follows.as_ref().filter(|_| inner.account.has_room()) {
+        let _waiting = inner.account.enter();
+        follows.catch_up().await;
     }
 }
 

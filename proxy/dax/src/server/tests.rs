@@ -23,7 +23,7 @@ use api::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
-use crate::attribute_lists::VolatileLists;
+use crate::attribute_lists::{AttributeLists, Demand, VolatileLists};
 use crate::authorize::tests::{ACCESS_KEY, OneKey, claim_frame};
 use crate::codec::handshake::Role;
 use crate::codec::tests::{hex, unhex};
@@ -201,12 +201,18 @@ pub(crate) struct Front {
 }
 
 pub(crate) fn front_with(auth: Auth, settings: DaxSettings) -> Front {
+    front_of(Arc::new(VolatileLists::new(100)), None, auth, settings)
+}
+
+fn front_of(
+    lists: Arc<VolatileLists>,
+    follows: Option<Arc<dyn Follows>>,
+    auth: Auth,
+    settings: DaxSettings,
+) -> Front {
     let (store, world) = (Arc::new(Store::default()), Arc::new(World::default()));
-    let cluster = Cluster {
-        catalog: Arc::new(OneTable(Arc::new(hash_table()))),
-        lists: Arc::new(VolatileLists::new(100)),
-        nodes: Arc::new(OneNode),
-    };
+    let catalog = Arc::new(OneTable(Arc::new(hash_table())));
+    let cluster = Cluster { catalog, lists, nodes: Arc::new(OneNode), follows };
     let surroundings: Arc<dyn Surroundings> = world.clone();
     let server = DaxServer::new(Db(Arc::clone(&store)), cluster, auth, settings, surroundings, world.clone());
     Front { server, store, world }
@@ -322,6 +328,47 @@ async fn what_is_not_there_is_said_so_and_the_connection_goes_on() {
     assert!(text.contains("8504182518261827182e"), "{text}");
     assert!(text.contains(&hex(b"The attribute list 9 is not known")), "{text}");
     assert!(text.ends_with(&NODE.replace(' ', "")));
+}
+
+/// Hears of one list when it catches up.
+struct Late {
+    lists: Arc<VolatileLists>,
+    caught_up: AtomicUsize,
+}
+
+impl Follows for Late {
+    fn catch_up(&self) -> CatchingUp {
+        self.caught_up.fetch_add(1, Ordering::Relaxed);
+        let lists = Arc::clone(&self.lists);
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            lists.define(vec!["v".to_owned()].into(), Demand::Write).await.unwrap();
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_other_nodes_may_know_is_caught_up_with_before_it_is_refused() {
+    let lists = Arc::new(VolatileLists::new(100));
+    let late = Arc::new(Late { lists: Arc::clone(&lists), caught_up: AtomicUsize::new(0) });
+    let front = front_of(lists, Some(Arc::clone(&late) as _), Auth::Any, DaxSettings::default());
+    let mut peer = front.connect();
+    // A write with a list that another node gave a number to: putItem as above.
+    peer.send(&format!("{PREAMBLE} {ENDPOINTS} 013a7d8e7e56444861736842633142020abf0300ff")).await;
+    peer.expect(NODE).await;
+    peer.expect("80f6").await;
+    assert_eq!(late.caught_up.load(Ordering::Relaxed), 1);
+    // What is known does not wait, what nobody knows is refused after one wait, and what comes behind it is answered in order.
+    peer.send(&format!("011a27f9bd7102 013a2c43e27e444e6f7065 {ENDPOINTS}")).await;
+    peer.expect("80816176").await;
+    let mut answers = vec![0; 4096];
+    let mut text = String::new();
+    while !text.ends_with(&NODE.replace(' ', "")) {
+        let read = peer.io.read(&mut answers).await.unwrap();
+        text += &hex(&answers[..read]);
+    }
+    assert!(text.starts_with("8304171818") && text.contains(&hex(b"ResourceNotFoundException")), "{text}");
+    assert_eq!(late.caught_up.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]

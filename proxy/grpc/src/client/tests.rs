@@ -100,6 +100,9 @@ impl PeerService for Ids {
     fn take_passing_ids<'a>(&'a self, _: Context) -> Granting<'a> {
         Box::pin(async { Err(Error::new(ErrorKind::ServiceUnavailableException, "not now")) })
     }
+    fn read_index<'a>(&'a self, _: Context) -> Granting<'a> {
+        Box::pin(async { Ok(77) })
+    }
 }
 
 fn get() -> Request {
@@ -130,6 +133,7 @@ async fn to_a_peer_the_context_goes_along_and_its_answer_comes_back_whole() {
     let answer = client.call(cx.clone(), get()).await.unwrap();
     assert_eq!((answer.version.map(|version| version.index), answer.source), (Some(5), Source::Mixed));
     assert_eq!(client.define_attribute_list(&cx, vec!["b".into(), "a".into()], Demand::Client).await, Ok(42));
+    assert_eq!(client.read_index(&cx).await, Ok(77));
     let refused = client.take_passing_ids(&cx).await.unwrap_err();
     assert_eq!((refused.kind, &*refused.message), (ErrorKind::ServiceUnavailableException, "not now"));
     let asked = db.0.lock().unwrap();

@@ -20,6 +20,13 @@ pub struct TakePassingIdsOutput {
     #[prost(uint64, tag = "1")]
     pub first: u64,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadIndexInput {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadIndexOutput {
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+}
 /// What an id is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

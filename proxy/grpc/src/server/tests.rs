@@ -103,6 +103,9 @@ impl PeerService for Ids {
         assert_eq!(cx.hops, 1);
         Box::pin(async { Ok(1 << 32) })
     }
+    fn read_index<'a>(&'a self, _: Context) -> Granting<'a> {
+        Box::pin(async { Ok(9) })
+    }
 }
 
 type Sender = http2::SendRequest<Full<Bytes>>;
@@ -230,7 +233,7 @@ async fn peers_ask_for_ids_and_clients_may_not() {
     );
     let mut sender = connected(peers(&db)).await;
     let got = ask(&mut sender, path, &[("x-forebay-hops", "1")], frame::close(frame::open(0)).unwrap()).await;
-    assert_eq!(crate::peer::decode_id(frame::message(got.body).unwrap()), Ok(1 << 32));
+    assert_eq!(crate::peer::decode_number(frame::message(got.body).unwrap()), Ok(1 << 32));
 }
 
 #[tokio::test]

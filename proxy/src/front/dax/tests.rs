@@ -53,7 +53,8 @@ impl World {
         let front = |db: Shared| {
             let config = Config::default();
             let nodes = one_node(&config, &system);
-            let cluster = Cluster { catalog: Arc::clone(&catalog), lists: Arc::clone(&lists), nodes };
+            let cluster =
+                Cluster { catalog: Arc::clone(&catalog), lists: Arc::clone(&lists), nodes, follows: None };
             server(db, cluster, &sigv4::Auth::Any, &config, &system, &registry)
         };
         let plain = Resolved::new(store, Arc::clone(&catalog));

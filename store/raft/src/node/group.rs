@@ -126,8 +126,8 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
         let timeout = self.inner.change_timeout;
         self.on_thread(async move {
             library.trigger().transfer_leader(to).await.map_err(|_| RaftError::Shutdown)?;
-            let leads =
-                leadership.wait_for(|now| matches!(now, Leadership::Follower { leader } if leader.id == to));
+            let leads = leadership
+                .wait_for(|now| matches!(now, Leadership::Follower { leader, .. } if leader.id == to));
             match tokio::time::timeout(timeout, leads).await {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(_)) => Err(RaftError::Shutdown),

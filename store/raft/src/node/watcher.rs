@@ -71,7 +71,7 @@ impl<R: Send + Sync + 'static> Watcher<R> {
         let mut lost: Option<(u64, Instant)> = None;
         let mut membership = None;
         loop {
-            let (now, members) = {
+            let (now, term, members) = {
                 let metrics = metrics.borrow_and_update();
                 let leads =
                     metrics.current_leader == Some(metrics.id) && metrics.state == ServerState::Leader;
@@ -93,14 +93,14 @@ impl<R: Send + Sync + 'static> Watcher<R> {
                 let index = metrics.membership_config.log_id().as_ref().map(|id| id.index());
                 let members = (membership != Some(index))
                     .then(|| (index, Arc::new(Members::from_library(&metrics.membership_config))));
-                (now, members)
+                (now, term, members)
             };
             if let Some((index, members)) = members {
                 membership = Some(index);
                 told.members.send_replace(members);
             }
             let now = match (now, &mut leading) {
-                (Some(leader), _) => Leadership::Follower { leader },
+                (Some(leader), _) => Leadership::Follower { leader, term },
                 (None, Some(leading)) => {
                     leading.told = self.is_confirmed(&metrics, &data, leading);
                     if leading.told { Leadership::Leader { term: leading.term } } else { Leadership::Unknown }

@@ -182,7 +182,12 @@ fn server(dice: &mut Dice, run: &'static Run, world: Arc<World>) -> DaxServer<Wh
         let defined = defining.as_mut().poll(&mut std::task::Context::from_waker(waker));
         assert!(defined.is_ready(), "a volatile registry never waits");
     }
-    let cluster = Cluster { catalog: Arc::new(Tables), lists: Arc::new(lists), nodes: Arc::new(OneNode) };
+    let cluster = Cluster {
+        catalog: Arc::new(Tables),
+        lists: Arc::new(lists),
+        nodes: Arc::new(OneNode),
+        follows: None,
+    };
     let auth = if dice.once_in(4) { Auth::Keys(Arc::new(OneKey)) } else { Auth::Any };
     let settings = DaxSettings { max_frame_bytes_in_flight: FRAME_LIMIT, ..DaxSettings::default() };
     let db = Whatever(Mutex::new(Dice::new(dice.roll())));

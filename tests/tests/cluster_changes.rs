@@ -1,0 +1,420 @@
+//! A cluster of processes that is changed on purpose, under load: leadership moves, nodes restart one after another, members come
+//! and go. No client's request fails for it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use forebay_tests::cluster::Cluster;
+use forebay_tests::wire::Wire;
+use serde_json::{Value, json};
+
+const TABLE: &str = "moving";
+/// Clients of each node.
+const CLIENTS: usize = 2;
+/// Keys of each.
+const KEYS: u64 = 8;
+/// The pause of a client between two requests: the tests want clients that are there all the time, not a full machine.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Writes may stand still for so long while leadership moves. The promise is 100 ms on an idle machine; a test machine that
+/// builds something else meanwhile is given more, and the test says what it was.
+const PAUSE_MAX: Duration = Duration::from_secs(3);
+
+fn table() -> Value {
+    json!({
+        "TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "p", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}],
+    })
+}
+
+fn put(key: &str, n: u64) -> Value {
+    json!({"TableName": TABLE, "Item": {"p": {"S": key}, "n": {"N": n.to_string()}}})
+}
+
+fn get(key: &str, strong: bool) -> Value {
+    json!({"TableName": TABLE, "Key": {"p": {"S": key}}, "ConsistentRead": strong})
+}
+
+fn number(reply: &Value) -> u64 {
+    reply["Item"]["n"]["N"].as_str().map_or(0, |number| number.parse().expect("a number"))
+}
+
+#[allow(clippy::disallowed_methods, reason = "how long requests take is what is measured")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// The nodes that new connections go to, as a load balancer has it.
+#[derive(Clone, Default)]
+struct Open(Arc<Mutex<BTreeMap<usize, SocketAddr>>>);
+
+impl Open {
+    fn of(cluster: &Cluster) -> Open {
+        let open = Open::default();
+        cluster.running().for_each(|(at, node)| open.take(at, node.http));
+        open
+    }
+
+    fn take(&self, at: usize, address: SocketAddr) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(at, address);
+    }
+
+    fn leave(&self, at: usize) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&at);
+    }
+
+    /// A connection to a node, or to another where that is closed.
+    fn connect(&self, home: usize) -> Option<Wire> {
+        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (own, others) = (open.get(&home), open.values());
+        own.into_iter().chain(others).find_map(|address| Wire::connect(*address).ok())
+    }
+}
+
+/// What became of a client's requests.
+#[derive(Debug, Default)]
+struct Tally {
+    answered: u64,
+    failed: Vec<String>,
+    slowest_write: Duration,
+    slowest_read: Duration,
+}
+
+/// Writes and reads its own keys through a node until it is told to stop: each strong read, and each eventual one on the
+/// connection of the write, must give what was written last.
+fn client(home: usize, name: &str, open: &Open, stop: &AtomicBool) -> Tally {
+    let mut tally = Tally::default();
+    let mut written: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut round, mut wire, mut wrote_here) = (0, None, false);
+    while !stop.load(Ordering::Relaxed) {
+        let Some(connected) = &mut wire else {
+            (wire, wrote_here) = (open.connect(home), false);
+            if wire.is_none() {
+                std::thread::sleep(PAUSE);
+            }
+            continue;
+        };
+        round += 1;
+        let key = format!("{name}-{}", round / 3 % KEYS);
+        let (op, body) = match round % 3 {
+            0 => ("PutItem", put(&key, round)),
+            1 => ("GetItem", get(&key, true)),
+            _ => ("GetItem", get(&key, false)),
+        };
+        let begun = now();
+        let asked = connected.ask(op, &body);
+        let took = begun.elapsed();
+        let closing = match asked {
+            Ok(reply) if reply.status == 200 => {
+                tally.answered += 1;
+                if op == "PutItem" {
+                    written.insert(key, round);
+                    (wrote_here, tally.slowest_write) = (true, tally.slowest_write.max(took));
+                } else {
+                    tally.slowest_read = tally.slowest_read.max(took);
+                    let strong = round % 3 == 1;
+                    let (found, last) = (number(&reply.json()), written.get(&key).copied().unwrap_or(0));
+                    if (strong || wrote_here) && found != last {
+                        tally
+                            .failed
+                            .push(format!("{name}: {key} is {found} and not {last}, strong: {strong}"));
+                    }
+                }
+                reply.header("connection") == Some("close")
+            }
+            Ok(reply) => {
+                let said = String::from_utf8_lossy(&reply.body).into_owned();
+                tally.failed.push(format!("{name}: {op}: {} {said} after {took:?}", reply.status));
+                false
+            }
+            Err(error) => {
+                tally.failed.push(format!("{name}: {op}: {error} after {took:?}"));
+                true
+            }
+        };
+        if closing {
+            wire = None;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    tally
+}
+
+/// Clients of all nodes.
+struct Load {
+    stop: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<Tally>>,
+}
+
+impl Load {
+    /// `prefix` is what the keys begin with, which are nobody else's.
+    fn begin(nodes: usize, prefix: &str, open: &Open) -> Load {
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients = (0..nodes * CLIENTS).map(|client_at| {
+            let (open, stop, name) = (open.clone(), Arc::clone(&stop), format!("{prefix}{client_at}"));
+            std::thread::spawn(move || client(client_at % nodes, &name, &open, &stop))
+        });
+        Load { clients: clients.collect(), stop }
+    }
+
+    /// What became of all requests; none has failed.
+    fn end(self, what: &str) -> Tally {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut all = Tally::default();
+        for client in self.clients {
+            let tally = client.join().expect("a client meets nothing but what it counts");
+            all.answered += tally.answered;
+            all.failed.extend(tally.failed);
+            all.slowest_write = all.slowest_write.max(tally.slowest_write);
+            all.slowest_read = all.slowest_read.max(tally.slowest_read);
+        }
+        println!(
+            "{what}: {} answered, {} failed, slowest write {:?}, slowest read {:?}",
+            all.answered,
+            all.failed.len(),
+            all.slowest_write,
+            all.slowest_read
+        );
+        assert_eq!(all.failed, Vec::<String>::new(), "{what}");
+        all
+    }
+}
+
+#[test]
+fn no_request_fails_while_leadership_moves() {
+    let cluster = Cluster::start(3);
+    cluster.node(0).create_table(&table());
+    let open = Open::of(&cluster);
+    let calm = Load::begin(3, "calm", &open);
+    std::thread::sleep(Duration::from_secs(3));
+    calm.end("nothing moves");
+    let load = Load::begin(3, "moved", &open);
+    for _ in 0..6 {
+        std::thread::sleep(Duration::from_millis(400));
+        let before = cluster.status(0)["primary"].clone();
+        cluster.command(1, &["member", "transfer-primary"]);
+        cluster.wait_for(2, "leadership moves", |status| status["primary"] != before);
+    }
+    std::thread::sleep(Duration::from_millis(400));
+    let all = load.end("six transfers");
+    assert!(all.answered > 500, "{all:?}");
+    assert!(all.slowest_write.max(all.slowest_read) < PAUSE_MAX, "{all:?}");
+}
+
+#[test]
+fn no_request_fails_while_all_nodes_are_restarted_one_after_another() {
+    let mut cluster = Cluster::start(3);
+    cluster.node(0).create_table(&table());
+    let open = Open::of(&cluster);
+    let load = Load::begin(3, "rolled", &open);
+    for at in 0..3 {
+        std::thread::sleep(Duration::from_millis(500));
+        // The primary is among them; whoever stops is taken out of the balancer first, as its `/ready` would have it.
+        open.leave(at);
+        cluster.stop(at);
+        cluster.start_all();
+        open.take(at, cluster.node(at).http);
+        // Of the roster it is again, though it said farewell.
+        cluster.wait_for((at + 1) % 3, "a node comes back", |status| {
+            let members = status["members"].as_array().expect("a list");
+            members.len() == 3
+                && members
+                    .iter()
+                    .all(|member| member["about"]["stopping"] == false && member["present"] == true)
+        });
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let all = load.end("a rolling restart");
+    assert!(all.answered > 500 && all.slowest_write < PAUSE_MAX, "{all:?}");
+}
+
+#[test]
+fn a_cluster_grows_by_a_node_without_a_vote_and_by_two_with_one_and_shrinks_again() {
+    let mut cluster = Cluster::start(3);
+    cluster.node(0).create_table(&table());
+    let open = Open::of(&cluster);
+    let load = Load::begin(3, "grown", &open);
+    let voters = |status: &Value| {
+        let members = status["members"].as_array().expect("a list");
+        (members.len(), members.iter().filter(|member| member["voter"] == true).count())
+    };
+    let number = |status: &Value, address: &str| {
+        let members = status["members"].as_array().expect("a list");
+        let own = members.iter().find(|member| member["address"] == address).expect("it is a member");
+        own["node"].as_u64().expect("a number")
+    };
+    // Said beforehand, or found when it starts: the node is a member once, and follows.
+    let fourth_address = format!("127.0.0.4:{}", cluster.peer_address(0).rsplit(':').next().expect("a port"));
+    cluster.command(1, &["member", "add", &fourth_address]);
+    let fourth = cluster.grow();
+    assert_eq!(cluster.peer_address(fourth), fourth_address);
+    let status = cluster.wait_for(0, "the fourth follows", |status| {
+        let own = status["members"].as_array().expect("a list").last().cloned().unwrap_or_default();
+        voters(status) == (4, 3) && own["about"]["name"] == "n3"
+    });
+    let fourth_number = number(&status, &fourth_address);
+    cluster.ok(fourth, "PutItem", &put("through-the-fourth", 4));
+    assert_eq!(self::number(&cluster.ok(0, "GetItem", &get("through-the-fourth", true))), 4);
+    let fifth = cluster.grow();
+    let status = cluster.wait_for(fourth, "five voters", |status| voters(status) == (5, 5));
+    let fifth_number = number(&status, &cluster.peer_address(fifth));
+    // Out again, one of them while it runs.
+    cluster.stop(fifth);
+    cluster.command(0, &["member", "remove", &fifth_number.to_string()]);
+    cluster.command(0, &["member", "remove", &fourth_number.to_string()]);
+    cluster.wait_for(1, "three members", |status| voters(status) == (3, 3));
+    cluster.stop(fourth);
+    load.end("growing and shrinking");
+}
+
+#[test]
+fn the_roster_on_every_node_follows_what_becomes_of_the_others() {
+    use dax::codec::handshake::Role;
+    use forebay_tests::dax_wire::DaxWire;
+    let mut cluster = Cluster::start(3);
+    // The nodes, the leader and its session, as one node tells its clients.
+    let told = |cluster: &Cluster, at: usize| {
+        let address = cluster.node(at).dax.expect("it serves DAX");
+        let endpoints = DaxWire::connect(address).expect("the node listens").endpoints();
+        let names: Vec<String> = endpoints.iter().map(|endpoint| endpoint.host.clone()).collect();
+        let leader = endpoints.iter().find(|endpoint| endpoint.role == Role::Leader);
+        (names, leader.map(|leader| (leader.host.clone(), leader.leader_session)))
+    };
+    let wait = |cluster: &Cluster, what: &str, begun: Instant, names: &[usize], leader: Option<usize>| {
+        let mut expected: Vec<String> = names.iter().map(|at| format!("n{at}")).collect();
+        expected.sort();
+        for (at, _) in cluster.running() {
+            loop {
+                let (mut names, led) = told(cluster, at);
+                names.sort();
+                let led_by = led.as_ref().map(|(name, _)| name.clone());
+                let right_leader = match leader {
+                    Some(leader) => led_by == Some(format!("n{leader}")),
+                    None => led_by.is_some_and(|name| expected.contains(&name)),
+                };
+                if names == expected && right_leader {
+                    println!("{what}: n{at} tells of it after {:?}", begun.elapsed());
+                    break;
+                }
+                assert!(
+                    begun.elapsed() < Duration::from_secs(10),
+                    "{what}: n{at} tells of {names:?}, {led:?}"
+                );
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    };
+    let primary = cluster.primary();
+    wait(&cluster, "all are there", now(), &[0, 1, 2], Some(primary));
+    let session = told(&cluster, primary).1.expect("a leader").1;
+    // A replica is lost, and comes back.
+    let lost = cluster.replica();
+    let others: Vec<usize> = (0..3).filter(|at| *at != lost).collect();
+    cluster.kill(lost);
+    wait(&cluster, "a replica is gone", now(), &others, Some(primary));
+    cluster.start_all();
+    wait(&cluster, "it is back", now(), &[0, 1, 2], Some(primary));
+    // The primary is lost: nobody tells of it, least of all as the leader, and the next one is another session.
+    let others: Vec<usize> = (0..3).filter(|at| *at != primary).collect();
+    cluster.kill(primary);
+    wait(&cluster, "the primary is gone", now(), &others, None);
+    let next = cluster.primary();
+    assert!(told(&cluster, next).1.expect("a leader").1 > session);
+    cluster.start_all();
+    wait(&cluster, "it is back as a replica", now(), &[0, 1, 2], Some(next));
+    // A planned stop is told before it comes about.
+    let replica = cluster.replica();
+    let others: Vec<usize> = (0..3).filter(|at| *at != replica).collect();
+    let begun = now();
+    cluster.stop(replica);
+    wait(&cluster, "a replica has stopped", begun, &others, Some(next));
+}
+
+#[test]
+fn what_a_dax_client_was_told_by_one_node_every_node_knows() {
+    use forebay_tests::dax_wire::DaxWire;
+    let cluster = Cluster::start(3);
+    let mut wires: Vec<DaxWire> = (0..3)
+        .map(|at| DaxWire::connect(cluster.node(at).dax.expect("it serves DAX")).expect("the node listens"))
+        .collect();
+    for round in 0..30 {
+        let (at, other) = (round % 3, (round + 1) % 3);
+        let names = [format!("b{round}"), format!("a{round}")];
+        let borrowed: Vec<&str> = names.iter().map(String::as_str).collect();
+        let id = wires[at].define(&borrowed);
+        let known = wires[other].names(id).map(|names| names.to_vec());
+        assert_eq!(known, Ok(names.to_vec()), "round {round}, as n{other} says");
+    }
+    for round in 0..5 {
+        let (at, other) = (round % 3, (round + 1) % 3);
+        let mut table = table();
+        let name = format!("made-{round}");
+        table["TableName"] = json!(name);
+        cluster.ok(at, "CreateTable", &table);
+        cluster.wait_until_active(at, &name);
+        assert!(wires[other].schema(&name).is_ok(), "round {round}, as n{other} says");
+        let id = wires[at].define(&["v"]);
+        let put = wires[other].put(&name, "k", id, &["x"]);
+        assert_eq!(put, Ok(()), "round {round}, as n{other} says");
+    }
+    // What nobody knows is refused all the same.
+    assert!(wires[0].schema("never-made").is_err());
+}
+
+/// The numbers of reads on one connection to a replica, while another client writes ever larger ones through the primary.
+#[test]
+fn reads_on_one_connection_to_a_replica_never_go_back() {
+    use forebay_tests::wire::request;
+    let cluster = Cluster::start(3);
+    cluster.node(0).create_table(&table());
+    let (primary, replica) = (cluster.primary(), cluster.replica());
+    let stop = Arc::new(AtomicBool::new(false));
+    let writing = {
+        let (stop, address) = (Arc::clone(&stop), cluster.node(primary).http);
+        std::thread::spawn(move || {
+            let mut wire = Wire::connect(address).expect("the node listens");
+            let mut written = 0;
+            while !stop.load(Ordering::Relaxed) {
+                written += 1;
+                let reply = wire.ask("PutItem", &put("p3", written)).expect("an answer");
+                assert_eq!(reply.status, 200);
+            }
+            written
+        })
+    };
+    let mut wire = cluster.node(replica).connect();
+    let query = json!({
+        "TableName": TABLE, "KeyConditionExpression": "p = :p",
+        "ExpressionAttributeValues": {":p": {"S": "p3"}},
+    });
+    let (mut last, begun, mut reads) = (0, now(), 0_u64);
+    while begun.elapsed() < Duration::from_secs(4) {
+        reads += 1;
+        // From the cache or the store here; from the primary, since nothing here is so new; a page; all on one connection.
+        let (op, body, headers): (_, _, &[(&str, &str)]) = match reads % 4 {
+            0 => ("GetItem", get("p3", false), &[("x-forebay-max-staleness", "0")]),
+            3 => ("Query", query.clone(), &[]),
+            _ => ("GetItem", get("p3", false), &[]),
+        };
+        wire.send(&request(op, body.to_string().as_bytes(), headers)).expect("the node listens");
+        let reply = wire.reply().expect("an answer");
+        assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+        let reply = reply.json();
+        let found = match op {
+            "Query" => number(&json!({"Item": reply["Items"][0]})),
+            _ => number(&reply),
+        };
+        assert!(found >= last, "read {reads}, {op}: {found} after {last}");
+        last = found;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let written = writing.join().expect("the writer meets nothing but answers");
+    let forwards = cluster.node(replica).metric("forebay_forwards_total").unwrap_or(0.0);
+    let hits = cluster.node(replica).metric("forebay_item_cache_hits_total").unwrap_or(0.0);
+    println!("{reads} reads of {written} writes, {forwards} passed on, {hits} hits");
+    assert!(forwards > 100.0 && hits > 10.0 && last > 100, "all of it happened: {forwards} {hits} {last}");
+}
