@@ -12,15 +12,17 @@ use std::sync::Arc;
 
 use api::{Error, ErrorKind, Response, Version};
 use bytes::Bytes;
-use raft::{ApplyBatch, DurableState, StateError, StateMachine};
+use raft::{ApplyBatch, DurableState, ReceivedState, StateError, StateMachine, StateTransfer};
 
-use crate::command::{Body, Command, CommandError};
-use crate::db::{DbError, SharedDb};
+use crate::command::{Body, Command, CommandError, Noted};
+use crate::db::DbError;
+use crate::db::home::{CurrentDb, StateHome};
 use crate::engine::{self, maintain, token};
 use crate::error::{EngineError, internal};
 use crate::kv;
 use crate::kv::applied::Applied;
 use crate::state::State;
+use crate::transfer::{Received, Transfer};
 
 /// Bytes of effects after which a batch is committed though more entries wait: bounds the time until the first of them
 /// is acknowledged, and the memory of the batch.
@@ -53,18 +55,19 @@ pub struct Reply {
 /// The state machine behind the log.
 pub struct Applier {
     state: State,
+    home: Arc<dyn StateHome>,
 }
 
 impl Applier {
-    /// Takes the state over. From here on only this applies to it.
-    pub fn new(state: State) -> Applier {
-        Applier { state }
+    /// Takes the state over. From here on only this applies to it. In `home` there is room for a peer's.
+    pub fn new(state: State, home: Arc<dyn StateHome>) -> Applier {
+        Applier { state, home }
     }
 
     fn apply_one(&mut self, index: u64, command: Result<Command, CommandError>) -> Result<Reply, StateError> {
         let state = &mut self.state;
         let outcome = match command {
-            Err(error @ CommandError::Format(_)) => return Err(StateError::Corrupt(error.to_string())),
+            Err(error @ CommandError::Format(_)) => return Err(StateError::Unsupported(error.to_string())),
             Err(CommandError::Malformed) => {
                 tracing::error!(index, "a log entry is no command; it is skipped");
                 state.begin(index, 0);
@@ -72,6 +75,10 @@ impl Applier {
             }
             Ok(command) => {
                 state.begin(index, command.clock_millis);
+                check_level(state, index, &command.body)?;
+                if let Body::Compare { noted } = command.body {
+                    compare(state, noted)?;
+                }
                 match run(state, command) {
                     Ok(outcome) => outcome,
                     Err(EngineError::Refused(error)) => Outcome::Refused(error),
@@ -84,8 +91,34 @@ impl Applier {
                 }
             }
         };
+        state.end();
         Ok(Reply { version: state.stamp().version, outcome })
     }
+}
+
+/// Errors: the entry asks for a level that this program does not know. Going on would part this replica from the others.
+fn check_level(state: &State, index: u64, body: &Body) -> Result<(), StateError> {
+    let (Body::Begin { semantics_level: level } | Body::RaiseLevel { level }) = body else { return Ok(()) };
+    let supported = state.supported_level();
+    if *level > supported {
+        return Err(StateError::Unsupported(format!(
+            "from entry {index} on the log is judged by level {level}, and this program knows level {supported}"
+        )));
+    }
+    Ok(())
+}
+
+/// Errors: this replica has parted from the primary. Nothing of it is answered any more.
+fn compare(state: &mut State, noted: Option<Noted>) -> Result<(), StateError> {
+    state.compare(noted).map_err(|(primary, own)| {
+        let why = format!(
+            "after entry {} this node's state is not the primary's (digest {:016x}, the primary's {:016x}): it answers \
+             nothing any more. Stop it, remove its data and let it join again; report this as a defect",
+            own.index, own.digest, primary.digest
+        );
+        state.part(why.clone());
+        StateError::Corrupt(why)
+    })
 }
 
 fn run(state: &mut State, command: Command) -> Result<Outcome, EngineError> {
@@ -114,6 +147,9 @@ fn run(state: &mut State, command: Command) -> Result<Outcome, EngineError> {
             return state.define_list(names, demand).map(Outcome::Given);
         }
         Body::TakePassingIds => return state.take_passing_ids().map(Outcome::Given),
+        Body::RaiseLevel { level } => state.raise_level(level),
+        // Done before: it may end this replica.
+        Body::Compare { noted: _ } => {}
     }
     Ok(Outcome::Noted)
 }
@@ -149,7 +185,33 @@ impl StateMachine for Applier {
     }
 
     fn durable(&self) -> Arc<dyn DurableState> {
-        Arc::new(Durable { db: Arc::clone(self.state.db()) })
+        Arc::new(Durable { current: Arc::clone(self.state.current()) })
+    }
+
+    fn transfer(&self) -> Arc<dyn StateTransfer> {
+        let supported_level = self.state.supported_level();
+        Arc::new(Transfer {
+            current: Arc::clone(self.state.current()),
+            home: Arc::clone(&self.home),
+            supported_level,
+        })
+    }
+
+    fn install(&mut self, received: ReceivedState) -> Result<(), StateError> {
+        let Some(Received { place, loaded }) = received.into_inner() else {
+            return Err(StateError::Corrupt("a state of another kind was to be installed".to_owned()));
+        };
+        let (now, then) = (self.state.applied().version, loaded.applied().version);
+        if then.at_least(&now) == Some(false) {
+            let what =
+                format!("the state of a peer is of entry {}, and this one of {}", then.index, now.index);
+            return Err(StateError::Corrupt(what));
+        }
+        let db = place.switch().map_err(from_db)?;
+        let before = self.state.install(db, loaded);
+        // Closing and removing what was before may take long, and the next entry waits. Without a thread it is done here.
+        let _ = std::thread::Builder::new().name("state-drop".into()).spawn(move || drop(before));
+        Ok(())
     }
 
     fn close(&mut self) -> Result<(), StateError> {
@@ -158,22 +220,23 @@ impl StateMachine for Applier {
 }
 
 struct Durable {
-    db: SharedDb,
+    current: Arc<CurrentDb>,
 }
 
 impl DurableState for Durable {
     fn flush(&self) -> Result<Option<Bytes>, StateError> {
         // Read before the flush, so that what is answered is certainly in what becomes durable.
-        let applied = match self.db.get(&kv::applied::KEY).map_err(from_db)? {
+        let db = self.current.shared();
+        let applied = match db.get(&kv::applied::KEY).map_err(from_db)? {
             Some(value) => Applied::decode(&value).map_err(|error| StateError::Corrupt(error.to_string()))?,
             None => Applied::default(),
         };
-        self.db.flush().map_err(from_db)?;
+        db.flush().map_err(from_db)?;
         Ok((!applied.log_state.is_empty()).then_some(applied.log_state))
     }
 }
 
-fn from_db(error: DbError) -> StateError {
+pub(crate) fn from_db(error: DbError) -> StateError {
     match error {
         DbError::Corrupt(_) => StateError::Corrupt(error.to_string()),
         DbError::Full(_)

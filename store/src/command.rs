@@ -15,9 +15,12 @@ use crate::attribute_lists::{Demand, Names};
 /// Format of the entries written now.
 const FORMAT: u8 = 1;
 
-/// The level that this program judges by. It rises by [`Body::Begin`]'s successor once every node supports the next one,
-/// so that a rolling upgrade can't make two nodes judge one condition differently.
+/// The newest level that this program can judge by. A group judges by the level in its state, which rises by
+/// [`Body::RaiseLevel`] once every member supports the next one, so that a rolling upgrade can't make two nodes judge one
+/// condition differently.
 pub const SEMANTICS_LEVEL: u32 = 1;
+/// The level every program supports.
+pub const FIRST_LEVEL: u32 = 1;
 
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -109,6 +112,25 @@ pub enum Body {
     },
     /// Takes a stretch of ids for attribute lists that need not last.
     TakePassingIds,
+    /// From here on entries are judged by this level, if it is higher than the one before.
+    RaiseLevel {
+        /// The level.
+        level: u32,
+    },
+    /// Every replica compares what its primary's digest was with what its own was, and notes its own as it is now.
+    Compare {
+        /// Of an earlier command of this kind, as the primary noted it.
+        noted: Option<Noted>,
+    },
+}
+
+/// The digest of all effects up to an entry: see [`crate::state::State::compare`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Noted {
+    /// The entry.
+    pub index: u64,
+    /// The digest.
+    pub digest: u64,
 }
 
 impl Body {
@@ -120,8 +142,10 @@ impl Body {
             | Body::Write { .. }
             | Body::Control { .. }
             | Body::Activate { .. }
+            | Body::Compare { .. }
             | Body::DefineAttributeList { .. }
             | Body::Purge { .. }
+            | Body::RaiseLevel { .. }
             | Body::Remove { .. }
             | Body::RemoveIndex { .. }
             | Body::TakePassingIds => false,
@@ -162,7 +186,7 @@ impl Command {
 mod tests {
     use crate::attribute_lists::Demand;
 
-    use super::{Basis, Body, Command, CommandError};
+    use super::{Basis, Body, Command, CommandError, Noted};
     use api::op::DeleteTableInput;
     use api::{Request, TableId, TableName};
 
@@ -178,6 +202,8 @@ mod tests {
             Body::Purge { id: 9 },
             Body::ForgetTokens { from_millis: 1, tokens: 2 },
             Body::DefineAttributeList { names: vec!["a".to_owned()].into(), demand: Demand::Answer },
+            Body::RaiseLevel { level: 2 },
+            Body::Compare { noted: Some(Noted { index: 7, digest: u64::MAX }) },
         ];
         for body in bodies {
             let command = Command { clock_millis: 77, entropy: u128::MAX, body };

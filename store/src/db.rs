@@ -20,6 +20,7 @@ use bytes::Bytes;
 
 mod batch;
 mod error;
+pub mod home;
 mod log_disk;
 pub mod memory;
 mod range;

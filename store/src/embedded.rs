@@ -31,7 +31,8 @@ use tracing::Instrument;
 
 use crate::apply::{Applier, Outcome, Reply, too_stale};
 use crate::attribute_lists::{self, AttributeLists, Demand, Names};
-use crate::command::{Body, Command};
+use crate::command::{Body, Command, SEMANTICS_LEVEL};
+use crate::db::home::{CurrentDb, FixedHome, StateHome, VolatileHome};
 use crate::db::memory::MemoryDb;
 use crate::db::{DbLogDisk, ScanSource, SharedDb, WritePressure};
 use crate::engine;
@@ -75,8 +76,10 @@ pub struct Embedded {
 /// What the service and its keeper share.
 pub(crate) struct Core {
     raft: RaftNode<Reply>,
+    /// The newest level this program knows.
+    supported_level: u32,
     published: Arc<Published>,
-    state_db: SharedDb,
+    state: Arc<CurrentDb>,
     surroundings: Surroundings,
     disk_reads: Arc<Semaphore>,
     pressure: keeper::Pressure,
@@ -86,7 +89,7 @@ impl Embedded {
     /// Opens a store over two instances of the engine: one for the log, with a write-ahead log of its own, one for the
     /// state, without. Blocks until everything committed is applied; no request is taken before. Of what is applied
     /// meanwhile `sink` is told as ever; then [`ChangeSink::gap`] says where the store stands, and from there on it is told
-    /// of every change in order.
+    /// of every change in order. Another state can't take the place of this one: see [`Embedded::open_in`].
     ///
     /// Errors: a store of another format or with a corrupt middle, which says what to do; a failed engine.
     pub fn open(
@@ -96,20 +99,49 @@ impl Embedded {
         surroundings: Surroundings,
         sink: Arc<dyn ChangeSink>,
     ) -> Result<Embedded, OpenError> {
+        Embedded::open_in(settings, log_db, state_db, Arc::new(FixedHome), surroundings, sink)
+    }
+
+    /// As [`Embedded::open`]. In `home`, where the state lies, there is room for one from a peer, which takes its place where
+    /// the log can't bring this node up any more.
+    pub fn open_in(
+        settings: EmbeddedSettings,
+        log_db: SharedDb,
+        state_db: SharedDb,
+        home: Arc<dyn StateHome>,
+        surroundings: Surroundings,
+        sink: Arc<dyn ChangeSink>,
+    ) -> Result<Embedded, OpenError> {
+        Embedded::open_at(SEMANTICS_LEVEL, settings, log_db, state_db, home, surroundings, sink)
+    }
+
+    /// As [`Embedded::open_in`], by a program that supports this level.
+    pub(crate) fn open_at(
+        supported_level: u32,
+        settings: EmbeddedSettings,
+        log_db: SharedDb,
+        state_db: SharedDb,
+        home: Arc<dyn StateHome>,
+        surroundings: Surroundings,
+        sink: Arc<dyn ChangeSink>,
+    ) -> Result<Embedded, OpenError> {
         let published = Arc::new(Published::default());
-        let state = State::open(Arc::clone(&state_db), Arc::clone(&sink), Arc::clone(&published))?;
+        let current = Arc::new(CurrentDb::new(state_db));
+        let opened = (Arc::clone(&current), Arc::clone(&sink), Arc::clone(&published));
+        let state = State::open(opened.0, opened.1, opened.2, supported_level)?;
         let raft = RaftNode::open(
-            settings.raft,
+            RaftSettings { supports: supported_level, ..settings.raft },
             Arc::new(DbLogDisk::new(log_db)),
-            Applier::new(state),
+            Applier::new(state, home),
             Arc::clone(&surroundings.clock),
             settings.network,
         )
         .map_err(|error| OpenError::Log(error.to_string()))?;
         let core = Arc::new(Core {
             raft,
+            supported_level,
             published,
-            state_db,
+            state: current,
             surroundings,
             disk_reads: Arc::new(Semaphore::new(settings.disk_reads.max(1))),
             pressure: keeper::Pressure::default(),
@@ -126,7 +158,7 @@ impl Embedded {
     ) -> Result<Embedded, OpenError> {
         let log_db: SharedDb = Arc::new(MemoryDb::volatile());
         let state_db: SharedDb = Arc::new(MemoryDb::volatile());
-        Embedded::open(settings, log_db, state_db, surroundings, sink)
+        Embedded::open_in(settings, log_db, state_db, Arc::new(VolatileHome), surroundings, sink)
     }
 
     /// A store on disk: `log` and `state` below the directory, made where they are missing.
@@ -139,8 +171,8 @@ impl Embedded {
         sink: Arc<dyn ChangeSink>,
     ) -> Result<Embedded, OpenError> {
         let log_db: SharedDb = Arc::new(engine.open_log(&directory.join("log"))?);
-        let state_db: SharedDb = Arc::new(engine.open_state(&directory.join("state"))?);
-        Embedded::open(settings, log_db, state_db, surroundings, sink)
+        let (state_db, home) = crate::db::rocks::home::RocksHome::open(engine, directory)?;
+        Embedded::open_in(settings, log_db, state_db, Arc::new(home), surroundings, sink)
     }
 
     /// Where schemas are looked up by name; stays valid as long as anybody holds it.
@@ -168,7 +200,13 @@ impl Embedded {
         &self.core.raft
     }
 
-    /// Why the store takes no writes, if it does not; reads go on. It stays so until the store is opened again.
+    /// The level that entries are judged by: see [`crate::command::SEMANTICS_LEVEL`]. 0: the store has not begun.
+    pub fn semantics_level(&self) -> u32 {
+        self.core.published.semantics_level()
+    }
+
+    /// Why the store takes no writes, if it does not; reads go on, unless its state is found not to be the primary's. It stays
+    /// so until the store is opened again.
     pub fn ready(&self) -> Result<(), Error> {
         match self.core.raft.failure() {
             None => Ok(()),
@@ -209,7 +247,7 @@ impl Embedded {
 
     /// Bytes of the log and state on disk, roughly.
     pub fn approximate_bytes(&self) -> u64 {
-        self.core.state_db.approximate_bytes(&crate::db::KeyRange::all()).unwrap_or(0)
+        self.core.state.load().approximate_bytes(&crate::db::KeyRange::all()).unwrap_or(0)
     }
 
     /// Writes under way.
@@ -278,15 +316,24 @@ impl Core {
     /// caller who was told the older version could next be answered from memory with an image from before what it has
     /// seen (P3). So where a commit was under way, the version comes from the snapshot that was read.
     fn read_from(&self, source: ScanSource, request: &Request) -> Result<Answer, EngineError> {
+        if let Some(why) = self.published.parted() {
+            tracing::debug!(why, "nothing is answered");
+            return Err(not_primary(None).into());
+        }
+        self.published.of_one_state(|| self.read_once(source, request))
+    }
+
+    fn read_once(&self, source: ScanSource, request: &Request) -> Result<Answer, EngineError> {
         let tables = self.published.tables();
         let version = self.published.version();
+        let db = self.state.load();
         if let Request::GetItem(_) = request {
-            let response = engine::read(&View::of_one_record(&self.state_db, &tables, source), request)?;
+            let response = engine::read(&View::of_one_record(&db, &tables, source), request)?;
             if self.published.is_still(&version) {
                 return Ok(Answer::from_store(response, Some(version)));
             }
         }
-        let view = View::new(&self.state_db, &tables, source);
+        let view = View::new(&db, &tables, source);
         let version = if self.published.is_still(&version) { version } else { view.version()? };
         let response = engine::read(&view, request)?;
         Ok(Answer::from_store(response, Some(version)))
@@ -432,10 +479,14 @@ fn from_raft(error: RaftError) -> Error {
         RaftError::Overloaded => overloaded("Too many writes are under way"),
         RaftError::NotLeader { leader } => not_primary(leader.map(|leader| leader.id)),
         RaftError::LeadershipLost { .. } => unknown_outcome(),
-        RaftError::DiskFailed(_) | RaftError::Corrupt(_) | RaftError::StateFailed(_) => Error::new(
+        RaftError::DiskFailed(_) | RaftError::StateFailed(_) => Error::new(
             ErrorKind::InternalServerError,
             format!("The store takes no writes: {error}. Check the disk, then restart this node"),
         ),
+        // What to do is said in these.
+        RaftError::Corrupt(_) | RaftError::Unsupported(_) => {
+            Error::new(ErrorKind::InternalServerError, format!("The store takes no writes: {error}"))
+        }
         RaftError::Shutdown => {
             Error::new(ErrorKind::ServiceUnavailableException, "This node is stopping. Try again elsewhere")
         }

@@ -43,6 +43,17 @@ pub enum OpenError {
         /// The format this program reads.
         supported: u32,
     },
+    /// Entries are judged by rules that this program does not know.
+    #[error(
+        "the store judges by level {found}, this program knows level {supported}; start the newer version of Forebay that \
+         its group runs"
+    )]
+    Level {
+        /// The level of the store.
+        found: u32,
+        /// The newest that this program knows.
+        supported: u32,
+    },
     /// Records stand in the store, but no format number: it is not ours, or it is damaged.
     #[error(
         "the directory holds records but no format number; point the data directory at an empty directory"

@@ -7,7 +7,7 @@
 //!
 //! The map: [`embedded`] the service; [`command`] what is replicated; [`apply`] how it takes effect; [`engine`] request to
 //! handler; [`index`] what a write changes in indexes; [`state`] and [`published`] the state as the applying thread and as
-//! readers see it; [`kv`] what stands on disk; [`db`] the seam to the storage engine; [`error`] what can go wrong.
+//! readers see it; `transfer` the state on its way to a peer or from one; [`kv`] what stands on disk; [`db`] the seam to the storage engine; [`error`] what can go wrong.
 
 pub mod apply;
 pub mod attribute_lists;
@@ -20,6 +20,7 @@ pub mod index;
 pub mod kv;
 pub mod published;
 pub mod state;
+mod transfer;
 
 pub use embedded::{Embedded, EmbeddedSettings, Surroundings};
 pub use error::OpenError;

@@ -7,7 +7,7 @@
 //! before [`State::commit`], and then all of it at once, with the applied version. A handler writes nothing before it is
 //! certain that it refuses nothing any more. After a failed commit the state is not used again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use api::op::Size;
@@ -15,8 +15,11 @@ use api::schema::Status;
 use api::service::Cause;
 use api::{Change, ChangeSink, Image, IndexId, KeyBytes, Table, TableId, TableName, Version};
 use bytes::Bytes;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::attribute_lists::{self, AttributeLists, Demand, Names};
+use crate::attribute_lists::{self, Demand, Names};
+use crate::command::Noted;
+use crate::db::home::CurrentDb;
 use crate::db::{Batch, DbError, Durability, KeyRange, Scan, SharedDb};
 use crate::engine::view::TableMap;
 use crate::error::{EngineError, OpenError, named_table_not_found, table_not_found};
@@ -37,7 +40,9 @@ pub struct Stamp {
 
 /// The state, owned by the thread that applies.
 pub struct State {
+    /// The instance that `current` shows.
     db: SharedDb,
+    current: Arc<CurrentDb>,
     sink: Arc<dyn ChangeSink>,
     published: Arc<Published>,
     tables: HashMap<TableId, Arc<Table>>,
@@ -47,8 +52,16 @@ pub struct State {
     applied: Applied,
     stamp: Stamp,
     ordinal: u32,
+    /// Of the entry under way: the sum of its effects, so that their order within it is left to the handler.
+    effects: u64,
+    /// Digests at the newest entries that asked for it, oldest first.
+    noted: VecDeque<Noted>,
+    supported_level: u32,
     pending: Pending,
 }
+
+/// Digests that are remembered: an entry is compared with one of the last few.
+const NOTED: usize = 8;
 
 /// The batch under way.
 #[derive(Default)]
@@ -62,40 +75,25 @@ struct Pending {
 }
 
 impl State {
-    /// Reads what is kept in memory. A new engine is given its format number; one of another format is refused.
+    /// Reads what is kept in memory. A new engine is given its format number; one of another format is refused, and one that is
+    /// judged by a higher level than this program supports.
     pub fn open(
-        db: SharedDb,
+        current: Arc<CurrentDb>,
         sink: Arc<dyn ChangeSink>,
         published: Arc<Published>,
+        supported_level: u32,
     ) -> Result<State, OpenError> {
-        check_format(&db)?;
-        let applied = match db.get(&kv::applied::KEY)? {
-            Some(value) => Applied::decode(&value)?,
-            None => Applied::default(),
-        };
-        let next_id = kv::sequence::TABLES.next(db.get(&kv::sequence::TABLES.key())?.as_deref())?;
-        let mut tables = HashMap::new();
-        let mut counters = HashMap::new();
-        {
-            let snapshot = db.snapshot();
-            let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::prefix(kv::table::PREFIX)));
-            while let Some(record) = cursor.advance()? {
-                let table = kv::table::decode(record.value)?;
-                tables.insert(table.id, Arc::new(table));
-            }
-            for id in tables.keys() {
-                if let Some(value) = snapshot.get(&kv::counters::key(*id))? {
-                    counters.insert(*id, Counters::decode(&value)?);
-                }
-            }
-        }
-        load_attribute_lists(&db, published.attribute_lists())?;
-        let names: TableMap = tables.values().map(|table| (table.name.clone(), Arc::clone(table))).collect();
+        let db = current.shared();
+        begin_format(&db)?;
+        let Loaded { applied, next_id, tables, counters, lists } = Loaded::read(&db, supported_level)?;
+        lists.into_iter().for_each(|names| published.attribute_lists().show(names));
+        let names = names_of(&tables);
         let stamp = Stamp { version: applied.version, log_time_millis: applied.log_time_millis };
         published.set_tables(names.clone());
         published.set_applied(&applied);
         Ok(State {
             db,
+            current,
             sink,
             published,
             tables,
@@ -105,8 +103,49 @@ impl State {
             applied,
             stamp,
             ordinal: 0,
+            effects: 0,
+            noted: VecDeque::new(),
+            supported_level,
             pending: Pending::default(),
         })
+    }
+
+    /// Puts another in the place of everything: one of the same history, further on. Consumers of the feed have forgotten what
+    /// was before when the first of the new can be read; a reader who began before goes on with what was. Gives that back.
+    pub(crate) fn install(&mut self, db: SharedDb, loaded: Loaded) -> SharedDb {
+        let Loaded { applied, next_id, tables, counters, lists } = loaded;
+        let before = std::mem::replace(&mut self.tables, tables);
+        self.names = names_of(&self.tables);
+        self.counters = counters;
+        self.next_id = next_id;
+        self.stamp = Stamp { version: applied.version, log_time_millis: applied.log_time_millis };
+        self.applied = applied;
+        self.pending = Pending::default();
+        self.effects = 0;
+        self.noted.clear();
+        let db_before = std::mem::replace(&mut self.db, Arc::clone(&db));
+        self.sink.gap(self.applied.version);
+        // A list is never taken back, and all of one history are given the same ids: those that are shown stay.
+        let shown = self.published.attribute_lists().len();
+        lists.into_iter().skip(shown).for_each(|names| self.published.attribute_lists().show(names));
+        self.published.exchange(|| {
+            self.published.begin_commit(self.applied.version.index);
+            self.current.replace(db);
+            self.published.set_tables(self.names.clone());
+            self.published.set_applied(&self.applied);
+        });
+        for table in self.tables.values() {
+            self.sink.table_changed(table, false);
+        }
+        for table in before.values().filter(|table| !self.tables.contains_key(&table.id)) {
+            self.sink.table_changed(table, true);
+        }
+        db_before
+    }
+
+    /// Where the engine that holds the state is found.
+    pub fn current(&self) -> &Arc<CurrentDb> {
+        &self.current
     }
 
     /// How far the state has been brought, by what is committed to the engine.
@@ -124,6 +163,62 @@ impl State {
         self.stamp.version.index = index;
         self.stamp.log_time_millis = self.stamp.log_time_millis.max(clock_millis);
         self.ordinal = 0;
+        self.effects = 0;
+    }
+
+    /// Ends an entry: what it did goes into the digest.
+    pub fn end(&mut self) {
+        if self.effects != 0 {
+            let mut bytes = [0; 24];
+            bytes[..8].copy_from_slice(&self.applied.digest.to_be_bytes());
+            bytes[8..16].copy_from_slice(&self.stamp.version.index.to_be_bytes());
+            bytes[16..].copy_from_slice(&self.effects.to_be_bytes());
+            self.applied.digest = xxh3_64(&bytes);
+            self.effects = 0;
+        }
+    }
+
+    fn effect(&mut self, kind: u64, key: &[u8], value: &[u8]) {
+        let effect = xxh3_64_with_seed(value, xxh3_64_with_seed(key, kind));
+        self.effects = self.effects.wrapping_add(effect);
+    }
+
+    /// Compares what the primary noted of itself with what was noted here at the same entry, and notes the digest of all before
+    /// the entry under way. Errors: the primary's, and this one's, where they differ. One that was not noted here, because the
+    /// store was opened or a state installed since, is not compared; the next will be.
+    pub fn compare(&mut self, primary: Option<Noted>) -> Result<(), (Noted, Noted)> {
+        if let Some(primary) = primary
+            && let Some(own) = self.noted.iter().find(|own| own.index == primary.index)
+            && own.digest != primary.digest
+        {
+            return Err((primary, *own));
+        }
+        if self.noted.len() == NOTED {
+            self.noted.pop_front();
+        }
+        self.noted.push_back(Noted { index: self.stamp.version.index, digest: self.applied.digest });
+        Ok(())
+    }
+
+    /// Nothing of this state may be answered any more, and what consumers of the feed have of it is void.
+    pub fn part(&self, why: String) {
+        self.published.part(why);
+        self.sink.gap(self.applied.version);
+    }
+
+    /// The newest level that entries may be judged by here.
+    pub fn supported_level(&self) -> u32 {
+        self.supported_level
+    }
+
+    /// The level that the entry under way is judged by.
+    pub fn level(&self) -> u32 {
+        self.applied.semantics_level
+    }
+
+    /// Judges by a level from here on, if it is higher.
+    pub fn raise_level(&mut self, level: u32) {
+        self.applied.semantics_level = self.applied.semantics_level.max(level);
     }
 
     /// Gives a new store its incarnation; a store that has one keeps it.
@@ -145,6 +240,7 @@ impl State {
     /// Sets a key.
     pub fn put(&mut self, key: impl Into<Bytes>, value: Bytes) {
         let key = key.into();
+        self.effect(1, &key, &value);
         self.pending.batch.put(key.clone(), value.clone());
         self.pending.written.insert(key, Some(value));
     }
@@ -152,6 +248,7 @@ impl State {
     /// Removes a key.
     pub fn delete(&mut self, key: impl Into<Bytes>) {
         let key = key.into();
+        self.effect(2, &key, &[]);
         self.pending.batch.delete(key.clone());
         self.pending.written.insert(key, None);
     }
@@ -159,6 +256,7 @@ impl State {
     /// Removes every key of a range. [`State::get`] goes on seeing what the engine has of it until the commit: only for
     /// ranges that no entry reads any more.
     pub fn delete_range(&mut self, range: KeyRange) {
+        self.effect(3, &range.start, range.end.as_deref().unwrap_or_default());
         self.pending.batch.delete_range(range);
     }
 
@@ -356,6 +454,9 @@ impl State {
             self.published.attribute_lists().show(names);
         }
         self.sink.publish(&pending.changes, self.applied.version);
+        if let Some(noted) = self.noted.back() {
+            self.published.note(*noted);
+        }
         self.published.set_applied(&self.applied);
         // The maps keep their room: the next batch is about as large.
         pending.written.clear();
@@ -366,44 +467,95 @@ impl State {
     }
 }
 
+/// What is kept in memory of an engine's records.
+pub(crate) struct Loaded {
+    applied: Applied,
+    next_id: u64,
+    tables: HashMap<TableId, Arc<Table>>,
+    counters: HashMap<TableId, Counters>,
+    lists: Vec<Names>,
+}
+
+impl Loaded {
+    /// Errors: a store of another format, or none; one of a higher level; a record that can't be read.
+    pub(crate) fn read(db: &SharedDb, supported_level: u32) -> Result<Loaded, OpenError> {
+        if !has_format(db)? {
+            return Err(OpenError::NotAStore);
+        }
+        let applied = match db.get(&kv::applied::KEY)? {
+            Some(value) => Applied::decode(&value)?,
+            None => Applied::default(),
+        };
+        if applied.semantics_level > supported_level {
+            return Err(OpenError::Level { found: applied.semantics_level, supported: supported_level });
+        }
+        let next_id = kv::sequence::TABLES.next(db.get(&kv::sequence::TABLES.key())?.as_deref())?;
+        let mut tables = HashMap::new();
+        let mut counters = HashMap::new();
+        let snapshot = db.snapshot();
+        let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::prefix(kv::table::PREFIX)));
+        while let Some(record) = cursor.advance()? {
+            let table = kv::table::decode(record.value)?;
+            tables.insert(table.id, Arc::new(table));
+        }
+        for id in tables.keys() {
+            if let Some(value) = snapshot.get(&kv::counters::key(*id))? {
+                counters.insert(*id, Counters::decode(&value)?);
+            }
+        }
+        drop(cursor);
+        let mut lists = Vec::new();
+        let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::prefix(kv::attribute_list::PREFIX)));
+        while let Some(record) = cursor.advance()? {
+            // Ids were given one after another, so their records come in the order they are shown in.
+            if kv::attribute_list::id(record.key)? != attribute_lists::FIRST_ID + lists.len() as u64 {
+                return Err(kv::attribute_list::out_of_order().into());
+            }
+            lists.push(kv::attribute_list::decode(record.value)?);
+        }
+        Ok(Loaded { applied, next_id, tables, counters, lists })
+    }
+
+    /// How far it has been brought.
+    pub(crate) fn applied(&self) -> &Applied {
+        &self.applied
+    }
+}
+
+fn names_of(tables: &HashMap<TableId, Arc<Table>>) -> TableMap {
+    tables.values().map(|table| (table.name.clone(), Arc::clone(table))).collect()
+}
+
 fn recount(size: &mut Size, old: Option<u64>, new: Option<u64>) {
     size.items = size.items.saturating_sub(u64::from(old.is_some())) + u64::from(new.is_some());
     size.bytes = size.bytes.saturating_sub(old.unwrap_or(0)) + new.unwrap_or(0);
 }
 
-fn load_attribute_lists(db: &SharedDb, lists: &AttributeLists) -> Result<(), OpenError> {
-    let snapshot = db.snapshot();
-    let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::prefix(kv::attribute_list::PREFIX)));
-    while let Some(record) = cursor.advance()? {
-        let (id, names) = (kv::attribute_list::id(record.key)?, kv::attribute_list::decode(record.value)?);
-        // Ids were given one after another, so their records come in the order they are shown in.
-        if id != attribute_lists::FIRST_ID + lists.len() as u64 {
-            return Err(kv::attribute_list::out_of_order().into());
-        }
-        lists.show(names);
+/// Whether there is a format number; one of another format is refused.
+fn has_format(db: &SharedDb) -> Result<bool, OpenError> {
+    let Some(value) = db.get(&kv::format::KEY)? else { return Ok(false) };
+    match kv::format::decode(&value)? {
+        kv::format::CURRENT => Ok(true),
+        found => Err(OpenError::Format { found, supported: kv::format::CURRENT }),
     }
-    Ok(())
 }
 
-fn check_format(db: &SharedDb) -> Result<(), OpenError> {
-    match db.get(&kv::format::KEY)? {
-        Some(value) => match kv::format::decode(&value)? {
-            kv::format::CURRENT => Ok(()),
-            found => Err(OpenError::Format { found, supported: kv::format::CURRENT }),
-        },
-        None => {
-            {
-                let snapshot = db.snapshot();
-                let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::all()));
-                if cursor.advance()?.is_some() {
-                    return Err(OpenError::NotAStore);
-                }
-            }
-            let mut batch = Batch::new();
-            batch.put(&kv::format::KEY[..], kv::format::encode(kv::format::CURRENT));
-            db.write(batch, Durability::Buffered)?;
-            db.flush()?;
-            Ok(())
-        }
+/// Gives a new engine its format number.
+fn begin_format(db: &SharedDb) -> Result<(), OpenError> {
+    if has_format(db)? {
+        return Ok(());
     }
+    let is_empty = {
+        let snapshot = db.snapshot();
+        let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::all()));
+        cursor.advance()?.is_none()
+    };
+    if !is_empty {
+        return Err(OpenError::NotAStore);
+    }
+    let mut batch = Batch::new();
+    batch.put(&kv::format::KEY[..], kv::format::encode(kv::format::CURRENT));
+    db.write(batch, Durability::Buffered)?;
+    db.flush()?;
+    Ok(())
 }

@@ -58,6 +58,9 @@ pub enum RaftError {
     /// The log, or the state, is not what was written. Restore the node, or let it join again.
     #[error("stored data is corrupt: {0}")]
     Corrupt(String),
+    /// What is stored, or was proposed, is of a newer version than this program. Start that version.
+    #[error("this program is too old: {0}; start the version that wrote it, or a newer one")]
+    Unsupported(String),
     /// The state machine failed while applying; nothing is applied until the process is restarted.
     #[error("the state machine failed: {0}")]
     StateFailed(String),
@@ -82,6 +85,7 @@ impl RaftError {
             | Self::Unfinished(_)
             | Self::DiskFailed(_)
             | Self::Corrupt(_)
+            | Self::Unsupported(_)
             | Self::StateFailed(_)
             | Self::Shutdown => Outcome::Unknown,
         }

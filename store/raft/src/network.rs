@@ -58,6 +58,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) const STATE_PART_BYTES: usize = 512 * 1024;
 /// Parts of a state that are read ahead of what the peer has taken.
 const STATE_PARTS_AHEAD: usize = 4;
+/// A complaint is not made again within this.
+const COMPLAINT_PERIOD: Duration = Duration::from_secs(60);
 /// How long a sender of a state may be silent.
 const STATE_SILENCE: Duration = Duration::from_secs(30);
 

@@ -29,6 +29,9 @@ pub enum StateError {
     /// What it has stored, or was given, is not readable.
     #[error("{0}")]
     Corrupt(String),
+    /// What it has stored, or was given, is of a newer version than this program.
+    #[error("{0}")]
+    Unsupported(String),
 }
 
 /// One committed command.

@@ -12,8 +12,7 @@ use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-#[cfg(test)]
-pub(crate) mod switchboard;
+pub mod switchboard;
 
 /// Bytes in both directions.
 pub trait PeerStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}

@@ -25,11 +25,13 @@ use super::{
 };
 
 mod disk;
+mod home;
 #[cfg(test)]
 mod tests;
 mod versions;
 
 pub use disk::{CrashTail, Fault, MemoryDisk, WriteAheadLog};
+pub use home::MemoryHome;
 use versions::Versions;
 
 /// One open instance of the in-memory engine.

@@ -14,6 +14,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use rocksdb::{
     ReadOptions, ReadTier, SnapshotWithThreadMode, WriteBatch, WriteBufferManager, WriteOptions,
 };
 
+pub mod home;
 mod wal;
 
 use super::{
@@ -217,11 +219,43 @@ pub struct Rocks {
     wal: WriteAheadLog,
     write_buffers_bytes: usize,
     engine: RocksEngine,
-    directory: PathBuf,
     /// Why writes are refused; set once, by the first failure or by closing.
     refused: OnceLock<Arc<str>>,
-    /// Released last, when the engine has let go of the directory.
+    /// Dropped last, when the engine has let go of the directory.
+    claim: Claim,
+}
+
+/// The lock of a directory. With it goes the directory, if that is to leave.
+struct Claim {
+    place: Arc<Place>,
     _owned: File,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let directory = &self.place.directory;
+        if self.place.leaves.load(Ordering::Acquire)
+            && let Err(error) = std::fs::remove_dir_all(directory)
+        {
+            tracing::warn!(%error, ?directory, "a state that is not needed any more stays until this node is started again");
+        }
+    }
+}
+
+/// A directory, and whether it goes when the engine has let go of it.
+struct Place {
+    directory: PathBuf,
+    leaves: AtomicBool,
+}
+
+impl Place {
+    fn leave(&self) {
+        self.leaves.store(true, Ordering::Release);
+    }
+
+    fn stay(&self) {
+        self.leaves.store(false, Ordering::Release);
+    }
 }
 
 /// Makes a directory, and durable that it is there: the engine syncs what lies in it, not the names above, and a file that
@@ -286,20 +320,24 @@ impl Rocks {
             wal::mend(directory)?;
         }
         let db = DB::open(options, directory).map_err(|error| from_rocks(error, Doing::Opening))?;
+        let place = Arc::new(Place { directory: directory.to_owned(), leaves: AtomicBool::new(false) });
         Ok(Self {
             db,
             wal,
             write_buffers_bytes: engine.settings.write_buffers_bytes,
             engine: engine.clone(),
-            directory: directory.to_owned(),
             refused: OnceLock::new(),
-            _owned: owned,
+            claim: Claim { place, _owned: owned },
         })
     }
 
     /// The directory it lies in.
     pub fn directory(&self) -> &Path {
-        &self.directory
+        &self.claim.place.directory
+    }
+
+    fn place(&self) -> &Arc<Place> {
+        &self.claim.place
     }
 
     fn check_writable(&self) -> Result<(), DbError> {

@@ -120,10 +120,13 @@ fn the_engine_in_memory_keeps_the_seams_promises() {
 #[cfg(feature = "rocksdb")]
 mod rocks {
     use std::path::PathBuf;
+    use std::sync::Arc;
 
     use super::{Batch, Db, Durability, everything, put};
-    use crate::db::DbError;
+    use crate::db::home::StateHome;
+    use crate::db::rocks::home::RocksHome;
     use crate::db::rocks::{RocksEngine, RocksSettings};
+    use crate::db::{DbError, SharedDb};
 
     /// A directory that goes with the test.
     struct Directory(PathBuf);
@@ -148,6 +151,90 @@ mod rocks {
         let engine = RocksEngine::new(RocksSettings::default()).unwrap();
         everything(&engine.open_log(&directory.0.join("log")).unwrap());
         everything(&engine.open_state(&directory.0.join("state")).unwrap());
+    }
+
+    fn home(engine: &RocksEngine, directory: &Directory) -> (SharedDb, RocksHome) {
+        RocksHome::open(engine, &directory.0).unwrap()
+    }
+
+    fn named(db: &SharedDb) -> Option<bytes::Bytes> {
+        db.get(b"name").unwrap()
+    }
+
+    fn name(db: &SharedDb, name: &'static str) {
+        let mut batch = Batch::new();
+        batch.put(&b"name"[..], name);
+        db.write(batch, Durability::Buffered).unwrap();
+        db.flush().unwrap();
+    }
+
+    #[test]
+    fn a_state_takes_the_place_of_another_only_by_the_switch() {
+        let directory = Directory::new("home");
+        let engine = RocksEngine::new(RocksSettings::default()).unwrap();
+        let is_there = |name: &str| directory.0.join(name).exists();
+        {
+            let (db, home) = home(&engine, &directory);
+            name(&db, "first");
+            let attempt = home.begin().unwrap();
+            name(attempt.db(), "an attempt");
+            assert!(is_there("state-1"));
+            drop(attempt);
+            assert!(!is_there("state-1"), "it is as if it had never been");
+        }
+        // What a crash leaves of an attempt.
+        name(&(Arc::new(engine.open_state(&directory.0.join("state-7")).unwrap()) as SharedDb), "cut off");
+        std::fs::write(directory.0.join("STATE-7"), "state-7").unwrap();
+        {
+            let (db, home) = home(&engine, &directory);
+            assert_eq!(named(&db).unwrap(), "first");
+            assert!(!is_there("state-7") && !is_there("STATE-7"), "what was left over is gone");
+            let (mut second, other) = (home.begin().unwrap(), home.begin().unwrap());
+            name(other.db(), "begun before the other's turn");
+            name(second.db(), "second");
+            second.seal().unwrap();
+            assert_eq!(named(&second.switch().unwrap()).unwrap(), "second");
+            assert_eq!(named(&db).unwrap(), "first", "who has it open reads on");
+            assert!(is_there("state"));
+            drop(db);
+            assert!(!is_there("state"), "nobody reads it any more");
+        }
+        let current = std::fs::read_to_string(directory.0.join("STATE")).unwrap();
+        {
+            let (db, home) = home(&engine, &directory);
+            assert_eq!(named(&db).unwrap(), "second");
+            let mut third = home.begin().unwrap();
+            name(third.db(), "third");
+            third.seal().unwrap();
+            third.switch().unwrap();
+        }
+        assert!(!is_there(&current));
+        assert_eq!(named(&home(&engine, &directory).0).unwrap(), "third");
+        let left = std::fs::read_dir(&directory.0).unwrap().count();
+        assert_eq!(left, 2, "the state in use, and the pointer to it");
+        for bad in ["state-99", "../state", "", "log"] {
+            std::fs::write(directory.0.join("STATE"), bad).unwrap();
+            assert!(matches!(RocksHome::open(&engine, &directory.0), Err(DbError::Corrupt(_))), "{bad:?}");
+        }
+    }
+
+    /// As a crash leaves it: before the rename, and after. That a pointer is not durable before what it names is, and the old
+    /// state is there as long as it is not, shows in the order of calls only.
+    #[test]
+    fn a_disk_without_room_for_the_pointer_refuses_before_the_switch() {
+        let directory = Directory::new("seal");
+        let engine = RocksEngine::new(RocksSettings::default()).unwrap();
+        let (db, home) = home(&engine, &directory);
+        name(&db, "first");
+        let mut new = home.begin().unwrap();
+        name(new.db(), "second");
+        // No file can be made where a directory lies.
+        std::fs::create_dir(directory.0.join("STATE-1")).unwrap();
+        assert!(new.seal().is_err());
+        drop(new);
+        std::fs::remove_dir(directory.0.join("STATE-1")).unwrap();
+        drop((db, home));
+        assert_eq!(named(&self::home(&engine, &directory).0).unwrap(), "first");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::Core;
-use crate::command::{Body, SEMANTICS_LEVEL};
+use crate::command::{Body, FIRST_LEVEL};
 use crate::db::{DbError, KeyRange, Scan, WritePressure};
 use crate::engine::maintain::{self, PURGE_DELAY_MILLIS};
 use crate::engine::token::{self, FORGET_TOKENS};
@@ -31,6 +31,8 @@ use crate::kv::dropped::{Dropped, DroppedKind};
 const WATCH_PERIOD: Duration = Duration::from_millis(50);
 /// Pause between two looks for what may be removed. Tests of it don't wait as long.
 const REMOVAL_PERIOD: Duration = if cfg!(test) { Duration::from_millis(100) } else { Duration::from_secs(5) };
+/// A member that has answered within this is there now.
+const HEARD_LATELY: Duration = Duration::from_secs(2);
 /// Pause after a step that failed, before it is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -147,7 +149,7 @@ async fn begin(core: &Core) -> Result<(), OpenError> {
     if core.published.version().incarnation != 0 {
         return Ok(());
     }
-    match core.propose(&Context::default(), first_step()).await {
+    match core.propose(&Context::default(), first_step(core)).await {
         Ok(_) => Ok(()),
         // Whoever leads now does it.
         Err(error) if error.is_not_primary() => Ok(()),
@@ -156,8 +158,10 @@ async fn begin(core: &Core) -> Result<(), OpenError> {
 }
 
 /// Gives a store its incarnation; one that has it keeps it, so that two primaries after one another may both propose it.
-fn first_step() -> Body {
-    Body::Begin { semantics_level: SEMANTICS_LEVEL }
+fn first_step(core: &Core) -> Body {
+    // Of the others nobody knows yet what they support; the level rises when they have said it.
+    let alone = core.raft.membership().borrow().iter().count() == 1;
+    Body::Begin { semantics_level: if alone { core.supported_level } else { FIRST_LEVEL } }
 }
 
 /// What the primary has to do now.
@@ -166,7 +170,7 @@ fn pending(core: &Core) -> Vec<Body> {
         return Vec::new();
     }
     if core.published.version().incarnation == 0 {
-        return vec![first_step()];
+        return vec![first_step(core)];
     }
     maintain::pending(&core.published.tables())
 }
@@ -190,7 +194,10 @@ async fn keep(core: &Core) {
         }
         tokio::select! {
             biased;
-            _ = removal.tick() => if leads(core) { remove(core).await },
+            _ = removal.tick() => if leads(core) {
+                agree(core).await;
+                remove(core).await;
+            },
             () = std::future::ready(()), if !idle => {}
             // The sender lives as long as the store.
             _ = schemas.changed() => {}
@@ -198,7 +205,7 @@ async fn keep(core: &Core) {
             Ok(()) = leadership.changed() => {}
             () = tokio::time::sleep(WATCH_PERIOD) => {}
         }
-        core.pressure.set(core.state_db.write_pressure());
+        core.pressure.set(core.state.load().write_pressure());
     }
 }
 
@@ -206,7 +213,7 @@ async fn keep(core: &Core) {
 async fn take(core: &Core, step: Body) -> bool {
     while core.pressure.get() == WritePressure::Stopped {
         tokio::time::sleep(WATCH_PERIOD).await;
-        core.pressure.set(core.state_db.write_pressure());
+        core.pressure.set(core.state.load().write_pressure());
     }
     let Err(error) = core.propose(&Context::default(), step).await else { return true };
     if core.raft.failure().is_some() {
@@ -221,6 +228,36 @@ async fn take(core: &Core, step: Body) -> bool {
     tracing::warn!(%error, "a step of the store's own work failed; it is tried again");
     tokio::time::sleep(RETRY_PAUSE).await;
     false
+}
+
+/// Has the replicas compare themselves with this node, and raises the level that all of them support.
+async fn agree(core: &Core) {
+    if let Some(level) = common_level(core)
+        && level > core.published.semantics_level()
+        && take(core, Body::RaiseLevel { level }).await
+    {
+        tracing::info!(level, "every member supports it: entries are judged by this level from now on");
+    }
+    let is_alone = core.raft.membership().borrow().iter().count() == 1;
+    if !is_alone && !core.published.is_compared() {
+        take(core, Body::Compare { noted: core.published.noted() }).await;
+    }
+}
+
+/// The newest level that every member supports. None: one of them has not said it lately; it may have been started again with
+/// another version since.
+fn common_level(core: &Core) -> Option<u32> {
+    let members = Arc::clone(&core.raft.membership().borrow());
+    let progress = core.raft.progress();
+    let own = core.raft.node_id();
+    let supported = members.iter().map(|(id, _)| {
+        if id == own {
+            return Some(core.supported_level);
+        }
+        let progress = progress.get(&id)?;
+        progress.supports.filter(|_| progress.heard.is_some_and(|heard| heard < HEARD_LATELY))
+    });
+    supported.collect::<Option<Vec<_>>>()?.into_iter().min()
 }
 
 /// Removes what nobody can be reading any more.
@@ -246,13 +283,15 @@ async fn purge(core: &Core) -> Result<(), EngineError> {
 /// Gives back the disk space of ranges that were purged. A crash in between leaves that to the engine's own compaction.
 fn reclaim(core: &Core, ranges: &[KeyRange]) -> Result<(), DbError> {
     // First, or a replay would meet gaps where records stood: see `ranges_of`. It blocks only this thread.
-    core.state_db.flush()?;
-    ranges.iter().try_for_each(|range| core.state_db.drop_range(range))
+    let db = core.state.shared();
+    db.flush()?;
+    ranges.iter().try_for_each(|range| db.drop_range(range))
 }
 
 fn purgeable(core: &Core) -> Result<Vec<(u64, DroppedKind)>, EngineError> {
     let now_millis = core.surroundings.clock.now_millis();
-    let snapshot = core.state_db.snapshot();
+    let db = core.state.shared();
+    let snapshot = db.snapshot();
     let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::prefix(kv::dropped::PREFIX)));
     let mut purgeable = Vec::new();
     while let Some(record) = cursor.advance()? {
@@ -268,7 +307,7 @@ async fn forget_tokens(core: &Core) -> Result<(), EngineError> {
     let mut before = Vec::new();
     loop {
         let now_millis = core.surroundings.clock.now_millis();
-        let oldest = token::oldest_forgotten(core.state_db.snapshot().as_ref(), now_millis)?;
+        let oldest = token::oldest_forgotten(core.state.shared().snapshot().as_ref(), now_millis)?;
         // The same one again: log time is behind this clock, or the step was not taken. There is time.
         let Some(oldest) = oldest.filter(|oldest| *oldest != before) else { return Ok(()) };
         let from_millis = kv::token::millis_of_time_key(&oldest)?;

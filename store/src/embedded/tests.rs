@@ -1,10 +1,13 @@
 //! The store as a service, over the engine in memory.
 
+mod agreement;
 mod attribute_lists;
 mod faults;
+mod group;
 mod indexes;
 mod tables;
 mod transactions;
+mod transfer;
 mod upkeep;
 mod writes;
 

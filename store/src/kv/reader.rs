@@ -51,6 +51,16 @@ impl<'a> Reader<'a> {
         self.rest
     }
 
+    /// A format byte, which must be one of `known`.
+    pub(super) fn format_of(&mut self, known: &[u8]) -> Result<u8, Malformed> {
+        let format = self.u8()?;
+        if known.contains(&format) {
+            Ok(format)
+        } else {
+            Err(self.malformed("its format is newer than this program, or it is damaged"))
+        }
+    }
+
     /// A format byte, which must be `known`.
     pub(super) fn format(&mut self, known: u8) -> Result<(), Malformed> {
         if self.u8()? == known {

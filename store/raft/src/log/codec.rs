@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::{BufMut, Bytes, BytesMut};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::error::RaftError;
 use crate::member::{MAX_MEMBERS, Member};
 use crate::types::{Entry, EntryPayload, LogId, Membership, Proposal, Vote, log_id};
 
@@ -22,6 +23,39 @@ const KIND_MEMBERSHIP: u8 = 3;
 const CHECKSUM_BYTES: usize = 8;
 /// Bytes of an entry beside its payload.
 pub(crate) const ENTRY_OVERHEAD_BYTES: usize = 2 + 4 * 8 + CHECKSUM_BYTES;
+
+/// Why stored bytes can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CodecError {
+    /// They are not what was written.
+    #[error("{0}")]
+    Damaged(String),
+    /// They are what was written, by a program that knows more.
+    #[error("{0}")]
+    Newer(String),
+}
+
+impl From<String> for CodecError {
+    fn from(what: String) -> Self {
+        Self::Damaged(what)
+    }
+}
+
+impl CodecError {
+    fn format(format: u8) -> Self {
+        Self::Newer(format!("it has format {format}, and this program knows {FORMAT}"))
+    }
+
+    /// As the error of a node; `of` names the bytes.
+    pub(crate) fn of(self, of: &str) -> RaftError {
+        match self {
+            Self::Damaged(what) => RaftError::Corrupt(format!(
+                "{of}: {what}; restore this node from a backup, or remove its data and let it join again"
+            )),
+            Self::Newer(what) => RaftError::Unsupported(format!("{of}: {what}")),
+        }
+    }
+}
 
 /// How a stored membership describes its members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,24 +149,24 @@ pub(crate) struct StoredEntry {
 }
 
 /// Reads an entry, or says what is wrong with it. The payload shares the given bytes.
-pub(crate) fn decode_entry(index: u64, bytes: &Bytes) -> Result<StoredEntry, String> {
+pub(crate) fn decode_entry(index: u64, bytes: &Bytes) -> Result<StoredEntry, CodecError> {
     let Some(end) = bytes.len().checked_sub(CHECKSUM_BYTES) else {
-        return Err("it is cut short".to_owned());
+        return Err(CodecError::Damaged("it is cut short".to_owned()));
     };
     let checksum = Reader::new(&bytes[end..]).u64()?;
     let body = bytes.slice(..end);
     if xxh3_64(&body) != checksum {
-        return Err("its checksum does not match".to_owned());
+        return Err(CodecError::Damaged("its checksum does not match".to_owned()));
     }
     let mut reader = Reader::new(&body);
     let format = reader.u8()?;
     if format != FORMAT {
-        return Err(format!("it has format {format}, and this program knows {FORMAT}"));
+        return Err(CodecError::format(format));
     }
     let kind = reader.u8()?;
     let (term, stored_index) = (reader.u64()?, reader.u64()?);
     if stored_index != index {
-        return Err(format!("it says it is entry {stored_index}"));
+        return Err(CodecError::Damaged(format!("it says it is entry {stored_index}")));
     }
     let (committed_term, committed_end) = (reader.u64()?, reader.u64()?);
     let payload = match kind {
@@ -140,7 +174,9 @@ pub(crate) fn decode_entry(index: u64, bytes: &Bytes) -> Result<StoredEntry, Str
         KIND_COMMAND => EntryPayload::Normal(Proposal(body.slice(ENTRY_OVERHEAD_BYTES - CHECKSUM_BYTES..))),
         KIND_ADDRESSES => EntryPayload::Membership(get_membership(&mut reader, MembershipForm::Addresses)?),
         KIND_MEMBERSHIP => EntryPayload::Membership(get_membership(&mut reader, MembershipForm::Members)?),
-        _ => return Err(format!("it is of unknown kind {kind}")),
+        _ => {
+            return Err(CodecError::Newer(format!("it is of kind {kind}, which this program does not know")));
+        }
     };
     Ok(StoredEntry {
         entry: Entry { log_id: log_id(term, index), payload },
@@ -210,17 +246,17 @@ pub(crate) fn encode_vote(vote: &Vote) -> Bytes {
 }
 
 /// Reads a vote, or says what is wrong with it.
-pub(crate) fn decode_vote(bytes: &[u8]) -> Result<Vote, String> {
+pub(crate) fn decode_vote(bytes: &[u8]) -> Result<Vote, CodecError> {
     let mut reader = Reader::new(bytes);
     let format = reader.u8()?;
     let committed = reader.u8()?;
     let (term, node) = (reader.u64()?, reader.u64()?);
     let checksum = reader.u64()?;
     if xxh3_64(&bytes[..18]) != checksum {
-        return Err("its checksum does not match".to_owned());
+        return Err(CodecError::Damaged("its checksum does not match".to_owned()));
     }
     if format != FORMAT {
-        return Err(format!("it has format {format}, and this program knows {FORMAT}"));
+        return Err(CodecError::format(format));
     }
     Ok(if committed == 0 { Vote::new(term, node) } else { Vote::new_committed(term, node) })
 }
@@ -237,16 +273,16 @@ pub(crate) fn encode_log_id(id: &LogId) -> Bytes {
 }
 
 /// Reads a log position, or says what is wrong with it.
-pub(crate) fn decode_log_id(bytes: &[u8]) -> Result<LogId, String> {
+pub(crate) fn decode_log_id(bytes: &[u8]) -> Result<LogId, CodecError> {
     let mut reader = Reader::new(bytes);
     let format = reader.u8()?;
     let (term, index) = (reader.u64()?, reader.u64()?);
     let checksum = reader.u64()?;
     if xxh3_64(&bytes[..17]) != checksum {
-        return Err("its checksum does not match".to_owned());
+        return Err(CodecError::Damaged("its checksum does not match".to_owned()));
     }
     if format != FORMAT {
-        return Err(format!("it has format {format}, and this program knows {FORMAT}"));
+        return Err(CodecError::format(format));
     }
     Ok(log_id(term, index))
 }
@@ -257,7 +293,9 @@ mod tests {
 
     use bytes::Bytes;
 
-    use super::{decode_entry, decode_log_id, decode_vote, encode_entry, encode_log_id, encode_vote};
+    use super::{
+        CodecError, decode_entry, decode_log_id, decode_vote, encode_entry, encode_log_id, encode_vote,
+    };
     use crate::member::Member;
     use crate::types::{Entry, EntryPayload, Membership, Proposal, Vote, log_id};
 
@@ -307,6 +345,28 @@ mod tests {
             assert!(decode_entry(42, &whole.slice(..end)).is_err(), "cut at {end}");
         }
         assert!(decode_entry(43, &whole).is_err(), "an entry under another's key");
+    }
+
+    /// The bytes of a program that knows more: their checksum is right.
+    fn newer(bytes: &[u8], at: usize, value: u8) -> Vec<u8> {
+        let mut bytes = bytes[..bytes.len() - 8].to_vec();
+        bytes[at] = value;
+        let checksum = xxhash_rust::xxh3::xxh3_64(&bytes);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn what_a_newer_program_wrote_is_told_from_damage() {
+        let entry = encode_entry(&command(42, b"put x"), None);
+        for (at, value, text) in [(0, 9, "format 9"), (1, 77, "kind 77")] {
+            let read = decode_entry(42, &newer(&entry, at, value).into());
+            assert!(matches!(&read, Err(CodecError::Newer(what)) if what.contains(text)), "{read:?}");
+        }
+        let read = decode_vote(&newer(&encode_vote(&Vote::new(7, 2)), 0, 9));
+        assert!(matches!(read, Err(CodecError::Newer(_))));
+        let read = decode_log_id(&newer(&encode_log_id(&log_id(7, 99)), 0, 9));
+        assert!(matches!(read, Err(CodecError::Newer(_))));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::codec::{
-    ENTRY_OVERHEAD_BYTES, StoredEntry, decode_entry, decode_log_id, decode_vote, encode_log_id,
+    CodecError, ENTRY_OVERHEAD_BYTES, StoredEntry, decode_entry, decode_log_id, decode_vote, encode_log_id,
 };
 use super::disk::{LogBatch, LogDisk, LogDiskError, LogOp, Sync};
 use super::keys::{ENTRIES_END, FORMAT_KEY, PURGED_KEY, VOTE_KEY, entry_index, entry_key};
@@ -53,9 +53,8 @@ fn check(
     match disk.get(FORMAT_KEY).map_err(disk_error)?.as_deref() {
         Some([LOG_FORMAT]) => {}
         Some([format]) => {
-            return Err(corrupt(format!(
-                "the log has format {format}, and this program knows {LOG_FORMAT}; use the program that wrote it, or a newer one"
-            )));
+            let what = format!("the log has format {format}, and this program knows {LOG_FORMAT}");
+            return Err(RaftError::Unsupported(what));
         }
         Some(_) => return Err(corrupt("the log's format record is not readable")),
         None => {
@@ -66,13 +65,11 @@ fn check(
         }
     }
     let vote = match disk.get(VOTE_KEY).map_err(disk_error)? {
-        Some(bytes) => Some(decode_vote(&bytes).map_err(|what| corrupt(format!("the vote: {what}")))?),
+        Some(bytes) => Some(decode_vote(&bytes).map_err(|error| error.of("the vote"))?),
         None => None,
     };
     let purged = match disk.get(PURGED_KEY).map_err(disk_error)? {
-        Some(bytes) => {
-            Some(decode_log_id(&bytes).map_err(|what| corrupt(format!("the purged position: {what}")))?)
-        }
+        Some(bytes) => Some(decode_log_id(&bytes).map_err(|error| error.of("the purged position"))?),
         None => None,
     };
     // A crash may have come between the installing of a state and the purging of the log it took the place of.
@@ -86,6 +83,13 @@ fn check(
     };
     let first = purged.as_ref().map_or(0, |id| id.index() + 1);
     let known = applied.map_or(0, |id| id.index() + 1);
+    if known < first {
+        // Nothing that was purged is needed, as long as nobody takes the state away.
+        return Err(corrupt(format!(
+            "the log begins with entry {first}, and the state has applied {}",
+            known.checked_sub(1).map_or("nothing".to_owned(), |last| format!("only up to entry {last}"))
+        )));
+    }
     let tail = Tail::read(disk, first, known)?;
     if tail.end < known {
         return Err(corrupt(format!(
@@ -158,10 +162,12 @@ impl Tail {
                 self.last = Some(stored);
                 Ok(())
             }
-            Err(what) if index < settled => {
+            // Its checksum is right: no crash made it so, and what a quorum may rest on is not cut off.
+            Err(error @ CodecError::Newer(_)) => Err(error.of(&format!("entry {index} of the log"))),
+            Err(CodecError::Damaged(what)) if index < settled => {
                 Err(corrupt(format!("entry {index} is damaged, and was committed: {what}")))
             }
-            Err(_) => {
+            Err(CodecError::Damaged(_)) => {
                 self.cut = true;
                 Ok(())
             }

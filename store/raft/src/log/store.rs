@@ -19,7 +19,7 @@ use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::codec::decode_entry;
+use super::codec::{CodecError, decode_entry};
 use super::disk::LogDisk;
 use super::keys::{entry_index, entry_key};
 use super::open::{disk_error, stored_bytes};
@@ -240,13 +240,13 @@ impl LogStore {
         })?;
         let mut entries: Vec<Entry> = Vec::with_capacity(records.len());
         for (key, value) in records {
-            let entry = entry_index(&key).and_then(|index| Ok((index, decode_entry(index, &value)?)));
-            let (index, stored) = entry.map_err(|what| {
-                let what = format!(
-                    "an entry of the log at {start} or later is damaged: {what}; restore this node from a backup, or remove its data and let it join again"
-                );
-                self.shared.health.fail(RaftError::Corrupt(what.clone()));
-                io::Error::new(io::ErrorKind::InvalidData, what)
+            let entry = entry_index(&key)
+                .map_err(CodecError::from)
+                .and_then(|index| Ok((index, decode_entry(index, &value)?)));
+            let (index, stored) = entry.map_err(|error| {
+                let error = error.of(&format!("an entry of the log at {start} or later"));
+                self.shared.health.fail(error.clone());
+                io::Error::new(io::ErrorKind::InvalidData, error.to_string())
             })?;
             if entries.last().is_some_and(|last| last.log_id.index() + 1 != index) {
                 break;

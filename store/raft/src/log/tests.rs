@@ -11,7 +11,7 @@ use openraft::type_config::TypeConfigExt;
 use openraft::{OptionalSend, StorageError};
 use tokio::sync::{oneshot, watch};
 
-use super::disk::{LogDisk, Sync};
+use super::disk::{LogBatch, LogDisk, LogOp, Sync};
 use super::keys::entry_key;
 use super::memory::{CrashTail, MemoryLogDisk};
 use super::store::LogStore;
@@ -275,13 +275,61 @@ async fn a_log_that_ends_before_a_state_from_a_peer_goes_on_behind_it() {
     }
 }
 
+/// Why a program that knows less does not open it.
+fn too_old(disk: &MemoryLogDisk) -> String {
+    match open(disk, None) {
+        Err(error @ RaftError::Unsupported(_)) => error.to_string(),
+        Err(other) => panic!("refused for another reason: {other}"),
+        Ok(_) => panic!("opened"),
+    }
+}
+
+/// Writes a record as a newer program would: its checksum is right.
+fn rewrite(disk: &MemoryLogDisk, key: Bytes, at: usize, value: u8) {
+    let opened = disk.opened();
+    let mut bytes = opened.get(&key).unwrap().unwrap().to_vec();
+    bytes.truncate(bytes.len() - 8);
+    bytes[at] = value;
+    let checksum = xxhash_rust::xxh3::xxh3_64(&bytes);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    let ops = vec![LogOp::Put { key, value: bytes.into() }];
+    opened.write(LogBatch { ops }, Sync::Now).unwrap();
+}
+
 #[tokio::test]
-async fn a_newer_format_refuses_to_open() {
+async fn a_log_of_a_newer_program_refuses_to_open_and_loses_nothing() {
     let disk = MemoryLogDisk::new();
-    open(&disk, None).unwrap().close().unwrap();
+    let ops = vec![LogOp::Put { key: Bytes::from_static(&[1]), value: Bytes::from_static(&[9]) }];
+    disk.opened().write(LogBatch { ops }, Sync::Now).unwrap();
+    assert!(too_old(&disk).contains("format 9"));
+
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    append_synced(&mut log, 0..3).await;
+    log.close().unwrap();
     disk.crash(CrashTail::default());
-    assert!(disk.flip_bit(super::keys::FORMAT_KEY, 1));
-    assert!(refusal(&disk, None).contains("format 3"));
+    // The last one, of which nobody here knows that it was committed: were it damaged, it would be cut off.
+    for (at, value, text) in [(0, 2, "format 2"), (1, 77, "kind 77")] {
+        rewrite(&disk, entry_key(2), at, value);
+        let what = too_old(&disk);
+        assert!(what.contains("entry 2") && what.contains(text), "{what}");
+        assert!(what.contains("start the version that wrote it"), "{what}");
+        assert!(disk.opened().get(&entry_key(2)).unwrap().is_some(), "it was cut off");
+    }
+}
+
+#[tokio::test]
+async fn a_log_whose_state_was_taken_away_refuses_to_open() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    append_synced(&mut log, 0..9).await;
+    RaftLogStorage::<T>::purge(&mut log, log_id(1, 5)).await.unwrap();
+    log.close().unwrap();
+    disk.crash(CrashTail::default());
+    let what = refusal(&disk, None);
+    assert!(what.contains("begins with entry 6") && what.contains("applied nothing"), "{what}");
+    assert!(refusal(&disk, Some(log_id(1, 4))).contains("only up to entry 4"));
+    assert!(open(&disk, Some(log_id(1, 5))).is_ok());
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ fn append_result<R: Send + Sync + 'static>(
     response: proto::AppendResponse,
 ) -> Result<StreamAppendResult<Types<R>>, Status> {
     use proto::append_response::Result as Answer;
-    peer.heard(response.stamp);
+    peer.heard(response.stamp, response.supports);
     match response.result {
         Some(Answer::Matched(matched)) => Ok(Ok(wire::get_log_id(matched.last))),
         Some(Answer::Conflict(id)) => {
@@ -332,6 +332,7 @@ fn read_state(
 ) -> Result<(), crate::state::StateError> {
     use proto::state_part::Part;
     let (mut total_bytes, mut checksum) = (0, Xxh3::new());
+    checksum.update(&reader.mark());
     while let Some(bytes) = reader.read(STATE_PART_BYTES)? {
         total_bytes += bytes.len() as u64;
         checksum.update(&bytes);

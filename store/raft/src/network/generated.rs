@@ -53,6 +53,9 @@ pub struct AppendResponse {
     /// The follower's own clock as it answers: opaque to the leader, who gives the newest back.
     #[prost(uint64, tag = "4")]
     pub stamp: u64,
+    /// What the follower's program can do: a number that means something to the state machine's owner. 0: nothing was said.
+    #[prost(uint32, tag = "5")]
+    pub supports: u32,
     #[prost(oneof = "append_response::Result", tags = "1, 2, 3")]
     pub result: ::core::option::Option<append_response::Result>,
 }
@@ -158,7 +161,7 @@ pub struct StateBegin {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StateEnd {
-    /// Of all bytes, in order: how many, and their xxh3-64.
+    /// Of all bytes, in order: how many, and the xxh3-64 of the mark and them.
     #[prost(uint64, tag = "1")]
     pub total_bytes: u64,
     #[prost(fixed64, tag = "2")]

@@ -2,7 +2,7 @@
 //! bounded pause allows.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -63,10 +63,24 @@ impl Links {
             return Arc::clone(peer);
         }
         let link = || Arc::new(Link::new(Arc::clone(&self.transport), address));
-        let peer =
-            Arc::new(PeerLinks { control: link(), entries: link(), states: link(), echo: AtomicU64::new(0) });
+        let peer = Arc::new(PeerLinks {
+            control: link(),
+            entries: link(),
+            states: link(),
+            echo: AtomicU64::new(0),
+            supports: AtomicU32::new(0),
+        });
         peers.insert(id, Arc::clone(&peer));
         peer
+    }
+}
+
+impl Links {
+    /// What a peer's program can do, as it has said.
+    pub(crate) fn supports(&self, id: u64) -> Option<u32> {
+        let peers = self.peers.lock();
+        let supports = peers.get(&id)?.supports.load(Ordering::Acquire);
+        (supports > 0).then_some(supports)
     }
 }
 
@@ -77,10 +91,13 @@ pub(crate) struct PeerLinks {
     pub(super) states: Arc<Link>,
     /// The newest stamp of the peer's clock, plus one; 0: none yet.
     echo: AtomicU64,
+    /// What its program can do, as it last said; 0: nothing yet.
+    supports: AtomicU32,
 }
 
 impl PeerLinks {
-    pub(super) fn heard(&self, stamp: u64) {
+    pub(super) fn heard(&self, stamp: u64, supports: u32) {
+        self.supports.store(supports, Ordering::Release);
         self.echo.fetch_max(stamp.saturating_add(1), Ordering::AcqRel);
     }
 

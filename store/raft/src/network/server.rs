@@ -15,6 +15,7 @@ use openraft::raft::{
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 use tower_service::Service;
 use xxhash_rust::xxh3::Xxh3;
@@ -22,8 +23,8 @@ use xxhash_rust::xxh3::Xxh3;
 use super::generated as proto;
 use super::generated::raft_server::{Raft, RaftServer};
 use super::{
-    ACCEPT_PAUSE, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, MAX_MESSAGE_BYTES, MAX_PEER_CONNECTIONS,
-    MAX_STREAMS, STATE_SILENCE, WINDOW_BYTES, wire,
+    ACCEPT_PAUSE, COMPLAINT_PERIOD, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, MAX_MESSAGE_BYTES,
+    MAX_PEER_CONNECTIONS, MAX_STREAMS, STATE_SILENCE, WINDOW_BYTES, wire,
 };
 use crate::freshness::Freshness;
 use crate::member::Member;
@@ -42,8 +43,12 @@ pub(crate) struct PeerService<R: Send + Sync + 'static> {
     /// End of what is applied.
     pub(crate) applied: tokio::sync::watch::Receiver<u64>,
     pub(crate) transfer: Arc<dyn StateTransfer>,
+    /// What this program can do; see [`RaftSettings::supports`](crate::RaftSettings::supports).
+    pub(crate) supports: u32,
     /// One state at a time is received.
     pub(crate) receiving: Semaphore,
+    /// Why the last one was refused.
+    pub(crate) complaint: Mutex<Complaint>,
 }
 
 /// Serves whoever the transport says is there. Ends when it is dropped, and with it all connections.
@@ -129,6 +134,7 @@ impl<R: Send + Sync + 'static> PeerService<R> {
     }
 
     fn answer(
+        supports: u32,
         freshness: &Freshness,
         applied: &tokio::sync::watch::Receiver<u64>,
         claim: Option<Claim>,
@@ -147,7 +153,7 @@ impl<R: Send + Sync + 'static> PeerService<R> {
             Err(StreamAppendError::Conflict(id)) => Answer::Conflict(conflict(&id)),
             Err(StreamAppendError::HigherVote(vote)) => Answer::HigherVote(ballot(&vote)),
         };
-        proto::AppendResponse { result: Some(result), stamp: freshness.stamp() }
+        proto::AppendResponse { result: Some(result), stamp: freshness.stamp(), supports }
     }
 }
 
@@ -189,10 +195,11 @@ impl<R: Send + Sync + 'static> Raft for PeerService<R> {
             }
         });
         let (freshness, applied) = (Arc::clone(&self.freshness), self.applied.clone());
+        let supports = self.supports;
         let of_results = Arc::clone(&accepted);
         let results = self.library.stream_append(requests).map(move |result| {
             let claim = of_results.lock().claims.pop_front().flatten();
-            Ok(Self::answer(&freshness, &applied, claim, result.map_err(stopped)?))
+            Ok(Self::answer(supports, &freshness, &applied, claim, result.map_err(stopped)?))
         });
         let refusal = stream::once(async move { accepted.lock().refused.take() });
         let refusal = refusal.filter_map(|refused| async move { refused.map(Err) });
@@ -218,7 +225,7 @@ impl<R: Send + Sync + 'static> Raft for PeerService<R> {
             },
             AppendEntriesResponse::HigherVote(vote) => Err(StreamAppendError::HigherVote(vote)),
         };
-        Ok(Response::new(Self::answer(&self.freshness, &self.applied, claim, result)))
+        Ok(Response::new(Self::answer(self.supports, &self.freshness, &self.applied, claim, result)))
     }
 
     async fn vote(
@@ -265,8 +272,33 @@ impl<R: Send + Sync + 'static> Raft for PeerService<R> {
         &self,
         request: Request<Streaming<proto::StatePart>>,
     ) -> Result<Response<proto::StateResponse>, Status> {
+        let received = self.receive_state(request.into_inner()).await;
+        if let Err(refusal) = &received {
+            self.complaint.lock().make(refusal.message());
+        }
+        received.map(Response::new)
+    }
+
+    async fn announce(
+        &self,
+        request: Request<proto::AnnounceRequest>,
+    ) -> Result<Response<proto::AnnounceResponse>, Status> {
+        let proto::AnnounceRequest { header, address, about } = request.into_inner();
+        self.check(header.as_ref())?;
+        let from = header.map_or(0, |header| header.from);
+        announced(&self.library, from, Member { address, about })
+            .await
+            .map_err(|error| Status::aborted(error.to_string()))?;
+        Ok(Response::new(proto::AnnounceResponse {}))
+    }
+}
+
+impl<R: Send + Sync + 'static> PeerService<R> {
+    async fn receive_state(
+        &self,
+        mut parts: Streaming<proto::StatePart>,
+    ) -> Result<proto::StateResponse, Status> {
         use proto::state_part::Part;
-        let mut parts = request.into_inner();
         let Some(Part::Begin(begin)) = next(&mut parts).await? else {
             return Err(Status::invalid_argument("a state begins with what it is of"));
         };
@@ -275,15 +307,17 @@ impl<R: Send + Sync + 'static> Raft for PeerService<R> {
         let known = self.library.server_metrics().borrow_watched().vote;
         if known > vote {
             // Of a leader that is none any more: it need not send the rest to hear so.
-            return Ok(Response::new(proto::StateResponse { vote: wire::put_vote(&known) }));
+            return Ok(proto::StateResponse { vote: wire::put_vote(&known) });
         }
-        let mut mark = Mark::decode(&begin.mark).map_err(Status::failed_precondition)?;
+        let mut mark = Mark::decode(&begin.mark)
+            .map_err(|error| Status::failed_precondition(format!("the mark of the state: {error}")))?;
         let Ok(_place) = self.receiving.try_acquire() else {
             return Err(Status::unavailable("another state is being received"));
         };
         let transfer = Arc::clone(&self.transfer);
         let mut writer = blocking(move || transfer.begin_receive()).await?;
         let (mut total_bytes, mut checksum) = (0, Xxh3::new());
+        checksum.update(&begin.mark);
         let end = loop {
             match next(&mut parts).await? {
                 Some(Part::Bytes(bytes)) => {
@@ -304,20 +338,27 @@ impl<R: Send + Sync + 'static> Raft for PeerService<R> {
         let received = blocking(move || writer.finish(encoded)).await?;
         let snapshot = SnapshotHandle::received(mark, received, Arc::clone(&self.transfer)).into_library();
         let response = self.library.install_full_snapshot(vote, snapshot).await.map_err(stopped)?;
-        Ok(Response::new(proto::StateResponse { vote: wire::put_vote(&response.vote) }))
+        Ok(proto::StateResponse { vote: wire::put_vote(&response.vote) })
     }
+}
 
-    async fn announce(
-        &self,
-        request: Request<proto::AnnounceRequest>,
-    ) -> Result<Response<proto::AnnounceResponse>, Status> {
-        let proto::AnnounceRequest { header, address, about } = request.into_inner();
-        self.check(header.as_ref())?;
-        let from = header.map_or(0, |header| header.from);
-        announced(&self.library, from, Member { address, about })
-            .await
-            .map_err(|error| Status::aborted(error.to_string()))?;
-        Ok(Response::new(proto::AnnounceResponse {}))
+/// Says in the log why states are refused; the same again only after a while, because whoever sends tries again at once.
+#[derive(Default)]
+pub(crate) struct Complaint {
+    made: Option<(Instant, String)>,
+}
+
+impl Complaint {
+    fn make(&mut self, why: &str) {
+        let now = Instant::now();
+        if self.made.as_ref().is_some_and(|(at, made)| made == why && now - *at < COMPLAINT_PERIOD) {
+            return;
+        }
+        tracing::warn!(
+            why,
+            "the leader's state was refused; what there is here stays, and the leader tries again"
+        );
+        self.made = Some((now, why.to_owned()));
     }
 }
 

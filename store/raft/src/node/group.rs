@@ -26,6 +26,8 @@ pub struct PeerProgress {
     pub matched: Option<u64>,
     /// How long ago a message left that it has answered.
     pub heard: Option<Duration>,
+    /// What its program can do, as it last said: its [`RaftSettings::supports`](super::RaftSettings::supports).
+    pub supports: Option<u32>,
 }
 
 #[cfg(test)]
@@ -61,6 +63,9 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
             progress.entry(*id).or_default().heard = at.as_ref().map(|at| at.elapsed());
         }
         progress.remove(&self.inner.node_id);
+        if let Some(links) = &self.inner.links {
+            progress.iter_mut().for_each(|(id, progress)| progress.supports = links.supports(*id));
+        }
         progress
     }
 

@@ -33,6 +33,9 @@ pub struct RaftSettings {
     pub bootstrap: Bootstrap,
     /// Name of the group; nodes of another do not talk to it.
     pub group: String,
+    /// What this program can do: a number that means something to the state machine's owner, told to whoever leads (see
+    /// [`PeerProgress::supports`](super::PeerProgress)). 0: nothing is said.
+    pub supports: u32,
     /// Proposals that may be under way; the next is refused as overload.
     pub max_waiting_proposals: usize,
     /// Bytes of proposals that may be under way.
@@ -65,6 +68,7 @@ impl Default for RaftSettings {
             about: String::new(),
             bootstrap: Bootstrap::Alone,
             group: "forebay".to_owned(),
+            supports: 0,
             max_waiting_proposals: 8_192,
             max_waiting_bytes: 64 * 1024 * 1024,
             recent_bytes: 8 * 1024 * 1024,

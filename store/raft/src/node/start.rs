@@ -114,7 +114,7 @@ pub(super) fn start<SM: StateMachine>(
     let health = Arc::new(Health::default());
     let gate = Arc::new(Gate::new(settings.max_waiting_proposals, settings.max_waiting_bytes));
     let mark = match state.mark().map_err(state_error)? {
-        Some(bytes) => Mark::decode(&bytes).map_err(RaftError::Corrupt)?,
+        Some(bytes) => Mark::decode(&bytes).map_err(|error| error.of("the mark in the state"))?,
         None => Mark::default(),
     };
     let log = crate::log::open(
@@ -268,7 +268,9 @@ fn run<R: Send + Sync + 'static>(
                         freshness,
                         applied,
                         transfer,
+                        supports: settings.supports,
                         receiving: Semaphore::new(1),
+                        complaint: Mutex::default(),
                     };
                     tokio::spawn(serve(transport, service))
                 });

@@ -7,7 +7,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::log::codec::{MembershipForm, Reader, get_membership, put_membership};
+use crate::log::codec::{CodecError, MembershipForm, Reader, get_membership, put_membership};
 use crate::types::{LogId, StoredMembership, log_id};
 
 const FORMAT: u8 = 2;
@@ -52,16 +52,16 @@ impl Mark {
         out.freeze()
     }
 
-    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, String> {
+    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, CodecError> {
         let mut reader = Reader::new(bytes);
         let format = reader.u8()?;
         let form = match format {
             FORMAT => MembershipForm::Members,
             FORMAT_OF_ADDRESSES => MembershipForm::Addresses,
             _ => {
-                return Err(format!(
-                    "the applied mark has format {format}, and this program knows {FORMAT}; use the program that wrote it, or a newer one"
-                ));
+                return Err(CodecError::Newer(format!(
+                    "it has format {format}, and this program knows {FORMAT}"
+                )));
             }
         };
         let flags = reader.u8()?;
@@ -128,6 +128,6 @@ mod tests {
         }
         let mut foreign = whole.to_vec();
         foreign[0] = 9;
-        assert!(Mark::decode(&foreign.into()).unwrap_err().contains("format 9"));
+        assert!(Mark::decode(&foreign.into()).unwrap_err().to_string().contains("format 9"));
     }
 }

@@ -159,6 +159,7 @@ pub(crate) fn state_error(error: StateError) -> RaftError {
     match error {
         StateError::Disk(what) => RaftError::StateFailed(what),
         StateError::Corrupt(what) => RaftError::Corrupt(what),
+        StateError::Unsupported(what) => RaftError::Unsupported(what),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A network for tests: streams in memory, each direction of which can be blocked, delayed or cut.
+//! A network for tests: streams in memory, each direction of which can be blocked, delayed, cut, or changed on the way.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -16,28 +16,32 @@ const STREAM_BYTES: usize = 64 * 1024;
 
 #[derive(Clone, Default)]
 struct Faults {
-    /// From, to.
-    blocked: HashSet<(String, String)>,
+    blocked: HashSet<Way>,
     delay: Duration,
 }
 
-/// All nodes' network.
-#[derive(Clone)]
-pub(crate) struct Switchboard {
+/// All nodes' network, on which nothing goes wrong at first. Cheap to clone: all clones are the same network.
+#[derive(Clone, Default)]
+pub struct Switchboard {
     listeners: Arc<Mutex<HashMap<String, mpsc::Sender<DuplexStream>>>>,
     faults: watch::Sender<Faults>,
-    /// Bytes after which the stream that carries them breaks, once. By from, to.
-    cuts: Arc<Mutex<HashMap<(String, String), usize>>>,
+    /// Bytes after which something happens to the stream that carries them, once. By from, to.
+    harms: Arc<Mutex<HashMap<Way, (usize, Harm)>>>,
+}
+
+/// From, to.
+type Way = (String, String);
+
+/// What happens to a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Harm {
+    Cut,
+    Flip,
 }
 
 impl Switchboard {
-    pub(crate) fn new() -> Self {
-        let faults = watch::Sender::new(Faults::default());
-        Self { listeners: Arc::default(), faults, cuts: Arc::default() }
-    }
-
     /// The network as one node has it. The last one of an address is who is reached.
-    pub(crate) fn transport(&self, address: &str) -> Transport {
+    pub fn transport(&self, address: &str) -> Transport {
         let (sender, incoming) = mpsc::channel(16);
         self.listeners.lock().insert(address.to_owned(), sender);
         let incoming = tokio::sync::Mutex::new(incoming);
@@ -45,65 +49,78 @@ impl Switchboard {
     }
 
     /// Nothing passes in this direction any more, and nothing is lost that is under way.
-    pub(crate) fn block(&self, from: &str, to: &str) {
+    pub fn block(&self, from: &str, to: &str) {
         self.faults.send_modify(|faults| {
             faults.blocked.insert((from.to_owned(), to.to_owned()));
         });
     }
 
     /// Nothing is blocked any more.
-    pub(crate) fn heal(&self) {
+    pub fn heal(&self) {
         self.faults.send_modify(|faults| faults.blocked.clear());
     }
 
     /// Everything takes this much longer.
-    pub(crate) fn delay(&self, delay: Duration) {
+    pub fn delay(&self, delay: Duration) {
         self.faults.send_modify(|faults| faults.delay = delay);
     }
 
     /// Breaks the stream that carries the last of so many bytes.
-    pub(crate) fn cut_after(&self, from: &str, to: &str, bytes: usize) {
-        self.cuts.lock().insert((from.to_owned(), to.to_owned()), bytes);
+    pub fn cut_after(&self, from: &str, to: &str, bytes: usize) {
+        self.harms.lock().insert((from.to_owned(), to.to_owned()), (bytes, Harm::Cut));
     }
 
-    pub(crate) fn was_cut(&self, from: &str, to: &str) -> bool {
-        !self.cuts.lock().contains_key(&(from.to_owned(), to.to_owned()))
+    /// Flips a bit of the last of so many bytes.
+    pub fn flip_after(&self, from: &str, to: &str, bytes: usize) {
+        self.harms.lock().insert((from.to_owned(), to.to_owned()), (bytes, Harm::Flip));
     }
 
-    fn cuts_now(&self, way: &(String, String), bytes: usize) -> bool {
-        let mut cuts = self.cuts.lock();
-        let Some(left) = cuts.get_mut(way) else { return false };
+    /// Whether a stream was harmed as it was ordered.
+    pub fn was_harmed(&self, from: &str, to: &str) -> bool {
+        !self.harms.lock().contains_key(&(from.to_owned(), to.to_owned()))
+    }
+
+    /// What happens to these bytes.
+    fn harm(&self, way: &Way, bytes: usize) -> Option<Harm> {
+        let mut harms = self.harms.lock();
+        let (left, harm) = harms.get_mut(way)?;
+        let harm = *harm;
         *left = left.saturating_sub(bytes);
-        *left == 0 && cuts.remove(way).is_some()
+        if *left > 0 {
+            return None;
+        }
+        harms.remove(way);
+        Some(harm)
     }
 
     /// Resolves when the direction is open.
-    async fn open(&self, way: &(String, String)) -> Duration {
+    async fn open(&self, way: &Way) -> Duration {
         let mut faults = self.faults.subscribe();
         let open = faults.wait_for(|faults| !faults.blocked.contains(way)).await;
         open.map_or(Duration::ZERO, |faults| faults.delay)
     }
 
-    async fn carry(
-        self,
-        way: (String, String),
-        mut from: ReadHalf<DuplexStream>,
-        mut to: WriteHalf<DuplexStream>,
-    ) {
+    async fn carry(self, way: Way, mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>) {
         let mut bytes = vec![0; 16 * 1024];
         while let Ok(count @ 1..) = from.read(&mut bytes).await {
             let delay = self.open(&way).await;
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            if self.cuts_now(&way, count) || to.write_all(&bytes[..count]).await.is_err() {
+            match self.harm(&way, count) {
+                Some(Harm::Cut) => break,
+                Some(Harm::Flip) => bytes[count - 1] ^= 1,
+                None => {}
+            }
+            if to.write_all(&bytes[..count]).await.is_err() {
                 break;
             }
         }
     }
 }
 
-pub(crate) struct Transport {
+/// The network as one node has it.
+pub struct Transport {
     board: Switchboard,
     address: String,
     incoming: tokio::sync::Mutex<mpsc::Receiver<DuplexStream>>,

@@ -14,9 +14,9 @@ use crate::index::{Side, place};
 use crate::kv;
 use crate::kv::item::StoredItem;
 
-type Records = BTreeMap<Vec<u8>, Bytes>;
+pub(super) type Records = BTreeMap<Vec<u8>, Bytes>;
 
-fn records(db: &SharedDb, prefix: &[u8]) -> Records {
+pub(super) fn records(db: &SharedDb, prefix: &[u8]) -> Records {
     let snapshot = db.snapshot();
     let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::prefix(prefix)));
     let mut records = Records::new();
@@ -28,7 +28,7 @@ fn records(db: &SharedDb, prefix: &[u8]) -> Records {
 
 /// Compares every index, counter and collection with what the items alone say. Answers the number of items.
 fn check(store: &Embedded, table: &Table) -> usize {
-    let db = &store.core.state_db;
+    let db = &store.core.state.shared();
     let items: Vec<StoredItem> = records(db, &kv::item::table_prefix(table.id))
         .values()
         .map(|value| StoredItem::decode(value).unwrap())
@@ -226,8 +226,8 @@ fn an_index_is_filled_while_the_table_serves_and_can_be_removed_again() {
             })
         })
         .await;
-        assert!(!records(&store.core.state_db, &prefix).is_empty(), "its records go later");
-        let dropped = records(&store.core.state_db, &kv::dropped::PREFIX);
+        assert!(!records(&store.core.state.shared(), &prefix).is_empty(), "its records go later");
+        let dropped = records(&store.core.state.shared(), &kv::dropped::PREFIX);
         assert_eq!(dropped.len(), 1);
         active(&store).await;
         let table = describe(&store).await.unwrap().table;
@@ -235,8 +235,8 @@ fn an_index_is_filled_while_the_table_serves_and_can_be_removed_again() {
         let body =
             crate::command::Body::Purge { id: kv::dropped::id(dropped.keys().next().unwrap()).unwrap() };
         store.core.propose(&cx(), body).await.unwrap();
-        assert!(records(&store.core.state_db, &prefix).is_empty());
-        assert!(records(&store.core.state_db, &kv::dropped::PREFIX).is_empty());
+        assert!(records(&store.core.state.shared(), &prefix).is_empty());
+        assert!(records(&store.core.state.shared(), &kv::dropped::PREFIX).is_empty());
     });
 }
 
@@ -262,7 +262,7 @@ fn filling_an_index_goes_on_after_a_crash_in_the_middle() {
         store.send(cx(), adding(new)).await.unwrap();
         let under_way = |db: &SharedDb| !records(db, &[kv::Kind::Backfill as u8]).is_empty();
         for _ in 0..2000 {
-            if under_way(&store.core.state_db) {
+            if under_way(&store.core.state.shared()) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -274,7 +274,7 @@ fn filling_an_index_goes_on_after_a_crash_in_the_middle() {
         active(&store).await;
         let table = describe(&store).await.unwrap().table;
         assert_eq!(check(&store, &table), 2000);
-        assert!(!under_way(&store.core.state_db));
+        assert!(!under_way(&store.core.state.shared()));
     });
 }
 
@@ -298,8 +298,8 @@ fn an_index_can_be_dropped_while_it_is_being_filled() {
         assert_eq!(check(&store, &table), 2000);
         let declared: Vec<&str> = table.attributes.iter().map(|attribute| attribute.name.as_str()).collect();
         assert_eq!(declared, ["pk", "sk"], "what only the index declared goes with it");
-        assert!(records(&store.core.state_db, &[kv::Kind::Backfill as u8]).is_empty());
-        assert_eq!(records(&store.core.state_db, &kv::dropped::PREFIX).len(), 1);
+        assert!(records(&store.core.state.shared(), &[kv::Kind::Backfill as u8]).is_empty());
+        assert_eq!(records(&store.core.state.shared(), &kv::dropped::PREFIX).len(), 1);
         // The name is free for another index.
         store
             .send(cx(), adding(index("by-g", IndexKind::Global, "g", Some("l"), IndexProjection::All)))

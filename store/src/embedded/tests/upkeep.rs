@@ -138,7 +138,7 @@ fn tokens_are_forgotten_once_their_window_has_passed_and_not_before() {
             store.send(cx(), transaction(Some(format!("token-{at}")), vec![put])).await.unwrap();
         };
         let count = || {
-            let db = &store.core.state_db;
+            let db = &store.core.state.shared();
             (records(db, &[kv::Kind::Token as u8]), records(db, &[kv::Kind::TokenTime as u8]))
         };
         // More than one command takes, of one and the same time.
@@ -184,12 +184,12 @@ fn a_purge_that_a_crash_overtakes_changes_no_outcome_of_before() {
         until(&store, Result::is_err).await;
         clock.0.fetch_add(61_000, Ordering::SeqCst);
         let items = [kv::Kind::Item as u8];
-        wait_for("the record is purged", || records(&store.core.state_db, &items) == 1).await;
+        wait_for("the record is purged", || records(&store.core.state.shared(), &items) == 1).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
         disks.crash();
         let store = disks.open(&clock, Arc::new(()));
         let input = GetItemInput { table: named("others"), ..get(key("b", 1), true) };
         assert!(store.send(cx(), input).await.unwrap().item.is_some(), "an acknowledged write is gone");
-        assert_eq!(records(&store.core.state_db, &items), 1, "and the purge is done");
+        assert_eq!(records(&store.core.state.shared(), &items), 1, "and the purge is done");
     });
 }

@@ -53,7 +53,7 @@ async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl
 
 impl Group {
     fn empty() -> Self {
-        Self { board: Switchboard::new(), places: BTreeMap::new(), settings: RaftSettings::default() }
+        Self { board: Switchboard::default(), places: BTreeMap::new(), settings: RaftSettings::default() }
     }
 
     /// Members 1 to `count`, begun together.
@@ -436,7 +436,7 @@ async fn a_member_whose_log_is_gone_gets_the_state_also_after_it_was_cut_off() {
     let last =
         eventually("a proposal", || async { group.node(1).propose(payload(100)).await.ok() }).await.index;
     assert_eq!(group.agreed(last).await.len(), 101);
-    assert!(group.board.was_cut(&address(1), &address(2)));
+    assert!(group.board.was_harmed(&address(1), &address(2)));
     let (begun, installed) = group.places[&2].state.received();
     assert!(begun >= 2 && installed == 1, "begun {begun} times, installed {installed}");
     // It may be killed right after, when its log knows nothing of what its state holds.
