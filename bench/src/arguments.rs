@@ -109,6 +109,9 @@ pub(crate) enum Command {
         /// How many appends.
         #[arg(long, default_value_t = 2000)]
         appends: usize,
+        /// Files that are appended to and synced one after another for each, as nodes on one disk do.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+        files: u8,
     },
 }
 

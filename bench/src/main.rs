@@ -124,7 +124,7 @@ fn main() -> ExitCode {
 fn start(arguments: Arguments) -> Result<(), BenchError> {
     match arguments.command {
         Command::Echo { port } => echo::serve(port),
-        Command::Fsync { file, appends } => report::fsync_floor(&file, appends),
+        Command::Fsync { file, appends, files } => report::fsync_floor(&file, appends, files),
         Command::Fill { scenario, targets, items } => fill_all(&targets, &items.load(scenario)),
         Command::Run { scenario, targets, load, pipeline, rounds, loaded, json } => {
             let load = Load { pipeline: pipeline.max(1), ..load.load(scenario) };

@@ -1,7 +1,7 @@
 //! One table and one JSON document of what was measured.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::BenchError;
@@ -115,19 +115,28 @@ impl Report {
     }
 }
 
-/// Times synced appends to a file and prints how many a second one writer alone gets.
-pub(crate) fn fsync_floor(file: &Path, appends: usize) -> Result<(), BenchError> {
-    let doing = || format!("appending to {}", file.display());
-    let mut out = std::fs::File::create(file).map_err(BenchError::io(doing()))?;
+/// Times synced appends to so many files in turn and prints how many a second one writer alone gets.
+pub(crate) fn fsync_floor(file: &Path, appends: usize, files: u8) -> Result<(), BenchError> {
+    let paths: Vec<PathBuf> = (0..files).map(|at| file.with_extension(at.to_string())).collect();
+    let doing = |path: &Path| format!("appending to {}", path.display());
+    let mut outs = Vec::new();
+    for path in &paths {
+        outs.push(std::fs::File::create(path).map_err(BenchError::io(doing(path)))?);
+    }
     let mut times = Vec::with_capacity(appends);
     let started = Instant::now();
     for _ in 0..appends {
         let begun = Instant::now();
-        out.write_all(&[7; 512]).and_then(|()| out.sync_data()).map_err(BenchError::io(doing()))?;
+        for (path, out) in paths.iter().zip(&mut outs) {
+            out.write_all(&[7; 512]).and_then(|()| out.sync_data()).map_err(BenchError::io(doing(path)))?;
+        }
         times.push(begun.elapsed().as_secs_f64() * 1e6);
     }
     let per_second = appends as f64 / started.elapsed().as_secs_f64();
-    std::fs::remove_file(file).map_err(BenchError::io(doing()))?;
-    println!("fsync of a 512-byte append: {per_second:.0}/s, p50 {:.1} µs", median(times.into_iter()));
+    for path in &paths {
+        std::fs::remove_file(path).map_err(BenchError::io(doing(path)))?;
+    }
+    let of = if files == 1 { String::new() } else { format!(" to each of {files} files in turn") };
+    println!("fsync of a 512-byte append{of}: {per_second:.0}/s, p50 {:.1} µs", median(times.into_iter()));
     Ok(())
 }

@@ -53,6 +53,7 @@ pub use settings::{BadCacheSettings, CacheSettings, HitCapacity, Mode, Policy, T
 #[cfg(test)]
 pub(crate) use stamp::Off;
 use stamp::Stamps;
+pub use standing::LeaseUse;
 use standing::Standing;
 pub use statistics::Statistics;
 
@@ -215,9 +216,26 @@ impl Cache {
     }
 
     /// Makes this the cache of a node of a cluster: from now on it answers nothing that may be older than `most`, by `clock`,
-    /// which must be fine. Until [`Cache::confirm`] says otherwise it knows nothing.
-    pub fn follow(&self, clock: Arc<dyn Clock>, most: Duration) {
-        self.standing.follow(clock, most);
+    /// which must be fine. Until [`Cache::confirm`] says otherwise it knows nothing; and where leases are required it answers
+    /// nothing without [`Cache::permit`].
+    pub fn follow(&self, clock: Arc<dyn Clock>, most: Duration, leases: LeaseUse) {
+        self.standing.follow(clock, most, leases);
+    }
+
+    /// The node may answer from memory for so long from a moment of the clock it follows.
+    pub fn permit(&self, from: u64, lease: Duration) {
+        self.standing.permit(from, lease);
+    }
+
+    /// Whether the node needs a lease to answer from memory.
+    pub fn needs_leases(&self) -> bool {
+        self.standing.needs_leases()
+    }
+
+    /// Whether the node may answer from memory what it has found there, or read from its own store, just now.
+    #[inline]
+    pub fn is_permitted(&self) -> bool {
+        self.standing.is_permitted()
     }
 
     /// What was applied `age` ago was then all that was committed in the cluster.
@@ -309,7 +327,11 @@ impl Cache {
     /// What is cached of a key. Counts nothing: the layer knows on whose behalf it asks.
     #[inline]
     pub fn item(&self, view: &View, key: &ItemKey<'_>) -> ItemFound {
-        self.items.get(key, &view.at, self.clock.monotonic_nanos())
+        match self.items.get(key, &view.at, self.clock.monotonic_nanos()) {
+            // After it was found: see there.
+            ItemFound::Hit(..) if !self.standing.is_permitted() => ItemFound::Miss,
+            found => found,
+        }
     }
 
     /// Takes the right to fill a key. Must be taken before the read begins.
@@ -396,7 +418,10 @@ impl Cache {
 
     /// What is cached of a page.
     pub fn page(&self, view: &View, key: &PageKey<'_>) -> PageFound {
-        self.pages.get(self.around(), key, &view.at)
+        match self.pages.get(self.around(), key, &view.at) {
+            PageFound::Hit(..) if !self.standing.is_permitted() => PageFound::Miss,
+            found => found,
+        }
     }
 
     /// Takes the right to fill a page. Must be taken before the read begins. `void` is the page found void, if one was.

@@ -9,8 +9,8 @@
 //! questions and changes. [`identity`], [`bootstrap`]: how a node comes by its number. [`member`]: this node's store as one of
 //! several; [`lists`]: attribute lists, which the primary numbers; [`follows`]: catching up with what other nodes know;
 //! [`primary`]: what they ask of this one. [`about`], [`roster`]: what nodes say of themselves and what
-//! clients are told of it; [`presence`]: which of them are there. [`upkeep`]: what a node does by itself. [`node`]: all of this in
-//! the order of start and stop.
+//! clients are told of it; [`presence`]: which of them are there. [`upkeep`]: what a node does by itself. [`visibility`]: who may
+//! answer from memory, where a write waits for all that may. [`node`]: all of this in the order of start and stop.
 
 pub mod about;
 pub mod bootstrap;
@@ -27,4 +27,5 @@ pub mod primary;
 pub mod roster;
 pub mod settings;
 pub mod upkeep;
+pub mod visibility;
 pub mod way;

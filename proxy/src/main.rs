@@ -43,6 +43,9 @@ struct Dev {
     /// Run so many nodes of one cluster, on 127.0.0.1, 127.0.0.2 and so on, the same ports on each.
     #[arg(long, value_name = "N", default_value_t = 1)]
     nodes: usize,
+    /// Of several nodes: acknowledge a write once the node that answers serves nothing older ("node"), or once no node does ("all").
+    #[arg(long, value_name = "WHERE", default_value = "node")]
+    write_visibility: WriteVisibility,
     /// Port of the DynamoDB API over HTTP; 0 picks a free one.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     http_port: u16,
@@ -164,7 +167,7 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
             config.listen.admin_port = dev.admin_port;
             match dev.nodes {
                 1 => run(config),
-                nodes => run_several(several::plan(&config, nodes)?),
+                nodes => run_several(several::plan(&config, nodes, dev.write_visibility)?),
             }
         }
         Command::Status(Status { asked, json }) => {

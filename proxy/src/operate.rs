@@ -3,6 +3,7 @@
 //! It takes the secret: whoever can read a node's config and secret may change the cluster, nobody else. The admin port has no
 //! such questions, since it asks nobody who they are.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use host::clock::SystemClock;
 
 use crate::cluster::control::{self, Ask, Said, Stage, Status};
 use crate::cluster::node::Plan;
+use crate::cluster::visibility::WriteVisibility;
 use crate::config::Config;
 use crate::run::Failure;
 use crate::surroundings::System;
@@ -114,6 +116,11 @@ fn describe(status: &Status) -> String {
     }
     if status.changing {
         text += "members  are being changed\n";
+    }
+    let set: BTreeSet<WriteVisibility> =
+        status.members.iter().map(|member| member.about.write_visibility).collect();
+    if set.len() > 1 {
+        text += "warning  members differ in [cluster] write_visibility: where it is \"node\" they answer without a lease\n";
     }
     for member in &status.members {
         let role = match (status.primary == Some(member.node), member.voter) {

@@ -11,6 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::cluster::node::Plan;
 use crate::cluster::settings::{ClusterSettings, NODES_MAX};
+use crate::cluster::visibility::WriteVisibility;
 use crate::config::Config;
 use crate::run::Failure;
 
@@ -18,7 +19,11 @@ use crate::run::Failure;
 const SECRET_BYTES: usize = 32;
 
 /// The configs of so many nodes, from that of the first. Errors: too few or too many; ports that are to be picked.
-pub fn plan(first: &Config, nodes: usize) -> Result<Vec<(Config, Plan)>, Failure> {
+pub fn plan(
+    first: &Config,
+    nodes: usize,
+    write_visibility: WriteVisibility,
+) -> Result<Vec<(Config, Plan)>, Failure> {
     if !(2..=NODES_MAX).contains(&nodes) {
         return Err(Failure::Usage(format!("--nodes is {nodes}; it must be 1 to {NODES_MAX}")));
     }
@@ -41,6 +46,7 @@ pub fn plan(first: &Config, nodes: usize) -> Result<Vec<(Config, Plan)>, Failure
         secret_file: "(drawn at the start)".into(),
         name: membership.group().to_owned(),
         max_replica_lag: HumanDuration::from_secs(10),
+        write_visibility,
         tls: None,
     };
     configs
@@ -76,7 +82,7 @@ mod tests {
 
     #[test]
     fn nodes_differ_in_address_zone_and_directory_and_in_nothing_else_that_clients_see() {
-        let plans = plan(&Config::default(), 3).unwrap();
+        let plans = plan(&Config::default(), 3, WriteVisibility::Node).unwrap();
         let seen: Vec<_> = plans
             .iter()
             .map(|(config, plan)| {
@@ -90,6 +96,8 @@ mod tests {
         let data: std::collections::BTreeSet<_> =
             plans.iter().map(|(config, _)| &config.store.data).collect();
         assert_eq!(data.len(), 3);
-        assert!(plan(&Config::default(), 12).is_err() && plan(&Config::default(), 0).is_err());
+        for nodes in [0, 12] {
+            assert!(plan(&Config::default(), nodes, WriteVisibility::Node).is_err(), "{nodes}");
+        }
     }
 }

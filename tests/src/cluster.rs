@@ -21,12 +21,19 @@ pub struct Cluster {
     peer_port: u16,
     /// How many of them begin the cluster; the others join.
     founders: usize,
+    /// Further lines of `[cluster]`.
+    settings: &'static str,
     nodes: Vec<Option<Node>>,
 }
 
 impl Cluster {
     /// So many nodes, begun together over empty directories, all ready.
     pub fn start(count: usize) -> Cluster {
+        Cluster::start_with(count, "")
+    }
+
+    /// The same with further lines of `[cluster]` in their configs.
+    pub fn start_with(count: usize, settings: &'static str) -> Cluster {
         let directory = Directory::new("cluster");
         let secret = directory.path().join("secret");
         std::fs::write(&secret, "0123456789abcdef0123456789abcdef\n").expect("a file in our directory");
@@ -37,7 +44,7 @@ impl Cluster {
             .expect("there are free ports")
             .port();
         let nodes = (0..count).map(|_| None).collect();
-        let mut cluster = Cluster { directory, peer_port, founders: count, nodes };
+        let mut cluster = Cluster { directory, peer_port, founders: count, settings, nodes };
         cluster.start_all();
         cluster
     }
@@ -69,13 +76,14 @@ impl Cluster {
              [listen]\naddress = \"{own}\"\nadmin_address = \"{own}\"\nhttp_port = 0\ndax_port = 0\ngrpc_port = 0\n\
              admin_port = 0\npeer_port = {port}\n\
              [store]\ndata = \"{data}\"\n\
-             [cluster]\nnodes = [{peers}]\nsecret_file = \"{secret}\"\n",
+             [cluster]\nnodes = [{peers}]\nsecret_file = \"{secret}\"\n{settings}\n",
             zone = char::from(b'a' + at as u8),
             own = address(at),
             port = self.peer_port,
             data = self.data(at).display(),
             peers = peers.join(", "),
             secret = self.directory.path().join("secret").display(),
+            settings = self.settings,
         );
         std::fs::write(&path, text).expect("a file in our directory");
         path

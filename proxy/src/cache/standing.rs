@@ -9,12 +9,25 @@
 //! **Age.** A node of a cluster answers from its cache only while it knows that what it holds is not older than a bound (P7).
 //! Whoever knows says so by [`Standing::confirm`]; silence makes it older. By the fine clock, because a coarse one stands
 //! still for a moment when a stopped process goes on.
+//!
+//! **Permission.** Where a write is acknowledged only once no node answers what was before it, a node answers from its cache only
+//! while it holds a lease ([`Standing::permit`]). That is asked after something was found, not only before: whoever is stopped in
+//! between would else answer, when it goes on, what a write has replaced that did not wait for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use host::clock::Clock;
+
+/// Whether a node needs a lease to answer from its cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseUse {
+    /// It needs none.
+    None,
+    /// It answers nothing without one.
+    Required,
+}
 
 /// The standing of a node. One that stands alone owes nothing and is of no age.
 #[derive(Default)]
@@ -28,6 +41,8 @@ struct Following {
     most_nanos: u64,
     // When what is served was certainly all there was, plus one; 0 where that was never so.
     confirmed: AtomicU64,
+    // Until when it may answer; `None` where nobody has to allow it.
+    permitted: Option<AtomicU64>,
 }
 
 impl Standing {
@@ -48,11 +63,37 @@ impl Standing {
         self.owed.load(Ordering::Acquire) > applied
     }
 
-    /// From now on nothing is served that may be older than `most`.
-    pub(super) fn follow(&self, clock: Arc<dyn Clock>, most: Duration) {
+    /// From now on nothing is served that may be older than `most`, and where there are leases nothing without one.
+    pub(super) fn follow(&self, clock: Arc<dyn Clock>, most: Duration, leases: LeaseUse) {
         let most_nanos = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
+        let permitted = match leases {
+            LeaseUse::None => None,
+            LeaseUse::Required => Some(AtomicU64::new(0)),
+        };
         // A second call changes nothing: a node belongs to one cluster for its life.
-        let _ = self.following.set(Following { clock, most_nanos, confirmed: AtomicU64::new(0) });
+        let _ =
+            self.following.set(Following { clock, most_nanos, confirmed: AtomicU64::new(0), permitted });
+    }
+
+    /// The node holds a lease that began at `from`, by the clock it follows.
+    pub(super) fn permit(&self, from: u64, lease: Duration) {
+        if let Some(permitted) = self.following.get().and_then(|following| following.permitted.as_ref()) {
+            let nanos = u64::try_from(lease.as_nanos()).unwrap_or(u64::MAX);
+            // Pairs with the acquire below: what had been applied before the lease was asked for is seen by whoever has it.
+            permitted.fetch_max(from.saturating_add(nanos), Ordering::Release);
+        }
+    }
+
+    /// Whether the node answers nothing without a lease.
+    pub(super) fn needs_leases(&self) -> bool {
+        self.following.get().is_some_and(|following| following.permitted.is_some())
+    }
+
+    /// Whether the node holds a lease, where it needs one.
+    #[inline]
+    pub(super) fn is_permitted(&self) -> bool {
+        let Some(Following { clock, permitted: Some(until), .. }) = self.following.get() else { return true };
+        clock.monotonic_nanos() < until.load(Ordering::Acquire)
     }
 
     /// What is served was all there was `age` ago.
@@ -74,7 +115,7 @@ impl Standing {
     #[inline]
     pub(super) fn is_fresh(&self) -> bool {
         let Some(following) = self.following.get() else { return true };
-        self.age().is_some_and(|age| age.as_nanos() <= u128::from(following.most_nanos))
+        self.age().is_some_and(|age| age.as_nanos() <= u128::from(following.most_nanos)) && self.is_permitted()
     }
 }
 
@@ -101,7 +142,7 @@ mod tests {
         assert_eq!((standing.age(), standing.is_fresh()), (Some(Duration::ZERO), true));
         let clock = Arc::new(Hand::default());
         clock.0.store(1_000, Ordering::Relaxed);
-        standing.follow(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_nanos(100));
+        standing.follow(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_nanos(100), LeaseUse::None);
         assert_eq!((standing.age(), standing.is_fresh()), (None, false));
         standing.confirm(Duration::from_nanos(40));
         assert_eq!((standing.age(), standing.is_fresh()), (Some(Duration::from_nanos(40)), true));
@@ -110,6 +151,24 @@ mod tests {
         assert_eq!(standing.age(), Some(Duration::from_nanos(40)));
         clock.0.store(1_061, Ordering::Relaxed);
         assert!(!standing.is_fresh());
+    }
+
+    #[test]
+    fn a_node_that_needs_a_lease_answers_while_it_has_one() {
+        let (standing, clock) = (Standing::default(), Arc::new(Hand::default()));
+        clock.0.store(1_000, Ordering::Relaxed);
+        standing.follow(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_secs(9), LeaseUse::Required);
+        standing.confirm(Duration::ZERO);
+        assert!(!standing.is_permitted() && !standing.is_fresh());
+        // Asked for at 990, given for 20.
+        standing.permit(990, Duration::from_nanos(20));
+        assert!(standing.is_permitted() && standing.is_fresh());
+        // A shorter one does not take away what was given.
+        standing.permit(995, Duration::from_nanos(1));
+        clock.0.store(1_009, Ordering::Relaxed);
+        assert!(standing.is_permitted());
+        clock.0.store(1_010, Ordering::Relaxed);
+        assert!(!standing.is_permitted() && !standing.is_fresh());
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::visibility::WriteVisibility;
+
 /// What a node says. Fields that an older node does not know are passed over; those that it did not send are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -20,6 +22,8 @@ pub struct About {
     pub dax_port: Option<u16>,
     /// The port of DAX over TLS, if it is open.
     pub dax_tls_port: Option<u16>,
+    /// When it acknowledges a write, and so whether it answers from memory without a lease.
+    pub write_visibility: WriteVisibility,
     /// It is about to stop: clients should be told of others.
     pub stopping: bool,
 }

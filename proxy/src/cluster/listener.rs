@@ -35,12 +35,14 @@ pub struct Listener {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Connections of the two lanes that others serve.
+/// Connections of the lanes that others serve.
 pub struct Lanes {
     /// The log's.
     pub raft: mpsc::Receiver<Arrived>,
     /// Requests that other nodes pass on.
     pub forward: mpsc::Receiver<Arrived>,
+    /// Nodes that ask for leases.
+    pub lease: mpsc::Receiver<Arrived>,
 }
 
 struct Serving {
@@ -49,6 +51,7 @@ struct Serving {
     complaints: Arc<Complaints>,
     raft: mpsc::Sender<Arrived>,
     forward: mpsc::Sender<Arrived>,
+    lease: mpsc::Sender<Arrived>,
     handshakes: Arc<Semaphore>,
     conversations: Arc<Semaphore>,
 }
@@ -69,12 +72,14 @@ impl Listener {
         };
         let (raft, raft_arrived) = mpsc::channel(ARRIVED_MAX);
         let (forward, forward_arrived) = mpsc::channel(ARRIVED_MAX);
+        let (lease, lease_arrived) = mpsc::channel(ARRIVED_MAX);
         let serving = Arc::new(Serving {
             peers,
             desk,
             complaints,
             raft,
             forward,
+            lease,
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
             conversations: Arc::new(Semaphore::new(CONVERSATIONS_MAX)),
         });
@@ -88,7 +93,8 @@ impl Listener {
                 }
             });
         })?;
-        Ok((Listener { stop, thread: Some(thread) }, Lanes { raft: raft_arrived, forward: forward_arrived }))
+        let lanes = Lanes { raft: raft_arrived, forward: forward_arrived, lease: lease_arrived };
+        Ok((Listener { stop, thread: Some(thread) }, lanes))
     }
 }
 
@@ -138,6 +144,7 @@ impl Serving {
         let full = match lane {
             Lane::Raft => self.raft.try_send(arrived).is_err(),
             Lane::Forward => self.forward.try_send(arrived).is_err(),
+            Lane::Lease => self.lease.try_send(arrived).is_err(),
             Lane::Control => match Arc::clone(&self.conversations).try_acquire_owned() {
                 Ok(place) => {
                     let conversing = async {

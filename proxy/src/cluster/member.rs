@@ -9,6 +9,7 @@ use raft::Leadership;
 use store::Embedded;
 use tokio::sync::watch;
 
+use super::visibility::leases::Leases;
 use crate::layer::Role;
 use crate::layer::route::Member;
 
@@ -16,6 +17,8 @@ use crate::layer::route::Member;
 pub struct OwnStore {
     store: Arc<Embedded>,
     role: watch::Receiver<Role>,
+    // Where writes wait for all that may answer from memory.
+    leases: Option<Arc<Leases>>,
 }
 
 /// What a change of leadership means for requests.
@@ -29,7 +32,7 @@ pub fn role_of(leadership: &Leadership) -> Role {
 
 impl OwnStore {
     /// Over a store. Its role is followed for as long as the runtime runs that this is called in.
-    pub fn new(store: Arc<Embedded>) -> OwnStore {
+    pub fn new(store: Arc<Embedded>, leases: Option<Arc<Leases>>) -> OwnStore {
         let mut leadership = store.log().leadership();
         let (tell, role) = watch::channel(role_of(&leadership.borrow_and_update()));
         tokio::spawn(async move {
@@ -38,7 +41,7 @@ impl OwnStore {
                 tell.send_replace(role_of(&leadership.borrow_and_update()));
             }
         });
-        OwnStore { store, role }
+        OwnStore { store, role, leases }
     }
 
     /// The store itself.
@@ -68,6 +71,12 @@ impl Member for OwnStore {
 
     async fn catch_up(&self, cx: &Context) -> Result<(), Error> {
         self.store.catch_up(cx).await
+    }
+
+    async fn everywhere(&self, index: u64) {
+        if let Some(leases) = &self.leases {
+            leases.everywhere(index, || self.store.log().term()).await;
+        }
     }
 
     fn age(&self) -> Option<Duration> {

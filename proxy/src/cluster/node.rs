@@ -34,8 +34,10 @@ use super::primary::AsPrimary;
 use super::roster::Roster;
 use super::settings::{ClusterSettings, split_address};
 use super::upkeep;
+use super::visibility::leases::Leases;
+use super::visibility::{WriteVisibility, holder};
 use super::way::Links;
-use crate::cache::Cache;
+use crate::cache::{Cache, LeaseUse};
 use crate::config::Config;
 use crate::front::complaints::Complaints;
 use crate::front::in_use;
@@ -108,9 +110,11 @@ pub struct Opening {
     desk: Arc<Desk>,
     listener: Listener,
     forward: mpsc::Receiver<Arrived>,
+    lease: mpsc::Receiver<Arrived>,
     ready: Requirement,
     max_lag: Duration,
     farewell: Farewell,
+    write_visibility: WriteVisibility,
     /// What the store's log is told of the cluster.
     pub raft: RaftSettings,
     /// The log's way to the others.
@@ -174,21 +178,54 @@ impl Opening {
             bootstrap,
             ..RaftSettings::default()
         };
-        let Lanes { raft: arrived, forward } = lanes;
+        let Lanes { raft: arrived, forward, lease } = lanes;
         let network = raft::Peers::new(LogTransport::new(peers.clone(), arrived));
         let max_lag = plan.settings.max_replica_lag.get();
+        let write_visibility = plan.settings.write_visibility;
         let system = Arc::clone(system);
-        Ok(Opening { peers, system, desk, listener, forward, ready, max_lag, farewell, raft, network })
+        Ok(Opening {
+            peers,
+            system,
+            desk,
+            listener,
+            forward,
+            lease,
+            ready,
+            max_lag,
+            farewell,
+            write_visibility,
+            raft,
+            network,
+        })
     }
 
     /// Goes on with the store that was opened. `about` is what the node says of itself.
     pub fn join(self, store: Arc<Embedded>, cache: &Arc<Cache>, about: About, registry: &Registry) -> Node {
-        let Opening { peers, system, desk, listener, forward, ready, max_lag, farewell, .. } = self;
+        let Opening {
+            peers,
+            system,
+            desk,
+            listener,
+            forward,
+            lease,
+            ready,
+            max_lag,
+            farewell,
+            write_visibility,
+            ..
+        } = self;
+        let about = About { write_visibility, ..about };
         let presence = Arc::new(Presence::new(store.log().node_id()));
         desk.member(Arc::clone(&store), Arc::clone(&presence));
-        cache.follow(Arc::clone(system.clock()) as Arc<dyn Clock>, max_lag);
+        let clock = Arc::clone(system.clock()) as Arc<dyn Clock>;
+        let leases = match write_visibility {
+            WriteVisibility::Node => None,
+            WriteVisibility::All => Some(Arc::new(Leases::new(Arc::clone(&clock)))),
+        };
+        let required = if leases.is_some() { LeaseUse::Required } else { LeaseUse::None };
+        cache.follow(Arc::clone(&clock), max_lag, required);
         let links = Links::new(peers.clone(), system, store.log().membership());
-        let tasks = Tasks {
+        let mut tasks = Tasks {
             of_a_member: vec![
                 tokio::spawn(upkeep::tell(Arc::clone(&store), about.clone())),
                 tokio::spawn(upkeep::promote(Arc::clone(&store))),
@@ -201,10 +238,15 @@ impl Opening {
                     ready,
                     registry.clone(),
                 )),
-                tokio::spawn(Arc::clone(&presence).follow(Arc::clone(&store), peers, registry.clone())),
+                tokio::spawn(Arc::clone(&presence).follow(Arc::clone(&store), peers.clone(), registry.clone())),
             ],
         };
-        let member = Arc::new(OwnStore::new(store));
+        if let Some(leases) = &leases {
+            let (store, cache, leases) = (Arc::clone(&store), Arc::clone(cache), Arc::clone(leases));
+            let parts = holder::Parts { store, cache, leases, peers, clock };
+            tasks.to_the_end.extend([tokio::spawn(parts.clone().hold()), tokio::spawn(parts.serve(lease))]);
+        }
+        let member = Arc::new(OwnStore::new(store, leases));
         let forward = Some(forward);
         Node { member, links, about, max_lag, presence, desk, forward, farewell, tasks, _listener: listener }
     }
@@ -359,6 +401,8 @@ pub fn about(config: &Config, ports: &crate::front::announce::Endpoints, peer: &
         http_port: Some(advertise.http_port.unwrap_or(ports.http.port())),
         dax_port: ports.dax.map(|dax| advertise.dax_port.unwrap_or(dax.port())),
         dax_tls_port: ports.dax_tls.map(|dax| advertise.dax_tls_port.unwrap_or(dax.port())),
+        // As its cluster is told.
+        write_visibility: WriteVisibility::default(),
         stopping: false,
     }
 }

@@ -8,6 +8,8 @@ use host::settings::HumanDuration;
 use peer::{BadSecret, Membership};
 use serde::{Deserialize, Serialize};
 
+use super::visibility::WriteVisibility;
+
 /// Most nodes of a cluster.
 pub const NODES_MAX: usize = 11;
 /// The least that `max_replica_lag` may be: several heartbeats, or a node that is well would not answer.
@@ -30,6 +32,10 @@ pub struct ClusterSettings {
     /// Once what a node serves may be older than this, it stops answering from its cache and asks the primary.
     #[serde(default = "default_replica_lag")]
     pub max_replica_lag: HumanDuration,
+    /// When a write is acknowledged: "node", once the node that answers serves nothing older; "all", once no node does. The same on
+    /// every node.
+    #[serde(default)]
+    pub write_visibility: WriteVisibility,
     /// Certificates between nodes. Left out: what passes between them is not encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<PeerTlsSettings>,
@@ -191,6 +197,7 @@ mod tests {
             secret_file: "secret".into(),
             name: default_name(),
             max_replica_lag: default_replica_lag(),
+            write_visibility: WriteVisibility::Node,
             tls: None,
         }
     }

@@ -39,6 +39,8 @@ pub const CATCH_UP: Duration = Duration::from_millis(50);
 pub const WAITING_MAX: usize = 1_000;
 /// Longest a request without a deadline of its own looks for a primary.
 pub const LOOK_FOR_PRIMARY: Duration = Duration::from_secs(10);
+/// How long the answer to a write may yet come from whoever is not the primary any more.
+const LATE_ANSWER: Duration = Duration::from_secs(1);
 /// The pause before asking again, where whoever was asked is not the primary and nothing newer is known.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -63,6 +65,9 @@ pub trait Member: DynamoDb {
     fn reached(&self, index: u64) -> impl Future<Output = ()> + Send;
     /// Waits until the store holds all that was acknowledged before the call. Errors: as of a strong read.
     fn catch_up(&self, cx: &Context) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Waits until no node answers from memory what was before an index that was written here, where the cluster wants
+    /// writes to wait for that.
+    fn everywhere(&self, index: u64) -> impl Future<Output = ()> + Send;
     /// How long ago the store certainly held all that was committed.
     fn age(&self) -> Option<Duration>;
 }
@@ -129,12 +134,20 @@ impl<M: Member, W: Way> Routed<M, W> {
                 Role::ReplicaOf(_) | Role::Orphan => return Box::pin(self.by_primary(cx, request)).await,
             }
         }
-        self.member.call(cx, request).await
+        if !self.cache.needs_leases() {
+            return self.member.call(cx, request).await;
+        }
+        let answer = self.member.call(cx.clone(), request.clone()).await;
+        match role {
+            _ if self.cache.is_permitted() => answer,
+            Role::Primary => Err(stale()),
+            Role::ReplicaOf(_) | Role::Orphan => Box::pin(self.by_primary(cx, request)).await,
+        }
     }
 
     fn is_fresh(&self, cx: &Context) -> bool {
         let most = cx.max_staleness.map_or(self.max_lag, |most| most.min(self.max_lag));
-        self.member.age().is_some_and(|age| age <= most)
+        self.member.age().is_some_and(|age| age <= most) && self.cache.is_permitted()
     }
 
     /// Whether this node has, or soon gets, the version that is asked for. Of another log it is not known to.
@@ -192,7 +205,12 @@ impl<M: Member, W: Way> Routed<M, W> {
             // Who has just become the primary may have a table in its log that it has not made yet.
             self.member.catch_up(cx).await?;
         }
-        self.member.call(cx.clone(), request).await
+        let writes = request.kind().class() == OpClass::Write;
+        let answer = self.member.call(cx.clone(), request).await?;
+        if let Some(version) = answer.version.filter(|_| writes) {
+            self.member.everywhere(version.index).await;
+        }
+        Ok(answer)
     }
 
     /// Lets the primary answer, and makes the answer good for this node.
@@ -205,13 +223,29 @@ impl<M: Member, W: Way> Routed<M, W> {
     ) -> Result<Answer, Error> {
         self.counts.forwards.increment();
         let asked = Context { hops: 1, deadline: Some(deadline.into_std()), ..cx.clone().plain() };
-        let answer = self.way.ask(primary, asked, request.clone()).await?;
+        let answer = tokio::select! {
+            biased;
+            answer = self.way.ask(primary, asked, request.clone()) => answer?,
+            () = self.is_no_more(primary, request) => return Err(no_answer(primary, request)),
+        };
         if matches!(request.kind().class(), OpClass::Write | OpClass::Control)
             && let Some(version) = answer.version
         {
             self.settle(cx, request, version).await;
         }
         Ok(answer)
+    }
+
+    /// Waits until another node is the primary, or none, and an answer of this one is not to be expected any more. Whoever is cut off
+    /// closes no connection, and what waits for it would wait as long as its own deadline.
+    async fn is_no_more(&self, primary: u64, request: &Request) {
+        let moved = self.member.role().wait_for(|role| *role != Role::ReplicaOf(primary)).await.is_ok();
+        match (moved, has_effect(request)) {
+            (true, false) => {}
+            (true, true) => tokio::time::sleep(LATE_ANSWER).await,
+            // The store has stopped, and says so by itself.
+            (false, _) => std::future::pending().await,
+        }
     }
 
     /// Before a write of another node is acknowledged here: this node has applied it, or will not answer what was before.
@@ -255,10 +289,29 @@ fn is_primarys(cx: &Context, request: &Request) -> bool {
     }
 }
 
+/// Whether a request changes anything where it is answered.
+fn has_effect(request: &Request) -> bool {
+    match request.kind().class() {
+        OpClass::Write | OpClass::Control => true,
+        OpClass::Read | OpClass::Describe => false,
+    }
+}
+
 /// Whether a request that failed so had no effect, or can have none.
 fn may_be_asked_again(error: &Error, request: &Request) -> bool {
-    let reads = matches!(request.kind().class(), OpClass::Read | OpClass::Describe);
-    error.is_not_primary() || (reads && error.is_outcome_unknown())
+    error.is_not_primary() || (!has_effect(request) && error.is_outcome_unknown())
+}
+
+/// What becomes of a request that was passed on to a node that is not the primary any more.
+fn no_answer(primary: u64, request: &Request) -> Error {
+    match has_effect(request) {
+        false => not_primary(Some(primary)),
+        true => Error::new(
+            ErrorKind::InternalServerError,
+            "The primary was lost before it answered: whether the write took place is not known. Read it, or write it again",
+        )
+        .with(api::Detail::OutcomeUnknown),
+    }
 }
 
 /// The keys a request writes. `None` where it is not known what it writes.

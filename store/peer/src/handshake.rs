@@ -57,6 +57,8 @@ pub enum Lane {
     Forward,
     /// Questions about the cluster, and changes to it.
     Control,
+    /// Leases to answer from memory.
+    Lease,
 }
 
 impl Lane {
@@ -65,6 +67,7 @@ impl Lane {
             Lane::Raft => 1,
             Lane::Forward => 2,
             Lane::Control => 3,
+            Lane::Lease => 4,
         }
     }
 
@@ -73,6 +76,7 @@ impl Lane {
             1 => Some(Lane::Raft),
             2 => Some(Lane::Forward),
             3 => Some(Lane::Control),
+            4 => Some(Lane::Lease),
             _ => None,
         }
     }

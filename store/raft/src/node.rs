@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use openraft::async_runtime::WatchReceiver;
 use openraft::error::{ClientWriteError, RaftError as LibraryError};
 use openraft::{Raft, ReadPolicy};
 use tokio::sync::{oneshot, watch};
@@ -208,6 +209,12 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
             return Some(Duration::ZERO);
         }
         self.inner.freshness.age()
+    }
+
+    /// The newest term this node has heard of. Where it has written something as the leader, that of the write or a later one.
+    pub fn term(&self) -> u64 {
+        // Asked of the library itself: what is told of leadership may come later than a write's answer.
+        self.inner.library.server_metrics().borrow_watched().vote.leader_id.term
     }
 
     /// Who leads; changes are seen by whoever holds the receiver.

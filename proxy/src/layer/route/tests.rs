@@ -1,6 +1,6 @@
 //! A replica, its cache and its primary: every promise, each over a node that lags for as long as the test wants.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::AtomicBool;
 
 use api::item::ItemBody;
@@ -14,7 +14,7 @@ use host::clock::{Clock, ManualClock};
 use parking_lot::Mutex;
 
 use super::*;
-use crate::cache::CacheSettings;
+use crate::cache::{CacheSettings, LeaseUse};
 use crate::cache::tests::{string, table};
 use crate::layer::{Cached, Encoders};
 
@@ -73,6 +73,10 @@ struct Replica {
     role: watch::Sender<Role>,
     age: Mutex<Option<Duration>>,
     answered: AtomicUsize,
+    /// Writes that were to be seen everywhere.
+    awaited: Mutex<Vec<u64>>,
+    /// What happens while the next read is answered.
+    during: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Replica {
@@ -102,6 +106,9 @@ impl Replica {
 impl DynamoDb for Replica {
     async fn call(&self, _: Context, request: Request) -> Result<Answer, Error> {
         self.answered.fetch_add(1, Ordering::SeqCst);
+        if let Some(happens) = self.during.lock().take() {
+            happens();
+        }
         if *self.role.borrow() == Role::Primary
             && let Request::PutItem(input) = &request
         {
@@ -136,6 +143,10 @@ impl Member for Replica {
         }
     }
 
+    async fn everywhere(&self, index: u64) {
+        self.awaited.lock().push(index);
+    }
+
     fn age(&self) -> Option<Duration> {
         *self.age.lock()
     }
@@ -146,6 +157,8 @@ struct Primary {
     committed: Arc<Committed>,
     /// Answers it gives instead of what it knows.
     scripted: Mutex<VecDeque<Error>>,
+    /// Nodes that never answer what they are asked next.
+    silent: Mutex<BTreeSet<u64>>,
     asked: Mutex<Vec<u64>>,
     /// What it commits, the replica applies at once.
     follows: AtomicBool,
@@ -157,6 +170,9 @@ impl Way for Arc<Primary> {
         assert_eq!(cx.hops, 1, "what is passed on says so");
         assert!(cx.deadline.is_some(), "nothing is waited for without an end");
         self.asked.lock().push(node);
+        if self.silent.lock().remove(&node) {
+            std::future::pending::<()>().await;
+        }
         if let Some(error) = self.scripted.lock().pop_front() {
             return Err(error);
         }
@@ -183,11 +199,15 @@ const LAG: Duration = Duration::from_secs(10);
 
 impl World {
     fn new() -> World {
+        World::with(LeaseUse::None)
+    }
+
+    fn with(leases: LeaseUse) -> World {
         let (clock, registry) = (ManualClock::at(1_000), Registry::new());
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let cache = Cache::new(CacheSettings::default(), Arc::clone(&shared), 7, 1, &registry).unwrap();
         cache.gap(version(0));
-        cache.follow(shared, LAG);
+        cache.follow(shared, LAG, leases);
         cache.confirm(Duration::ZERO);
         let committed = Arc::new(Committed::default());
         let replica = Arc::new(Replica {
@@ -197,10 +217,13 @@ impl World {
             role: watch::Sender::new(Role::ReplicaOf(1)),
             age: Mutex::new(Some(Duration::ZERO)),
             answered: AtomicUsize::new(0),
+            awaited: Mutex::default(),
+            during: Mutex::default(),
         });
         let primary = Arc::new(Primary {
             committed,
             scripted: Mutex::default(),
+            silent: Mutex::default(),
             asked: Mutex::default(),
             follows: AtomicBool::new(true),
             replica: Arc::clone(&replica),
@@ -546,4 +569,70 @@ async fn a_connection_that_keeps_its_floor_never_goes_back_over_hits_misses_and_
         }
     }
     assert!(hits > 100 && stores > 100, "{hits} hits, {stores} from a store");
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_needs_a_lease_and_has_none_asks_the_primary() {
+    let world = World::with(LeaseUse::Required);
+    world.put(1).await;
+    let cache = Arc::clone(&world.replica.cache);
+    cache.permit(world.clock.monotonic_nanos(), Duration::from_millis(100));
+    assert_eq!(world.get().await.0, v(1));
+    assert_eq!((world.get().await, items_of(&world).await), ((v(1), Source::Cache), 1));
+    let (asked, answered) = (world.asked(), world.replica.answered.load(Ordering::SeqCst));
+    // Another node's client writes, and this one does not hear of it.
+    world.lags();
+    world.primary.committed.put(key().with("v", string("2")));
+    world.clock.advance(Duration::from_millis(100));
+    assert_eq!((world.get().await.0, items_of(&world).await), (v(2), 2));
+    assert_eq!(world.asked(), asked + 2);
+    assert_eq!(world.replica.answered.load(Ordering::SeqCst), answered, "its own store is as old as its cache");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_of_its_own_store_during_which_a_lease_ends_is_asked_of_the_primary() {
+    let world = World::with(LeaseUse::Required);
+    world.put(1).await;
+    world.lags();
+    world.primary.committed.put(key().with("v", string("2")));
+    let (cache, clock) = (Arc::clone(&world.replica.cache), world.clock.clone());
+    cache.permit(clock.monotonic_nanos(), Duration::from_millis(100));
+    // As if the process had been stopped in the middle of it.
+    *world.replica.during.lock() = Some(Box::new(move || clock.advance(Duration::from_secs(1))));
+    assert_eq!(items_of(&world).await, 2);
+    assert_eq!(world.replica.answered.load(Ordering::SeqCst), 1, "it was not its own store that was read");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_primary_lets_a_write_wait_until_it_is_seen_everywhere_whoever_passed_it_on() {
+    let world = World::new();
+    world.replica.role.send_replace(Role::Primary);
+    world.put(1).await;
+    let mut passed_on = World::cx();
+    passed_on.hops = 1;
+    world.db.call(passed_on, put(2).into()).await.unwrap();
+    assert_eq!(*world.replica.awaited.lock(), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_primary_that_is_cut_off_is_waited_for_until_there_is_another() {
+    let world = World::new();
+    world.put(1).await;
+    let moves = || async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        world.replica.role.send_replace(Role::Orphan);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.replica.role.send_replace(Role::ReplicaOf(2));
+    };
+    let begun = Instant::now();
+    world.primary.silent.lock().insert(1);
+    let (read, ()) = tokio::join!(world.ask(get(true)), moves());
+    assert_eq!(value_of(read.unwrap()).0, v(1));
+    assert!(took(begun, Duration::from_millis(600)), "{:?}", begun.elapsed());
+    // A write may have been committed: its answer is given a while, and then nobody knows.
+    world.replica.role.send_replace(Role::ReplicaOf(1));
+    world.primary.silent.lock().insert(1);
+    let begun = Instant::now();
+    let (written, ()) = tokio::join!(world.ask(put(2)), moves());
+    assert!(written.unwrap_err().is_outcome_unknown());
+    assert!(took(begun, Duration::from_millis(400) + LATE_ANSWER), "{:?}", begun.elapsed());
 }

@@ -1,0 +1,241 @@
+//! The leases that a primary has given.
+//!
+//! The invariant: whoever holds a lease that still runs has applied every write that was acknowledged, for a write is released
+//! only past all that hold one ([`Leases::everywhere`]), and one is given only to whoever has come as far as this node had when it began to be
+//! counted. A node is counted from before its lease begins until after it ends.
+//!
+//! It knows no network and no log: what it must be told is said where it is asked for. Bounded by the members, and those that
+//! left a moment ago.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use host::clock::Clock;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::{GRACE, LEASE};
+
+/// Entries behind the primary within which a node gets a lease. One that is further behind would hold up writes while it catches up.
+const CLOSE: u64 = 1_000;
+/// A node that holds a lease and has not reached, by now, what the primary had applied so long ago is given no other.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How things stand with the primary at the moment it is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// The term it leads in.
+    pub term: u64,
+    /// How far it has applied the log.
+    pub applied: u64,
+    /// How long ago the last round began that a quorum has answered.
+    pub age: Duration,
+}
+
+/// The table of leases.
+pub struct Leases {
+    clock: Arc<dyn Clock>,
+    // Held for a look or a change.
+    table: Mutex<Table>,
+    // How far all have come that count, and with the count of terms, so that a new one is seen.
+    come: watch::Sender<Come>,
+}
+
+/// How far all that count have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Come {
+    terms: u64,
+    index: u64,
+}
+
+#[derive(Default)]
+struct Table {
+    term: u64,
+    terms: u64,
+    /// No write of an earlier term is beyond it.
+    floor: u64,
+    registrations: u64,
+    nodes: BTreeMap<u64, Node>,
+}
+
+#[derive(Default)]
+struct Node {
+    registration: u64,
+    applied: u64,
+    /// Until then it counts. By this node's clock.
+    until: u64,
+    admitted: Option<Admitted>,
+    /// What it must have applied before it is admitted again, where it was too slow once.
+    owes: u64,
+}
+
+/// A node that counts, and may be given leases.
+struct Admitted {
+    /// What it must have applied to be given the first.
+    from: u64,
+    /// What it must have applied by `due` to be given more.
+    mark: u64,
+    due: u64,
+}
+
+/// A node's place in the table, as long as it is the newest of that node.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Registration {
+    node: u64,
+    number: u64,
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Leases {
+    /// None given, by nobody.
+    pub fn new(clock: Arc<dyn Clock>) -> Leases {
+        Leases { clock, table: Mutex::default(), come: watch::Sender::new(Come::default()) }
+    }
+
+    /// The term whose leases these are.
+    pub fn term(&self) -> u64 {
+        self.table.lock().term
+    }
+
+    /// This node is the primary in a new term, and has applied all that was committed before: `floor` is how far that is. Whoever is
+    /// a member may hold a lease of an earlier primary.
+    pub fn begin(&self, term: u64, floor: u64, members: impl IntoIterator<Item = u64>) {
+        let now = self.clock.monotonic_nanos();
+        let mut table = self.table.lock();
+        if term <= table.term {
+            return;
+        }
+        table.term = term;
+        table.terms += 1;
+        table.floor = floor;
+        let until = now.saturating_add(nanos(LEASE + GRACE));
+        for node in members {
+            // What it said in another term it may have forgotten since, with a process that has ended.
+            table.nodes.insert(node, Node { until, ..Node::default() });
+        }
+        self.tell(&mut table, now);
+    }
+
+    /// A node has come to say how far it is. What an earlier connection of it says is not heard any more.
+    pub fn register(&self, node: u64) -> Registration {
+        let mut table = self.table.lock();
+        table.registrations += 1;
+        let number = table.registrations;
+        let known = table.nodes.entry(node).or_default();
+        known.registration = number;
+        // Its process may be another by now, which has applied less.
+        (known.applied, known.admitted, known.owes) = (0, None, 0);
+        Registration { node, number }
+    }
+
+    /// A node has applied the log so far. Answers how long it may answer from memory, counted from when it said so: nothing, where it has
+    /// to come closer first. `None`: this is not its primary, or it is to register again.
+    pub fn report(&self, by: &Registration, applied: u64, here: Standing) -> Option<Duration> {
+        let now = self.clock.monotonic_nanos();
+        let mut table = self.table.lock();
+        let floor = table.floor;
+        if table.term != here.term {
+            return None;
+        }
+        let node = table.nodes.get_mut(&by.node).filter(|node| node.registration == by.number)?;
+        node.applied = applied;
+        let given = node.admit(applied, floor, here, now);
+        self.tell(&mut table, now);
+        Some(given)
+    }
+
+    /// Waits until no node answers from memory what was before this index, which is applied here. `term` is the one that this node leads in, as
+    /// far as it knows, or has heard of since.
+    pub async fn everywhere(&self, index: u64, term: impl Fn() -> u64) {
+        // No lease that does not know of this index runs longer, whoever gave it.
+        let end = self.clock.monotonic_nanos().saturating_add(nanos(LEASE + GRACE));
+        let mut come = self.come.subscribe();
+        loop {
+            come.borrow_and_update();
+            let now = self.clock.monotonic_nanos();
+            let until = {
+                let mut table = self.table.lock();
+                match table.term == term() {
+                    true => match table.behind(index, now) {
+                        Some(until) => until,
+                        None => return,
+                    },
+                    false if now < end => end,
+                    false => return,
+                }
+            };
+            // An error: the table is here, so that is never.
+            let _ = tokio::time::timeout(Duration::from_nanos(until.saturating_sub(now) + 1), come.changed()).await;
+        }
+    }
+
+    /// Nodes that count, with how far each has come.
+    pub fn counted(&self) -> Vec<(u64, u64)> {
+        let now = self.clock.monotonic_nanos();
+        let table = self.table.lock();
+        table.nodes.iter().filter(|(_, node)| node.until > now).map(|(id, node)| (*id, node.applied)).collect()
+    }
+
+    fn tell(&self, table: &mut Table, now: u64) {
+        let counted = table.nodes.values().filter(|node| node.until > now);
+        let index = counted.map(|node| node.applied).min().unwrap_or(u64::MAX);
+        let come = Come { terms: table.terms, index };
+        self.come.send_if_modified(|told| std::mem::replace(told, come) != come);
+    }
+}
+
+impl Table {
+    /// Until when somebody may answer who has not come so far.
+    fn behind(&mut self, index: u64, now: u64) -> Option<u64> {
+        // Whoever counts no more and does not come back is forgotten.
+        self.nodes.retain(|_, node| node.until > now || node.registration > 0);
+        self.nodes.values().filter(|node| node.applied < index && node.until > now).map(|node| node.until).max()
+    }
+}
+
+impl Node {
+    /// How long the node may answer, having come so far.
+    fn admit(&mut self, applied: u64, floor: u64, here: Standing, now: u64) -> Duration {
+        if let Some(admitted) = &self.admitted {
+            if admitted.is_late(applied, now) {
+                // It counts as long as what it has runs, and then no more until it has done what it was too slow for.
+                self.owes = admitted.mark;
+                self.admitted = None;
+            } else if self.until <= now {
+                self.admitted = None;
+            }
+        }
+        let is_close = applied >= self.owes && applied.saturating_add(CLOSE) >= here.applied;
+        let admitted = match &mut self.admitted {
+            Some(admitted) => admitted,
+            None if !is_close => return Duration::ZERO,
+            none => none.insert(Admitted {
+                // From now on writes wait for it; what was released before is no further than this.
+                from: here.applied.max(floor),
+                mark: here.applied,
+                due: now.saturating_add(nanos(PATIENCE)),
+            }),
+        };
+        if applied >= admitted.mark {
+            (admitted.mark, admitted.due) = (here.applied, now.saturating_add(nanos(PATIENCE)));
+        }
+        self.until = now.saturating_add(nanos(LEASE + GRACE));
+        match applied >= admitted.from {
+            true => LEASE.saturating_sub(here.age),
+            false => Duration::ZERO,
+        }
+    }
+}
+
+impl Admitted {
+    fn is_late(&self, applied: u64, now: u64) -> bool {
+        applied < self.mark && now > self.due
+    }
+}
