@@ -142,7 +142,10 @@ fn a_node_that_stood_still_answers_nothing_old_when_it_goes_on() {
     stop.store(true, Ordering::SeqCst);
     let longest = writing.join().expect("no write failed");
     println!("the longest write took {longest:?}");
-    assert!(longest < Duration::from_secs(10), "a node that stands still holds up writes for its lease: {longest:?}");
+    assert!(
+        longest < Duration::from_secs(10),
+        "a node that stands still holds up writes for its lease: {longest:?}"
+    );
 }
 
 #[test]

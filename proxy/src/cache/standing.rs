@@ -71,8 +71,7 @@ impl Standing {
             LeaseUse::Required => Some(AtomicU64::new(0)),
         };
         // A second call changes nothing: a node belongs to one cluster for its life.
-        let _ =
-            self.following.set(Following { clock, most_nanos, confirmed: AtomicU64::new(0), permitted });
+        let _ = self.following.set(Following { clock, most_nanos, confirmed: AtomicU64::new(0), permitted });
     }
 
     /// The node holds a lease that began at `from`, by the clock it follows.
@@ -115,7 +114,8 @@ impl Standing {
     #[inline]
     pub(super) fn is_fresh(&self) -> bool {
         let Some(following) = self.following.get() else { return true };
-        self.age().is_some_and(|age| age.as_nanos() <= u128::from(following.most_nanos)) && self.is_permitted()
+        self.age().is_some_and(|age| age.as_nanos() <= u128::from(following.most_nanos))
+            && self.is_permitted()
     }
 }
 

@@ -173,6 +173,7 @@ impl Opening {
         ready.unmet("the store is being opened");
         let raft = RaftSettings {
             node_id: node,
+            life: system.random_u64(),
             address: plan.address.clone(),
             group: plan.settings.name.clone(),
             bootstrap,
@@ -238,7 +239,11 @@ impl Opening {
                     ready,
                     registry.clone(),
                 )),
-                tokio::spawn(Arc::clone(&presence).follow(Arc::clone(&store), peers.clone(), registry.clone())),
+                tokio::spawn(Arc::clone(&presence).follow(
+                    Arc::clone(&store),
+                    peers.clone(),
+                    registry.clone(),
+                )),
             ],
         };
         if let Some(leases) = &leases {

@@ -60,10 +60,15 @@ pub async fn follow(
         if let Some(age) = age {
             cache.confirm(age);
         }
-        match (leader, age) {
-            (None, _) => ready.unmet("no primary is known: too few nodes reach one another"),
-            (Some(_), Some(age)) if age <= max_lag => ready.met(),
-            (Some(_), _) => ready.unmet("this node has not caught up with the primary"),
+        let replaces = replaced(&store.log().membership().borrow(), store.log().node_id());
+        match (replaces, leader, age) {
+            // Until it has that member's vote, the loss of one more node is the loss of the majority.
+            (Some(other), ..) => {
+                ready.unmet(format!("this node has not yet taken the place of member {other}"))
+            }
+            (None, None, _) => ready.unmet("no primary is known: too few nodes reach one another"),
+            (None, Some(_), Some(age)) if age <= max_lag => ready.met(),
+            (None, Some(_), _) => ready.unmet("this node has not caught up with the primary"),
         }
         // An error is a log that has ended; the pause keeps this from spinning until the node has stopped.
         tokio::select! {
@@ -71,6 +76,12 @@ pub async fn follow(
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
+}
+
+/// The member whose place a node is about to take.
+fn replaced(members: &Members, own: u64) -> Option<u64> {
+    let address = &members.get(own)?.address;
+    members.iter().find(|(id, member)| *id < own && member.address == *address).map(|(id, _)| id)
 }
 
 /// Keeps the group knowing who this node is, for ever. Not only once: a node that has just come back may know the group as it

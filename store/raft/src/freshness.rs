@@ -4,7 +4,8 @@
 //! that a quorum answers: nobody else can have committed anything before the round began. It tells its followers, with every
 //! message, how long ago that was and what was committed then; the follower's state is as of that moment once it has applied
 //! as much. No two clocks are compared: a leader's message names the newest stamp of the follower's own clock that it has had
-//! from it, and left later than that stamp, however long it was under way.
+//! from it, and left later than that stamp, however long it was under way. A clock begins anew with a process, so a stamp says
+//! which run of it it is of, and one of an earlier run says nothing.
 //!
 //! Invariant: [`Freshness::age`] never says less than the truth, as long as clocks run at the same rate.
 
@@ -27,8 +28,16 @@ struct Claim {
     committed_end: u64,
 }
 
+/// A reading of the clock of one run of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) life: u64,
+    pub(crate) millis: u64,
+}
+
 pub(crate) struct Freshness {
     clock: Arc<dyn Clock>,
+    life: u64,
     /// The newest moment the state is known to be as of, plus one; 0: none. On the clock's monotonic time.
     as_of: AtomicU64,
     claimed: AtomicBool,
@@ -36,9 +45,11 @@ pub(crate) struct Freshness {
 }
 
 impl Freshness {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+    /// `life` is of no other run of this node's process.
+    pub(crate) fn new(clock: Arc<dyn Clock>, life: u64) -> Self {
         Self {
             clock,
+            life,
             as_of: AtomicU64::new(0),
             claimed: AtomicBool::new(false),
             claims: Mutex::new(VecDeque::new()),
@@ -46,15 +57,18 @@ impl Freshness {
     }
 
     /// A stamp to give to the leader.
-    pub(crate) fn stamp(&self) -> u64 {
-        self.clock.monotonic_millis()
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp { life: self.life, millis: self.clock.monotonic_millis() }
     }
 
     /// The stamp came back, in a message that says a quorum had answered a round which began `quorum_age` before it left, and
     /// that by then entries before `committed_end` were committed, of which the leader's own first is one.
-    pub(crate) fn claim(&self, stamp: u64, quorum_age: Duration, committed_end: u64, applied_end: u64) {
+    pub(crate) fn claim(&self, stamp: Stamp, quorum_age: Duration, committed_end: u64, applied_end: u64) {
+        if stamp.life != self.life {
+            return;
+        }
         let age = u64::try_from(quorum_age.as_millis()).unwrap_or(u64::MAX);
-        let Some(at_millis) = stamp.checked_sub(age) else { return };
+        let Some(at_millis) = stamp.millis.checked_sub(age) else { return };
         if committed_end <= applied_end {
             self.advance(at_millis);
             return;
@@ -100,7 +114,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
-    use super::{Freshness, MAX_CLAIMS};
+    use super::{Freshness, MAX_CLAIMS, Stamp};
     use crate::clock::Clock;
 
     #[derive(Default)]
@@ -116,6 +130,12 @@ mod tests {
         }
     }
 
+    const LIFE: u64 = 7;
+
+    fn at(millis: u64) -> Stamp {
+        Stamp { life: LIFE, millis }
+    }
+
     fn millis(millis: u64) -> Option<Duration> {
         Some(Duration::from_millis(millis))
     }
@@ -123,11 +143,11 @@ mod tests {
     #[test]
     fn a_moment_counts_once_what_was_committed_then_is_applied() {
         let clock = Arc::new(Hand(AtomicU64::new(1_000)));
-        let freshness = Freshness::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let freshness = Freshness::new(Arc::clone(&clock) as Arc<dyn Clock>, LIFE);
         assert_eq!(freshness.age(), None);
-        freshness.claim(900, Duration::from_millis(50), 10, 10);
+        freshness.claim(at(900), Duration::from_millis(50), 10, 10);
         assert_eq!(freshness.age(), millis(150));
-        freshness.claim(950, Duration::from_millis(50), 20, 10);
+        freshness.claim(at(950), Duration::from_millis(50), 20, 10);
         assert_eq!(freshness.age(), millis(150), "entry 19 is not applied");
         freshness.applied(19);
         assert_eq!(freshness.age(), millis(150));
@@ -135,15 +155,29 @@ mod tests {
         assert_eq!(freshness.age(), millis(100));
         clock.0.store(5_000, Ordering::Relaxed);
         assert_eq!(freshness.age(), millis(4_100));
-        freshness.claim(800, Duration::ZERO, 5, 20);
+        freshness.claim(at(800), Duration::ZERO, 5, 20);
         assert_eq!(freshness.age(), millis(4_100), "an older moment takes nothing back");
     }
 
     #[test]
+    fn a_stamp_of_an_earlier_run_of_the_process_says_nothing() {
+        let clock = Arc::new(Hand(AtomicU64::new(1_000)));
+        let freshness = Freshness::new(Arc::clone(&clock) as Arc<dyn Clock>, LIFE);
+        // The process before this one ran for a long time: its stamps lie ahead of this clock.
+        for millis in [900, 1_000, 5_000] {
+            freshness.claim(Stamp { life: LIFE - 1, millis }, Duration::ZERO, 10, 10);
+        }
+        assert_eq!(freshness.age(), None);
+        freshness.claim(at(900), Duration::ZERO, 10, 10);
+        clock.0.store(4_900, Ordering::Relaxed);
+        assert_eq!(freshness.age(), millis(4_000));
+    }
+
+    #[test]
     fn claims_are_bounded_and_the_oldest_and_the_newest_stay() {
-        let freshness = Freshness::new(Arc::new(Hand(AtomicU64::new(10_000))));
+        let freshness = Freshness::new(Arc::new(Hand(AtomicU64::new(10_000))), LIFE);
         for number in 0..1_000 {
-            freshness.claim(1_000 + number, Duration::ZERO, 100 + number, 0);
+            freshness.claim(at(1_000 + number), Duration::ZERO, 100 + number, 0);
         }
         assert_eq!(freshness.claims.lock().len(), MAX_CLAIMS);
         freshness.applied(100);

@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::LEASE;
-use super::leases::{Leases, Standing};
 use super::lane::{read, write};
+use super::leases::{Leases, Standing};
 use crate::cache::Cache;
 use crate::cluster::peers::{Arrived, Peers};
 use crate::cluster::settings::NODES_MAX;

@@ -172,7 +172,8 @@ impl Leases {
                 }
             };
             // An error: the table is here, so that is never.
-            let _ = tokio::time::timeout(Duration::from_nanos(until.saturating_sub(now) + 1), come.changed()).await;
+            let _ = tokio::time::timeout(Duration::from_nanos(until.saturating_sub(now) + 1), come.changed())
+                .await;
         }
     }
 
@@ -180,7 +181,12 @@ impl Leases {
     pub fn counted(&self) -> Vec<(u64, u64)> {
         let now = self.clock.monotonic_nanos();
         let table = self.table.lock();
-        table.nodes.iter().filter(|(_, node)| node.until > now).map(|(id, node)| (*id, node.applied)).collect()
+        table
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.until > now)
+            .map(|(id, node)| (*id, node.applied))
+            .collect()
     }
 
     fn tell(&self, table: &mut Table, now: u64) {
@@ -196,7 +202,11 @@ impl Table {
     fn behind(&mut self, index: u64, now: u64) -> Option<u64> {
         // Whoever counts no more and does not come back is forgotten.
         self.nodes.retain(|_, node| node.until > now || node.registration > 0);
-        self.nodes.values().filter(|node| node.applied < index && node.until > now).map(|node| node.until).max()
+        self.nodes
+            .values()
+            .filter(|node| node.applied < index && node.until > now)
+            .map(|node| node.until)
+            .max()
     }
 }
 

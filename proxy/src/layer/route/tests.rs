@@ -14,8 +14,8 @@ use host::clock::{Clock, ManualClock};
 use parking_lot::Mutex;
 
 use super::*;
-use crate::cache::{CacheSettings, LeaseUse};
 use crate::cache::tests::{string, table};
+use crate::cache::{CacheSettings, LeaseUse};
 use crate::layer::{Cached, Encoders};
 
 /// All committed writes, in order: the first is at index 1.
@@ -569,6 +569,7 @@ async fn a_connection_that_keeps_its_floor_never_goes_back_over_hits_misses_and_
         }
     }
     assert!(hits > 100 && stores > 100, "{hits} hits, {stores} from a store");
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_replica_that_needs_a_lease_and_has_none_asks_the_primary() {
@@ -585,7 +586,11 @@ async fn a_replica_that_needs_a_lease_and_has_none_asks_the_primary() {
     world.clock.advance(Duration::from_millis(100));
     assert_eq!((world.get().await.0, items_of(&world).await), (v(2), 2));
     assert_eq!(world.asked(), asked + 2);
-    assert_eq!(world.replica.answered.load(Ordering::SeqCst), answered, "its own store is as old as its cache");
+    assert_eq!(
+        world.replica.answered.load(Ordering::SeqCst),
+        answered,
+        "its own store is as old as its cache"
+    );
 }
 
 #[tokio::test(start_paused = true)]

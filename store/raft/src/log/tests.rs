@@ -129,7 +129,7 @@ impl StoreBuilder<T, LogStore, SuiteState> for SuiteBuilder {
         let durable = state.durable();
         let (publish, _) = watch::channel(0);
         let transfer = state.transfer();
-        let freshness = Arc::new(Freshness::new(Arc::new(SystemClock::new())));
+        let freshness = Arc::new(Freshness::new(Arc::new(SystemClock::new()), 1));
         let apply = ApplyThread::start(state, publish, freshness, Arc::new(Health::default())).unwrap();
         let shelf = Arc::new(SnapshotShelf::default());
         let adapter = StateAdapter::new(&apply, Mark::default(), durable, transfer, shelf);

@@ -21,6 +21,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::generated as proto;
 use super::link::{Links, PeerLinks};
 use super::{ANSWER_TIMEOUT, REDIAL_MAX, REDIAL_MIN, STATE_PART_BYTES, STATE_PARTS_AHEAD, wire};
+use crate::freshness::Stamp;
 use crate::member::Member;
 use crate::snapshot::SnapshotHandle;
 use crate::state::{Mark, StateReader};
@@ -138,6 +139,7 @@ fn append_request<R: Send + Sync + 'static>(
 ) -> proto::AppendRequest {
     let AppendEntriesRequest { vote, prev_log_id, entries, leader_commit } = request;
     let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    let echo = peer.echo();
     proto::AppendRequest {
         header: Some(links.header(target)),
         vote: wire::put_vote(&vote),
@@ -145,7 +147,8 @@ fn append_request<R: Send + Sync + 'static>(
         committed: wire::put_log_id(leader_commit),
         entries: wire::put_entries(&entries),
         quorum_age_millis: links.quorum_age().map(millis),
-        echo: peer.echo(),
+        echo: echo.map(|stamp| stamp.millis),
+        echo_life: echo.map_or(0, |stamp| stamp.life),
     }
 }
 
@@ -154,7 +157,7 @@ fn append_result<R: Send + Sync + 'static>(
     response: proto::AppendResponse,
 ) -> Result<StreamAppendResult<Types<R>>, Status> {
     use proto::append_response::Result as Answer;
-    peer.heard(response.stamp, response.supports);
+    peer.heard(Stamp { life: response.life, millis: response.stamp }, response.supports);
     match response.result {
         Some(Answer::Matched(matched)) => Ok(Ok(wire::get_log_id(matched.last))),
         Some(Answer::Conflict(id)) => {

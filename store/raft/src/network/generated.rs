@@ -47,6 +47,9 @@ pub struct AppendRequest {
     /// The newest `stamp` the leader has had from this follower.
     #[prost(uint64, optional, tag = "7")]
     pub echo: ::core::option::Option<u64>,
+    /// The `life` it came with.
+    #[prost(fixed64, tag = "8")]
+    pub echo_life: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AppendResponse {
@@ -56,6 +59,9 @@ pub struct AppendResponse {
     /// What the follower's program can do: a number that means something to the state machine's owner. 0: nothing was said.
     #[prost(uint32, tag = "5")]
     pub supports: u32,
+    /// Which run of the follower's process the stamp is of: its clock begins anew with each.
+    #[prost(fixed64, tag = "6")]
+    pub life: u64,
     #[prost(oneof = "append_response::Result", tags = "1, 2, 3")]
     pub result: ::core::option::Option<append_response::Result>,
 }

@@ -2,7 +2,7 @@
 //! bounded pause allows.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use super::{
     DIAL_TIMEOUT, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, MAX_MESSAGE_BYTES, REDIAL_MAX, REDIAL_MIN,
     WINDOW_BYTES, wire,
 };
+use crate::freshness::Stamp;
 use crate::transport::PeerTransport;
 
 /// How long ago the newest round began that a quorum has answered; `None` on whoever does not lead.
@@ -67,7 +68,7 @@ impl Links {
             control: link(),
             entries: link(),
             states: link(),
-            echo: AtomicU64::new(0),
+            echo: Mutex::default(),
             supports: AtomicU32::new(0),
         });
         peers.insert(id, Arc::clone(&peer));
@@ -89,20 +90,24 @@ pub(crate) struct PeerLinks {
     pub(super) control: Arc<Link>,
     pub(super) entries: Arc<Link>,
     pub(super) states: Arc<Link>,
-    /// The newest stamp of the peer's clock, plus one; 0: none yet.
-    echo: AtomicU64,
+    /// The newest stamp of the peer's clock.
+    echo: Mutex<Option<Stamp>>,
     /// What its program can do, as it last said; 0: nothing yet.
     supports: AtomicU32,
 }
 
 impl PeerLinks {
-    pub(super) fn heard(&self, stamp: u64, supports: u32) {
+    pub(super) fn heard(&self, stamp: Stamp, supports: u32) {
         self.supports.store(supports, Ordering::Release);
-        self.echo.fetch_max(stamp.saturating_add(1), Ordering::AcqRel);
+        let mut echo = self.echo.lock();
+        // Of another life is not older or newer: whoever began again has forgotten the clock it had.
+        if echo.is_none_or(|known| known.life != stamp.life || known.millis < stamp.millis) {
+            *echo = Some(stamp);
+        }
     }
 
-    pub(super) fn echo(&self) -> Option<u64> {
-        self.echo.load(Ordering::Acquire).checked_sub(1)
+    pub(super) fn echo(&self) -> Option<Stamp> {
+        *self.echo.lock()
     }
 }
 

@@ -26,7 +26,7 @@ use super::{
     ACCEPT_PAUSE, COMPLAINT_PERIOD, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, MAX_MESSAGE_BYTES,
     MAX_PEER_CONNECTIONS, MAX_STREAMS, STATE_SILENCE, WINDOW_BYTES, wire,
 };
-use crate::freshness::Freshness;
+use crate::freshness::{Freshness, Stamp};
 use crate::member::Member;
 use crate::node::{Library, announced};
 use crate::snapshot::SnapshotHandle;
@@ -99,7 +99,7 @@ async fn connection<R: Send + Sync + 'static>(stream: BoxedStream, server: RaftS
 
 /// What a message says of how fresh the leader's knowledge is.
 struct Claim {
-    stamp: u64,
+    stamp: Stamp,
     quorum_age: Duration,
     committed_end: u64,
 }
@@ -110,7 +110,7 @@ impl Claim {
         let committed =
             request.committed.filter(|id| request.vote.is_some_and(|vote| vote.term == id.term))?;
         Some(Self {
-            stamp: request.echo?,
+            stamp: Stamp { life: request.echo_life, millis: request.echo? },
             quorum_age: Duration::from_millis(request.quorum_age_millis?),
             committed_end: committed.index.saturating_add(1),
         })
@@ -153,7 +153,8 @@ impl<R: Send + Sync + 'static> PeerService<R> {
             Err(StreamAppendError::Conflict(id)) => Answer::Conflict(conflict(&id)),
             Err(StreamAppendError::HigherVote(vote)) => Answer::HigherVote(ballot(&vote)),
         };
-        proto::AppendResponse { result: Some(result), stamp: freshness.stamp(), supports }
+        let Stamp { life, millis } = freshness.stamp();
+        proto::AppendResponse { result: Some(result), stamp: millis, supports, life }
     }
 }
 

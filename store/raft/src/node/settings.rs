@@ -29,6 +29,9 @@ pub struct RaftSettings {
     /// What else the group is to know about it: see [`Member`]. The group learns of another text only by
     /// [`RaftNode::set_about`](super::RaftNode::set_about).
     pub about: String,
+    /// A number that no other run of this node's process has, drawn at random: its clock begins anew with each run, and peers must
+    /// not take one for another.
+    pub life: u64,
     /// What it does while its log is empty.
     pub bootstrap: Bootstrap,
     /// Name of the group; nodes of another do not talk to it.
@@ -66,6 +69,7 @@ impl Default for RaftSettings {
             node_id: 1,
             address: "127.0.0.1:8500".to_owned(),
             about: String::new(),
+            life: 0,
             bootstrap: Bootstrap::Alone,
             group: "forebay".to_owned(),
             supports: 0,

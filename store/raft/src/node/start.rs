@@ -132,7 +132,7 @@ pub(super) fn start<SM: StateMachine>(
     shelf.put(SnapshotHandle::new(mark.clone(), Arc::clone(&transfer)));
     let (publish, applied) = watch::channel(mark.applied.as_ref().map_or(0, |id| id.index()));
     let durable = state.durable();
-    let freshness = Arc::new(Freshness::new(Arc::clone(&clock)));
+    let freshness = Arc::new(Freshness::new(Arc::clone(&clock), settings.life));
     let apply = ApplyThread::start(state, publish, Arc::clone(&freshness), Arc::clone(&health))
         .map_err(|error| RaftError::StateFailed(format!("its thread did not start: {error}")))?;
     let adapter = StateAdapter::new(&apply, mark, durable, Arc::clone(&transfer), Arc::clone(&shelf));

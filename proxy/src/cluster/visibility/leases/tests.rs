@@ -111,7 +111,11 @@ async fn a_node_is_given_a_lease_once_it_has_all_that_was_released_before_it_cou
     // Nobody has a lease.
     assert!(is_released(&world.write()).await);
     let third = world.leases.register(3);
-    assert_eq!(world.report(&third, 10), Some(Duration::ZERO), "it would answer what was before a write that was released");
+    assert_eq!(
+        world.report(&third, 10),
+        Some(Duration::ZERO),
+        "it would answer what was before a write that was released"
+    );
     // From now on it counts.
     let write = world.write();
     assert_eq!(world.report(&third, 11), Some(GIVEN));
@@ -160,7 +164,11 @@ async fn a_node_that_began_again_has_what_it_says_and_no_more() {
     // The process of node 3 ended and another began, which has applied less.
     let after = world.leases.register(3);
     assert_eq!(world.report(&before, 20), None, "the one that has ended is still heard");
-    assert_eq!(world.report(&after, 15), Some(Duration::ZERO), "it would answer what was before a write it had been waited for");
+    assert_eq!(
+        world.report(&after, 15),
+        Some(Duration::ZERO),
+        "it would answer what was before a write it had been waited for"
+    );
     assert_eq!(world.report(&after, 20), Some(GIVEN));
 }
 
