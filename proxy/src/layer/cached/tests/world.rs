@@ -7,7 +7,7 @@ use api::item::{ItemBody, ReadyItem};
 use api::op::{
     CreateTableInput, DeleteItemInput, DescribeTableInput, GetItemInput, GetItemOutput, NewIndex,
     PutItemInput, QueryInput, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ReturnOld,
-    ReturnOnFailure, ScanInput, Select,
+    ReturnOnFailure, ScanInput, Select, TableKeys,
 };
 use api::operation::Ready;
 use api::schema::{
