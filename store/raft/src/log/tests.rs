@@ -309,7 +309,7 @@ async fn a_log_of_a_newer_program_refuses_to_open_and_loses_nothing() {
     log.close().unwrap();
     disk.crash(CrashTail::default());
     // The last one, of which nobody here knows that it was committed: were it damaged, it would be cut off.
-    for (at, value, text) in [(0, 2, "format 2"), (1, 77, "kind 77")] {
+    for (at, value, text) in [(1, 77, "kind 77"), (0, 2, "format 2")] {
         rewrite(&disk, entry_key(2), at, value);
         let what = too_old(&disk);
         assert!(what.contains("entry 2") && what.contains(text), "{what}");
