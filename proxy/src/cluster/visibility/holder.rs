@@ -53,7 +53,7 @@ impl Parts {
             let keeping = async {
                 match &now {
                     Leadership::Leader { term } => self.lead(*term).await,
-                    Leadership::Follower { leader } => {
+                    Leadership::Follower { leader, .. } => {
                         if let Err(error) = self.follow(leader).await {
                             tracing::debug!(%error, primary = leader.id, "no lease from the primary; it is asked again");
                         }
