@@ -189,8 +189,11 @@ mod tests {
     use super::*;
 
     fn heard(of: &[(u64, Option<u64>)]) -> BTreeMap<u64, PeerProgress> {
-        let progress =
-            |heard: Option<u64>| PeerProgress { matched: Some(1), heard: heard.map(Duration::from_millis) };
+        let progress = |heard: Option<u64>| PeerProgress {
+            matched: Some(1),
+            heard: heard.map(Duration::from_millis),
+            ..PeerProgress::default()
+        };
         of.iter().map(|(node, millis)| (*node, progress(*millis))).collect()
     }
 

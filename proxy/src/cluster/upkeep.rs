@@ -194,7 +194,11 @@ mod tests {
     }
 
     fn following(of: &[(u64, u64)]) -> BTreeMap<u64, PeerProgress> {
-        let progress = |matched| PeerProgress { matched: Some(matched), heard: Some(Duration::ZERO) };
+        let progress = |matched| PeerProgress {
+            matched: Some(matched),
+            heard: Some(Duration::ZERO),
+            ..PeerProgress::default()
+        };
         of.iter().map(|(node, matched)| (*node, progress(*matched))).collect()
     }
 

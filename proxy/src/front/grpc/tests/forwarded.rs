@@ -21,6 +21,10 @@ impl PeerService for NoLists {
     fn take_passing_ids<'a>(&'a self, _: Context) -> Granting<'a> {
         Box::pin(async { Err(Error::new(ErrorKind::ServiceUnavailableException, "not here")) })
     }
+
+    fn read_index<'a>(&'a self, _: Context) -> Granting<'a> {
+        Box::pin(async { Err(Error::new(ErrorKind::ServiceUnavailableException, "not here")) })
+    }
 }
 
 const TABLE: &str = r#"{"TableName":"things","BillingMode":"PAY_PER_REQUEST",
