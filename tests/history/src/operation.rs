@@ -20,13 +20,16 @@ pub enum Protocol {
     Grpc,
 }
 
+/// In place of a node: the client chooses among them, and nobody knows which answered.
+pub const ELSEWHERE: u32 = u32::MAX;
+
 /// Who asked whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The client. It asks one thing at a time.
     #[serde(rename = "c")]
     pub client: u32,
-    /// The node that answers.
+    /// The node that answers, or [`ELSEWHERE`].
     #[serde(rename = "n")]
     pub node: u32,
     /// How.

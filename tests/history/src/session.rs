@@ -8,7 +8,7 @@
 //! | P6 | what was acknowledged on its connection; all up to the version its token names |
 //! | P1 | what its node had acknowledged before it was asked |
 //! | P3 | what its connection had been shown before, and all up to the highest version it was given |
-//! | P3, P5 | all up to the version it says it was read at (P5 where it is a page) |
+//! | P3, P5 | all up to the version it says it was read at (P5 where it is a page); not a batch, whose keys are read each by itself |
 //! | P2 | of a strong read: all that anybody had acknowledged before it was asked |
 //!
 //! One write comes certainly after another where its version is higher or, where one has none, where it was asked for after the
@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use api::Version;
 
 use crate::linear::{keys, shown};
-use crate::operation::{Action, Found, Mode, Nanos, Operation, Outcome, Scope, Told};
+use crate::operation::{Action, ELSEWHERE, Found, Mode, Nanos, Operation, Outcome, Scope, Told};
 use crate::record::History;
 use crate::state::{Cell, Effect, Shown};
 use crate::verdict::{Promise, Violation};
@@ -232,7 +232,10 @@ impl<'a> Sweep<'a> {
                     };
                     let floor = Floor::of(written);
                     raise(self.everywhere.entry(*name).or_default(), floor);
-                    raise(self.at_node.entry((operation.origin.node, *name)).or_default(), floor);
+                    // Where nobody knows who answered, nobody is held to it.
+                    if operation.origin.node != ELSEWHERE {
+                        raise(self.at_node.entry((operation.origin.node, *name)).or_default(), floor);
+                    }
                     if let Some(connection) = operation.connection {
                         raise(self.own.entry((connection, *name)).or_default(), floor);
                     }
@@ -290,6 +293,8 @@ impl<'a> Sweep<'a> {
             Action::Page { strong, .. } => (*strong, true),
             Action::Write { .. } => return,
         };
+        // Each key of a batch is read by itself, and the version is the newest of them: what follows must not go back behind any.
+        let by_parts = matches!(&operation.action, Action::Read { keys, mode: Mode::Eventual } if keys.len() > 1);
         let none = Line::default();
         for (name, cell) in self.cells(operation) {
             let line = self.lines.get(name).unwrap_or(&none);
@@ -309,7 +314,7 @@ impl<'a> Sweep<'a> {
                 (Promise::P6, up_to(token)),
                 (Promise::P1, at_node),
                 (Promise::P3, of(&self.seen).join(up_to(read))),
-                (if page { Promise::P5 } else { Promise::P3 }, up_to(version)),
+                (if page { Promise::P5 } else { Promise::P3 }, up_to(version.filter(|_| !by_parts))),
                 (Promise::P2, if strong { everywhere } else { Floor::default() }),
                 (Promise::P6, if self.rules.visible_everywhere { everywhere } else { Floor::default() }),
             ];

@@ -84,10 +84,7 @@ impl Workload {
             60..=62 => Action::Read { keys: self.pair(), mode: Mode::Strong },
             63..=67 => Action::Read { keys: self.pair(), mode: Mode::Eventual },
             68..=81 => Action::Read { keys: vec![key], mode: Mode::Eventual },
-            82..=90 => {
-                let of = Scope::Group(1 + self.below(u64::from(self.shape.groups)) as u32);
-                Action::Page { of, after: None, limit: None, strong: false }
-            }
+            82..=90 => self.group_page(),
             _ => {
                 let partition = self.below(self.shape.partitions);
                 let after = self.one_in(4).then(|| name(partition, self.shape.keys / 3));
@@ -98,9 +95,19 @@ impl Workload {
         }
     }
 
-    /// A read that changes nothing, for asking whether a node is there.
+    /// A read, for asking whether a node is there: as often a strong one as one that it may answer by itself.
     pub fn probe(&mut self) -> Action {
-        Action::Read { keys: vec![self.key()], mode: Mode::Strong }
+        let key = self.key();
+        match self.below(4) {
+            0 | 1 => Action::Read { keys: vec![key], mode: Mode::Strong },
+            2 => Action::Read { keys: vec![key], mode: Mode::Eventual },
+            _ => self.group_page(),
+        }
+    }
+
+    fn group_page(&mut self) -> Action {
+        let of = Scope::Group(1 + self.below(u64::from(self.shape.groups)) as u32);
+        Action::Page { of, after: None, limit: None, strong: false }
     }
 
     fn key(&mut self) -> String {

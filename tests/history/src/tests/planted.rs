@@ -2,7 +2,7 @@
 
 use super::made::*;
 use crate::linear::Limits;
-use crate::operation::{Action, Found, Mode, Outcome, Scope, Told, Write};
+use crate::operation::{Action, ELSEWHERE, Found, Mode, Outcome, Scope, Told, Write};
 use crate::session::Rules;
 use crate::state::{Condition, Effect};
 use crate::verdict::{Judging, Promise, judge};
@@ -279,6 +279,12 @@ fn a_client_that_does_not_read_its_own_write_is_found() {
     let everywhere = Judging { rules: Rules { visible_everywhere: true }, ..Judging::default() };
     let verdict = judge(&elsewhere.0, everywhere);
     assert_eq!(verdict.violations.len(), 1, "{verdict}");
+    // Of whichever: nobody knows that it is the node that acknowledged the write.
+    let mut whichever = own(1, None);
+    for operation in &mut whichever.0.operations {
+        (operation.origin.node, operation.connection) = (ELSEWHERE, None);
+    }
+    whichever.holds();
 }
 
 #[test]
