@@ -20,8 +20,16 @@ import (
 // Trusted is the folder of the certificate that this process trusts, which clients for Go take from the environment.
 var Trusted string
 
-// Main runs the tests of a suite. Before them it makes the certificate that the process trusts: the roots are read once.
-func Main(m *testing.M) {
+// Main runs the tests of a suite, or, where FOREBAY_PLAY names a cluster, plays on it instead. Before the tests it makes the
+// certificate that the process trusts: the roots are read once.
+func Main(m *testing.M, connect Dial) {
+	if endpoint := os.Getenv("FOREBAY_PLAY"); endpoint != "" {
+		if err := Play(connect, endpoint); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	folder, err := os.MkdirTemp("", "forebay-")
 	if err == nil {
 		Trusted = folder

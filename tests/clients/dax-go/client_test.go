@@ -20,7 +20,7 @@ import (
 	"forebay/clients/dax"
 )
 
-func TestMain(m *testing.M) { dax.Main(m) }
+func TestMain(m *testing.M) { dax.Main(m, connect) }
 
 func TestClient(t *testing.T) { dax.Run(t, connect, dax.Traits{}) }
 
