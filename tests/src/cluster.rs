@@ -1,50 +1,145 @@
-//! Several nodes of one cluster, each a process of its own, on 127.0.0.1, 127.0.0.2 and so on.
+//! Several nodes of one cluster, each a process of its own: on 127.0.0.1, 127.0.0.2 and so on, or each in a network namespace.
+//!
+//! In namespaces the network between them can be broken ([`Cluster::network`]), what they say to each other goes through relays
+//! that can deliver late ([`Cluster::delay`]), and the last node has a small disk ([`Cluster::fill_disk`]). Ports stay the same
+//! over restarts.
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use faults::disk::Disk;
+use faults::network::{Network, Place};
+use faults::relay::Relay;
+use faults::{clock, process};
 use serde_json::Value;
 
 use crate::directory::Directory;
-use crate::node::{Node, run};
+use crate::node::{Node, binary, run};
 
 /// A cluster that has not come to a primary by then has failed.
 const ELECTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// A cluster that has not healed by then has failed.
+const HEALING_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a node is asked.
 const POLL: Duration = Duration::from_millis(10);
+/// Where free ports are looked for: below those that the system gives to whoever connects.
+const PORTS: std::ops::Range<u16> = 15_000..30_000;
+/// Ports of a node, those of its relay included.
+const PORTS_OF_A_NODE: u16 = 6;
+/// Size of the small disk. Unit: bytes.
+const DISK_BYTES: u64 = 256 << 20;
 
 /// Nodes, running or not.
 pub struct Cluster {
-    directory: Directory,
-    peer_port: u16,
+    // The nodes are the first to go: what they stand on goes after them.
+    nodes: Vec<Option<Node>>,
+    relays: Vec<Relay>,
+    ports: Ports,
     /// How many of them begin the cluster; the others join.
     founders: usize,
-    /// Further lines of `[cluster]`.
+    /// Further lines of the config, the first of them in `[cluster]`.
     settings: &'static str,
-    nodes: Vec<Option<Node>>,
+    disk: Option<Disk>,
+    network: Option<Network>,
+    directory: Directory,
+}
+
+/// The ports of every node.
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    first: u16,
+}
+
+impl Ports {
+    /// Ports that are free at all these addresses, and that nobody else is likely to take before the nodes do.
+    fn free(count: usize) -> Ports {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let room = (PORTS.end - PORTS.start) / PORTS_OF_A_NODE;
+        let begin = (std::process::id() % u32::from(room)) as u16;
+        for _ in 0..room {
+            let turn = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % room;
+            let first = PORTS.start + turn * PORTS_OF_A_NODE;
+            let is_free = |at: usize| {
+                (first..first + PORTS_OF_A_NODE).all(|port| TcpListener::bind((loopback(at), port)).is_ok())
+            };
+            if (0..count).all(is_free) {
+                return Ports { first };
+            }
+        }
+        panic!("there are no free ports");
+    }
+
+    fn http(self) -> u16 {
+        self.first
+    }
+
+    fn dax(self) -> u16 {
+        self.first + 1
+    }
+
+    fn grpc(self) -> u16 {
+        self.first + 2
+    }
+
+    fn admin(self) -> u16 {
+        self.first + 3
+    }
+
+    /// Where a node hears the others.
+    fn peer(self) -> u16 {
+        self.first + 4
+    }
+
+    /// Where the others believe it does, where there is a relay.
+    fn relay(self) -> u16 {
+        self.first + 5
+    }
 }
 
 impl Cluster {
-    /// So many nodes, begun together over empty directories, all ready.
+    /// So many nodes on loopback addresses, begun together over empty directories, all ready.
     pub fn start(count: usize) -> Cluster {
         Cluster::start_with(count, "")
     }
 
-    /// The same with further lines of `[cluster]` in their configs.
+    /// The same, with further lines in the config of every node, the first of them in the section `[cluster]`.
     pub fn start_with(count: usize, settings: &'static str) -> Cluster {
+        Cluster::begin(count, settings, Ports::free(count), None)
+    }
+
+    /// The same in network namespaces. The calling thread is put where their clients are, for good. Panics where there is no
+    /// root or a program is missing.
+    pub fn in_network(count: usize, settings: &'static str) -> Cluster {
+        let network = Network::new(count).unwrap_or_else(|why| panic!("{why}"));
+        network.enter(Place::Clients).unwrap_or_else(|why| panic!("{why}"));
+        Cluster::begin(count, settings, Ports { first: PORTS.start }, Some(network))
+    }
+
+    fn begin(count: usize, settings: &'static str, ports: Ports, network: Option<Network>) -> Cluster {
         let directory = Directory::new("cluster");
         let secret = directory.path().join("secret");
         std::fs::write(&secret, "0123456789abcdef0123456789abcdef\n").expect("a file in our directory");
         std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
-        // The nodes have to know the port before they start; nobody else is likely to take it in between.
-        let peer_port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|free| free.local_addr())
-            .expect("there are free ports")
-            .port();
+        let relays = network.iter().flat_map(|network| {
+            (0..count).map(move |at| {
+                let place = Place::Node(at);
+                let address = |port| SocketAddr::from((network.address(place), port));
+                let relay = network.inside(place, || {
+                    Relay::new(address(ports.relay()), address(ports.peer()), Duration::ZERO)
+                });
+                relay.and_then(|relay| relay).unwrap_or_else(|why| panic!("{why}"))
+            })
+        });
+        let relays = relays.collect();
+        let disk = network.as_ref().map(|_| Disk::new(DISK_BYTES).unwrap_or_else(|why| panic!("{why}")));
         let nodes = (0..count).map(|_| None).collect();
-        let mut cluster = Cluster { directory, peer_port, founders: count, settings, nodes };
+        let mut cluster =
+            Cluster { nodes, relays, ports, founders: count, settings, disk, network, directory };
         cluster.start_all();
         cluster
     }
@@ -55,11 +150,8 @@ impl Cluster {
         let starting: Vec<_> = stopped
             .into_iter()
             .map(|at| {
-                let config = self.write_config(at);
-                let start = move || {
-                    Node::start(&["node", "--config", config.to_str().expect("temporary paths are text")])
-                };
-                (at, std::thread::spawn(start))
+                let command = self.launching(at, None);
+                (at, std::thread::spawn(move || Node::launch(command)))
             })
             .collect();
         for (at, starting) in starting {
@@ -67,20 +159,46 @@ impl Cluster {
         }
     }
 
+    /// Starts a node whose monotonic clock and uptime are ahead of the machine's.
+    pub fn start_ahead(&mut self, at: usize, by: Duration) {
+        self.nodes[at] = Some(Node::launch(self.launching(at, Some(by))));
+    }
+
+    fn launching(&self, at: usize, ahead: Option<Duration>) -> Command {
+        let plain = match ahead {
+            None => Command::new(binary()),
+            Some(by) => clock::ahead(by, binary()),
+        };
+        let arguments: Vec<OsString> = plain.get_args().map(Into::into).collect();
+        let mut command = match &self.network {
+            None => Command::new(plain.get_program()),
+            Some(network) => network.command(Place::Node(at), plain.get_program()),
+        };
+        command.args(arguments).arg("node").arg("--config").arg(self.write_config(at));
+        command
+    }
+
     fn write_config(&self, at: usize) -> PathBuf {
-        let path = self.directory.path().join(format!("node-{at}.toml"));
+        let path = self.config(at);
         let peers: Vec<String> =
             (0..self.founders).map(|at| format!("\"{}\"", self.peer_address(at))).collect();
         let text = format!(
             "[node]\nname = \"n{at}\"\nzone = \"{zone}\"\n\
-             [listen]\naddress = \"{own}\"\nadmin_address = \"{own}\"\nhttp_port = 0\ndax_port = 0\ngrpc_port = 0\n\
-             admin_port = 0\npeer_port = {port}\n\
+             [listen]\naddress = \"{own}\"\nadmin_address = \"{own}\"\nanyone_may_read_and_write_everything = {open}\n\
+             http_port = {http}\ndax_port = {dax}\ngrpc_port = {grpc}\nadmin_port = {admin}\npeer_port = {port}\n\
+             [advertise]\npeer = \"{peer}\"\n\
              [store]\ndata = \"{data}\"\n\
              [cluster]\nnodes = [{peers}]\nsecret_file = \"{secret}\"\n{settings}\n",
             zone = char::from(b'a' + at as u8),
-            own = address(at),
-            port = self.peer_port,
+            own = self.address(at),
+            open = self.network.is_some(),
+            http = self.ports.http(),
+            dax = self.ports.dax(),
+            grpc = self.ports.grpc(),
+            admin = self.ports.admin(),
+            port = self.ports.peer(),
             data = self.data(at).display(),
+            peer = self.peer_address(at),
             peers = peers.join(", "),
             secret = self.directory.path().join("secret").display(),
             settings = self.settings,
@@ -98,7 +216,8 @@ impl Cluster {
 
     /// Where the other nodes reach a node.
     pub fn peer_address(&self, at: usize) -> String {
-        format!("{}:{}", address(at), self.peer_port)
+        let port = if self.network.is_some() { self.ports.relay() } else { self.ports.peer() };
+        format!("{}:{port}", self.address(at))
     }
 
     /// Runs a subcommand with the config of a node, which must do what it is told.
@@ -117,8 +236,7 @@ impl Cluster {
 
     /// Waits until the cluster, as a node says, stands so; answers how that is.
     pub fn wait_for(&self, at: usize, what: &str, stands: impl Fn(&Value) -> bool) -> Value {
-        #[allow(clippy::disallowed_methods, reason = "the test's own patience")]
-        let begun = Instant::now();
+        let begun = now();
         loop {
             let status = self.status(at);
             if stands(&status) {
@@ -129,14 +247,49 @@ impl Cluster {
         }
     }
 
+    /// How many nodes it has, running or not.
+    pub fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The address of a node.
+    pub fn address(&self, at: usize) -> IpAddr {
+        match &self.network {
+            None => loopback(at),
+            Some(network) => network.address(Place::Node(at)).into(),
+        }
+    }
+
     /// Where a node keeps its data.
     pub fn data(&self, at: usize) -> PathBuf {
-        self.directory.path().join(format!("data-{at}"))
+        match &self.disk {
+            Some(disk) if at + 1 == self.nodes.len() => disk.path().join("data"),
+            _ => self.directory.path().join(format!("data-{at}")),
+        }
     }
 
     /// The config file of a node.
     pub fn config(&self, at: usize) -> PathBuf {
         self.directory.path().join(format!("node-{at}.toml"))
+    }
+
+    /// What is between the nodes, where it can be broken.
+    pub fn network(&mut self) -> Option<&mut Network> {
+        self.network.as_mut()
+    }
+
+    /// Delivers what nodes send to each other so late, in a cluster that has a network.
+    pub fn delay(&self, by: Duration) {
+        self.relays.iter().for_each(|relay| relay.set(by));
+    }
+
+    /// Leaves no room on the small disk, which is the last node's, and answers what is in the way. Removing that makes room.
+    pub fn fill_disk(&self) -> Option<PathBuf> {
+        let filler = self.disk.as_ref()?.path().join("filler");
+        // It is written until there is no room, which is what is wanted.
+        let full = std::fs::write(&filler, vec![1; DISK_BYTES as usize]);
+        assert!(full.is_err(), "the small disk has room for more than its size");
+        Some(filler)
     }
 
     /// A node that runs.
@@ -151,8 +304,7 @@ impl Cluster {
 
     /// Which node is the primary, as it says itself; waits until one does.
     pub fn primary(&self) -> usize {
-        #[allow(clippy::disallowed_methods, reason = "the test's own patience")]
-        let begun = Instant::now();
+        let begun = now();
         loop {
             let primary = self.running().find(|(_, node)| node.metric("forebay_is_primary") == Some(1.0));
             if let Some((at, _)) = primary {
@@ -169,6 +321,24 @@ impl Cluster {
         self.running().map(|(at, _)| at).find(|at| *at != primary).expect("there are others")
     }
 
+    /// Waits until every node is ready and the group has as many voters as there are nodes, so that it can lose one.
+    pub fn wait_until_whole(&self) {
+        let begun = now();
+        loop {
+            let ready = |node: &Node| node.get("/ready").is_some_and(|reply| reply.status == 200);
+            if self.nodes.iter().all(|node| node.as_ref().is_some_and(ready)) {
+                let status = self.status(self.primary());
+                let members = status["members"].as_array().map_or(&[][..], Vec::as_slice);
+                let voters = members.iter().filter(|member| member["voter"] == true).count();
+                if (members.len(), voters) == (self.nodes.len(), self.nodes.len()) {
+                    return;
+                }
+            }
+            assert!(begun.elapsed() < HEALING_TIMEOUT, "the cluster does not heal");
+            std::thread::sleep(POLL * 10);
+        }
+    }
+
     /// SIGKILL to one node.
     pub fn kill(&mut self, at: usize) {
         self.nodes[at].take().expect("it runs").kill();
@@ -179,10 +349,14 @@ impl Cluster {
         assert!(self.nodes[at].take().expect("it runs").stop().success(), "node {at} stops well");
     }
 
+    /// Makes a node stand still until what is answered is dropped.
+    pub fn pause(&self, at: usize) -> process::Paused {
+        process::pause(self.node(at).pid()).unwrap_or_else(|why| panic!("{why}"))
+    }
+
     /// Waits until a table is usable, as a node says.
     pub fn wait_until_active(&self, at: usize, table: &str) {
-        #[allow(clippy::disallowed_methods, reason = "the test's own patience")]
-        let begun = Instant::now();
+        let begun = now();
         let describe = serde_json::json!({"TableName": table});
         while self.ok(at, "DescribeTable", &describe)["Table"]["TableStatus"] != "ACTIVE" {
             assert!(begun.elapsed() < ELECTION_TIMEOUT, "table {table} does not become usable");
@@ -196,7 +370,12 @@ impl Cluster {
     }
 }
 
-/// The address of a node.
-pub fn address(at: usize) -> IpAddr {
+/// The address of a node that has no network of its own.
+fn loopback(at: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, 0, 0, at as u8 + 1))
+}
+
+#[allow(clippy::disallowed_methods, reason = "the test's own patience")]
+fn now() -> Instant {
+    Instant::now()
 }

@@ -1,7 +1,9 @@
 //! Contract, client and fault suites over any implementation of the contract.
 //!
 //! The map: [`contract`] the cases; [`subject`] who is asked; [`ask`] how; [`node`], [`cluster`], [`wire`] and [`dax_wire`] a real process and
-//! raw bytes to it; [`ledger`] what a crash may and may not do to writes.
+//! raw bytes to it; [`ledger`] what a crash may and may not do to writes; [`players`] concurrent clients whose every operation is
+//! recorded, over [`dialling`] or from [`outside`]; [`fault`] what happens to a cluster meanwhile, [`rounds`] the histories that come of it;
+//! [`failover`] what the loss of a primary costs.
 
 // The whole stack is one future, nested deeper than the compiler looks by default.
 #![recursion_limit = "256"]
@@ -11,10 +13,16 @@ pub mod certificate;
 pub mod cluster;
 pub mod contract;
 pub mod dax_wire;
+pub mod dialling;
 pub mod directory;
+pub mod failover;
+pub mod fault;
 pub mod kill;
 pub mod ledger;
 pub mod node;
+pub mod outside;
+pub mod players;
 pub mod random;
+pub mod rounds;
 pub mod subject;
 pub mod wire;

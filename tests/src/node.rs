@@ -102,7 +102,8 @@ impl Node {
         Node::launch(command)
     }
 
-    fn launch(mut command: Command) -> Node {
+    /// A command that becomes a node, until it is ready. Panics where it does not get there.
+    pub fn launch(mut command: Command) -> Node {
         #[allow(clippy::disallowed_methods, reason = "the time a start takes is what is measured")]
         let begun = Instant::now();
         let mut process = command

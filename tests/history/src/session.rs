@@ -294,7 +294,8 @@ impl<'a> Sweep<'a> {
             Action::Write { .. } => return,
         };
         // Each key of a batch is read by itself, and the version is the newest of them: what follows must not go back behind any.
-        let by_parts = matches!(&operation.action, Action::Read { keys, mode: Mode::Eventual } if keys.len() > 1);
+        let by_parts =
+            matches!(&operation.action, Action::Read { keys, mode: Mode::Eventual } if keys.len() > 1);
         let none = Line::default();
         for (name, cell) in self.cells(operation) {
             let line = self.lines.get(name).unwrap_or(&none);

@@ -37,6 +37,51 @@ const SOAKS: &[Soak] = &[
         ],
     },
     Soak {
+        name: "history",
+        about: "60 rounds of concurrent clients over kills, every operation recorded and judged (FOREBAY_ROUNDS, FOREBAY_SECONDS)",
+        amount: None,
+        command: &[
+            "test",
+            "--release",
+            "--package",
+            "forebay-tests",
+            "--test",
+            "soak_history",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Soak {
+        name: "faults",
+        about: "50 rounds of three nodes under three faults each, every operation recorded and judged; as root (FOREBAY_ROUNDS, FOREBAY_SEED)",
+        amount: None,
+        command: &[
+            "test",
+            "--release",
+            "--package",
+            "forebay-tests",
+            "--test",
+            "soak_faults",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Soak {
+        name: "failover",
+        about: "50 times kill -9 of the primary under load: what is lost, and for how long writes stop (FOREBAY_ROUNDS)",
+        amount: None,
+        command: &[
+            "test",
+            "--release",
+            "--package",
+            "forebay-tests",
+            "--test",
+            "soak_failover",
+            "--",
+            "--nocapture",
+        ],
+    },
+    Soak {
         name: "start-times",
         about: "a gigabyte of items: ready in a second after a clean stop, in five after kill -9 (FOREBAY_GIGABYTES)",
         amount: None,
@@ -174,6 +219,9 @@ pub fn soak(name: &str) -> Result<(), Failure> {
         return Err(format!("there is no long form called {name}"));
     };
     prerequisite::ensure(prerequisite::NATIVE)?;
+    if soak.name == "faults" {
+        prerequisite::ensure(prerequisite::FAULTS)?;
+    }
     say(&format!("{}: {}", soak.name, soak.about));
     let mut command = cargo(soak.command)?;
     if let Some((variable, amount)) = soak.amount

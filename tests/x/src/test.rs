@@ -65,14 +65,14 @@ pub fn test(filter: Option<&String>) -> Result<(), Failure> {
             chosen = vec![Step { name: filter.clone(), what: What::Cargo(args) }];
         }
     }
-    let has_suites = chosen.iter().any(|step| matches!(step.what, What::Suite(_)));
-    let path = if has_suites { prerequisite::ensure_clients()? } else { OsString::new() };
     let is_workspace =
         |step: &Step| matches!(&step.what, What::Cargo(args) if args.iter().any(|arg| arg == "--workspace"));
     let needs_node = |step: &Step| matches!(step.what, What::Suite(_)) || is_workspace(step);
     if chosen.iter().any(is_workspace) {
         prerequisite::ensure(prerequisite::FAULTS)?;
     }
+    // The workspace's tests of a cluster ask it through clients of other languages too.
+    let path = if chosen.iter().any(needs_node) { prerequisite::ensure_clients()? } else { OsString::new() };
     let forebay = if chosen.iter().any(needs_node) { Some(as_shipped()?) } else { None };
     let mut total = Tally::default();
     let mut failed = Vec::new();
@@ -86,7 +86,7 @@ pub fn test(filter: Option<&String>) -> Result<(), Failure> {
                 let mut command = cargo(&["test", "--release"])?;
                 command.args(args);
                 if let Some(forebay) = forebay {
-                    command.env("FOREBAY_BIN", forebay);
+                    command.env("FOREBAY_BIN", forebay).env("PATH", &path);
                 }
                 counted(&mut command, Counting::CargoTests)?
             }

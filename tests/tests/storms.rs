@@ -1,0 +1,64 @@
+//! Three nodes under faults, each a process of its own, and what concurrent clients saw of it, judged: of HTTP, DAX and gRPC on every node,
+//! and the official DAX clients for Python and Go. The short form of `cargo x soak faults`, about two minutes.
+
+use forebay_tests::cluster::Cluster;
+use forebay_tests::fault::Fault;
+use forebay_tests::outside::Language;
+use forebay_tests::rounds::several::{Storm, round};
+use history::session::Rules;
+use history::verdict::Promise;
+
+/// Every fault in its turn, a history each, on one cluster that has to live through all of them.
+fn every_promise_holds(cluster: &mut Cluster, faults: &[Fault], first_seed: u64) {
+    let mut failed = Vec::new();
+    for (number, fault) in faults.iter().enumerate() {
+        let seed = first_seed + number as u64;
+        let storm = Storm {
+            seed,
+            faults: &[*fault],
+            outside: &[Language::Python, Language::Go],
+            rules: Rules::default(),
+        };
+        let round = round(cluster, storm);
+        println!("{fault:?}, seed {seed}: {}", round.verdict);
+        if !round.verdict.holds() {
+            failed.push((*fault, seed, round.kept));
+        }
+        assert!(round.verdict.acknowledged > 100 && round.verdict.reads > 100, "hardly anything was asked");
+    }
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn every_promise_holds_of_three_nodes_that_are_killed_stopped_and_emptied() {
+    every_promise_holds(&mut Cluster::start(3), &Fault::OF_PROCESSES, 20_261_122);
+}
+
+#[test]
+fn every_promise_holds_of_three_nodes_whose_network_disk_and_clock_fail() {
+    every_promise_holds(&mut Cluster::in_network(3, ""), &Fault::OF_NETWORKS, 20_261_222);
+}
+
+/// Nodes that break promises, because they are told to: pages are served for their time, whatever was written.
+#[test]
+fn pages_served_by_time_alone_are_found_out_on_three_nodes() {
+    let mut cluster = Cluster::start_with(3, "[cache]\nmode = \"ttl\"");
+    let storm = Storm { seed: 1, faults: &[], outside: &[], rules: Rules::default() };
+    let round = round(&mut cluster, storm);
+    let promises: Vec<Promise> = round.verdict.violations.iter().map(|violation| violation.promise).collect();
+    assert!(promises.contains(&Promise::P1), "{}", round.verdict);
+    assert!(!promises.contains(&Promise::P2) && !promises.contains(&Promise::P11), "{}", round.verdict);
+    std::fs::remove_file(round.kept.expect("what is refused is kept")).expect("it is there");
+}
+
+/// The judge of `write_visibility = "all"`, of a cluster that does not promise it: a replica that is cut off answers what was before.
+#[test]
+fn a_replica_that_answers_what_was_before_is_found_out_where_that_is_promised() {
+    let mut cluster = Cluster::in_network(3, "");
+    let rules = Rules { visible_everywhere: true };
+    let round = round(&mut cluster, Storm { seed: 2, faults: &[Fault::CutReplica], outside: &[], rules });
+    let promises: Vec<Promise> = round.verdict.violations.iter().map(|violation| violation.promise).collect();
+    assert!(promises.contains(&Promise::P6), "{}", round.verdict);
+    assert!(!promises.contains(&Promise::P2) && !promises.contains(&Promise::P11), "{}", round.verdict);
+    std::fs::remove_file(round.kept.expect("what is refused is kept")).expect("it is there");
+}
