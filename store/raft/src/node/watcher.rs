@@ -107,7 +107,7 @@ impl<R: Send + Sync + 'static> Watcher<R> {
                 }
                 (None, None) => Leadership::Unknown,
             };
-            self.tell(&told, now, &mut lost);
+            told.tell(now, self.patience, &mut lost);
             let pause = match &leading {
                 Some(Leading { told: false, .. }) if self.period.is_some() => Some(NEW_LEADER_PERIOD),
                 _ => self.period,
@@ -142,12 +142,22 @@ impl<R: Send + Sync + 'static> Watcher<R> {
         }
         age < self.patience
     }
+}
 
-    fn tell(&self, told: &Told, now: Leadership, lost: &mut Option<(u64, Instant)>) {
-        told.leadership.send_if_modified(|published| {
+impl Told {
+    /// Says who leads. `lost` is a term that was led and told so, and how long its proposals are waited for; that is `patience` more.
+    fn tell(&self, now: Leadership, patience: Duration, lost: &mut Option<(u64, Instant)>) {
+        // A leader that a quorum answers again, in a term nobody else has ended, is one again: before anybody proposes to it, so
+        // that whoever does waits for the answer.
+        if let Leadership::Leader { term } = &now
+            && *self.given_up.borrow() >= *term
+        {
+            self.given_up.send_replace(term.saturating_sub(1));
+        }
+        self.leadership.send_if_modified(|published| {
             let changed = *published != now;
             if changed && let Leadership::Leader { term } = published {
-                *lost = Some((*term, Instant::now() + self.patience));
+                *lost = Some((*term, Instant::now() + patience));
             }
             *published = now.clone();
             changed
@@ -160,7 +170,7 @@ impl<R: Send + Sync + 'static> Watcher<R> {
         if let Some((term, at)) = *lost
             && Instant::now() >= at
         {
-            told.given_up.send_replace(term);
+            self.given_up.send_replace(term);
             *lost = None;
         }
     }
@@ -183,4 +193,26 @@ pub(super) fn quorum_age<R: Send + Sync + 'static>(
         return Some(Duration::ZERO);
     }
     data.borrow_watched().last_quorum_acked.as_ref().map(|at| at.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_leader_that_a_quorum_answers_again_in_its_term_is_waited_for_again() {
+        let (leadership, _leadership) = watch::channel(Leadership::Unknown);
+        let (members, _members) = watch::channel(Arc::default());
+        let (given_up, waits) = watch::channel(0);
+        let told = Told { leadership, members, given_up };
+        let (patience, mut lost) = (Duration::from_millis(20), None);
+        let leads = Leadership::Leader { term: 3 };
+        told.tell(leads.clone(), patience, &mut lost);
+        told.tell(Leadership::Unknown, patience, &mut lost);
+        tokio::time::sleep(patience).await;
+        told.tell(Leadership::Unknown, patience, &mut lost);
+        assert_eq!(*waits.borrow(), 3, "nobody waits for ever");
+        told.tell(leads, patience, &mut lost);
+        assert!(*waits.borrow() < 3, "a write that is made now is waited for");
+    }
 }
