@@ -26,7 +26,7 @@ use forebay_proxy::config::Config;
 use forebay_proxy::front;
 use forebay_proxy::layer::{Cached, Encoders, LimitSettings, Limited, Resolved, Traced};
 use forebay_proxy::surroundings::System;
-use host::clock::{Clock, CoarseClock, SystemClock};
+use host::clock::{CoarseClock, SystemClock};
 use host::metrics::Registry;
 use http_front::server::{HttpServer, HttpSettings};
 use http_front::sigv4::Auth;
@@ -146,6 +146,7 @@ fn over_dax(
         catalog: Arc::new(One(Arc::clone(table))),
         lists: Arc::clone(lists) as _,
         nodes: front::dax::one_node(&config, &system),
+        follows: None,
     };
     let server = front::dax::server(stack.clone(), cluster, &Auth::Any, &config, &system, &Registry::new());
     measure(&format!("DAX, {keys} keys, {how}"), keys, |requests, answered| {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use forebay_proxy::cluster::visibility::WriteVisibility;
 use forebay_proxy::config::Config;
 use forebay_proxy::operate::{self, Change};
 use forebay_proxy::run::{Failure, run, run_several};
