@@ -62,10 +62,18 @@ pub(super) enum Step {
     Unnamed { response: Response, asked: Asked },
     /// An attribute list is to be registered, and its id answered.
     Define { names: Names, request_id: u128 },
+    /// The request speaks of what other nodes may know. Nothing is written; it is to be begun again once this node has caught up.
+    Behind,
 }
 
-/// A request speaks of a table or a list that is not known here, and may be known elsewhere. Nothing was written.
-pub(super) struct Behind;
+/// What becomes of a request that speaks of a table or a list that is not known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// It waits, where other nodes may know more.
+    MayCome,
+    /// It has waited.
+    IsRefused,
+}
 
 /// A request that was passed on.
 pub(super) struct Asked {
@@ -73,53 +81,29 @@ pub(super) struct Asked {
     question: Question,
 }
 
-/// Does all of a request that needs no waiting. Errors: it speaks of what other nodes may know; once this node has caught up with
-/// them, it is to be [`begin_late`].
+/// Does all of a request that needs no waiting.
 pub(super) fn begin<D: DynamoDb>(
     inner: &Inner<D>,
     connection: &mut Connection,
     frame: Framed<'_>,
+    unknown: Unknown,
     out: &mut Vec<u8>,
-) -> Result<Step, Behind> {
-    let (start, unknown) = (out.len(), Cell::new(false));
-    let step = begin_noting(inner, connection, frame, out, &unknown);
-    if unknown.get() && inner.cluster.follows.is_some() {
-        out.truncate(start);
-        return Err(Behind);
-    }
-    Ok(step)
-}
-
-/// The same of a request that has waited: what is not known is refused.
-pub(super) fn begin_late<D: DynamoDb>(
-    inner: &Inner<D>,
-    connection: &mut Connection,
-    frame: Framed<'_>,
-    out: &mut Vec<u8>,
-) -> Step {
-    begin_noting(inner, connection, frame, out, &Cell::new(false))
-}
-
-/// Notes whether it was refused because it speaks of what is not known here.
-fn begin_noting<D: DynamoDb>(
-    inner: &Inner<D>,
-    connection: &mut Connection,
-    frame: Framed<'_>,
-    out: &mut Vec<u8>,
-    unknown: &Cell<bool>,
 ) -> Step {
     if frame.method == Method::AuthorizeConnection {
         claim(inner, connection, frame.values);
         return Step::Done;
     }
+    let (start, met) = (out.len(), Cell::new(false));
     let request_id = connection.next_request_id();
-    match try_begin(inner, connection, frame, request_id, out, unknown) {
-        Ok(step) => step,
-        Err(error) => {
-            fail(out, &error, request_id);
-            Step::Done
-        }
+    let step = try_begin(inner, connection, frame, request_id, out, &met).unwrap_or_else(|error| {
+        fail(out, &error, request_id);
+        Step::Done
+    });
+    if met.get() && unknown == Unknown::MayCome && inner.cluster.follows.is_some() {
+        out.truncate(start);
+        return Step::Behind;
     }
+    step
 }
 
 /// Notes who calls. Nothing is answered: what is wrong is the error of the next request.
@@ -142,7 +126,7 @@ fn try_begin<D: DynamoDb>(
     frame: Framed<'_>,
     request_id: u128,
     out: &mut Vec<u8>,
-    unknown: &Cell<bool>,
+    unknown_met: &Cell<bool>,
 ) -> Result<Step, Error> {
     let Framed { reached, method, values } = frame;
     let floor = connection.floor();
@@ -159,7 +143,7 @@ fn try_begin<D: DynamoDb>(
     let caller = Arc::clone(caller);
     match method {
         Method::Operation(op) => {
-            let (request, question) = read(inner, connection, op, values, unknown)?;
+            let (request, question) = read(inner, connection, op, values, unknown_met)?;
             let mut cx = Context {
                 request_id,
                 caller,
@@ -199,7 +183,7 @@ fn try_begin<D: DynamoDb>(
                     handshake::write_key_schema(out, &table.key);
                 }
                 None => {
-                    unknown.set(true);
+                    unknown_met.set(true);
                     let (error, id) = (no_such_table(), request_id_text(request_id));
                     write_with_codes(out, UNKNOWN_TABLE, &error, &id, None, &mut ListIds::new(&|_| None));
                 }
@@ -223,7 +207,7 @@ fn try_begin<D: DynamoDb>(
             let id = handshake::read_list_id(values)?;
             let names = if id == EMPTY { Some(Names::default()) } else { inner.cluster.lists.names(id) };
             let names = names.ok_or_else(|| {
-                unknown.set(true);
+                unknown_met.set(true);
                 Error::validation(format!("The attribute list {} is not known here", id.0))
             })?;
             out.push(SUCCESS);
@@ -268,7 +252,7 @@ fn read<D>(
     connection: &Connection,
     op: OpKind,
     values: &[u8],
-    unknown: &Cell<bool>,
+    unknown_met: &Cell<bool>,
 ) -> Result<(Request, Question), Error> {
     let schemas = |name: &str| {
         let name = connection.table_name(name).ok_or_else(|| {
@@ -278,13 +262,13 @@ fn read<D>(
             )
         })?;
         inner.cluster.catalog.table(&name).map(Schema::Table).ok_or_else(|| {
-            unknown.set(true);
+            unknown_met.set(true);
             no_such_table()
         })
     };
     let names = |id| {
         let names = inner.cluster.lists.names(id);
-        unknown.set(unknown.get() || names.is_none());
+        unknown_met.set(unknown_met.get() || names.is_none());
         names
     };
     read_request(op, values, connection.select_all(), &schemas, &mut ListNames::new(&names))

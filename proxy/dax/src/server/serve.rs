@@ -16,7 +16,7 @@ use socket::write::Written;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::answer::{self, Behind, Framed, Step};
+use super::answer::{self, Framed, Step, Unknown};
 use super::farewell::Farewell;
 use super::incoming::{Filled, Incoming, Waiting};
 use super::outgoing::Outgoing;
@@ -43,6 +43,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
     let mut waiting = Waiting::Preamble;
     let mut too_late_at = Instant::now() + inner.settings.preamble_timeout();
     let mut served: u32 = 0;
+    let mut unknown = Unknown::MayCome;
     let mut parting = Farewell::Idle;
     loop {
         match scanner.next(incoming.unread()) {
@@ -64,19 +65,18 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
             Ok(Some(Frame::Request { method, header_bytes, bytes })) => {
                 let values = &incoming.unread()[header_bytes..bytes];
                 let frame = Framed { reached, method, values };
-                let step = match answer::begin(inner, &mut connection, frame, out.end()) {
-                    Ok(step) => step,
-                    Err(Behind) => {
+                match answer::begin(inner, &mut connection, frame, unknown, out.end()) {
+                    Step::Done => {}
+                    Step::Behind => {
                         // Earlier answers must not wait for this one.
                         if out.flush(&mut io).await? == Written::GivenUp {
                             return Ok(());
                         }
                         catch_up(inner).await;
-                        answer::begin_late(inner, &mut connection, frame, out.end())
+                        // The frame is still there, and is begun again.
+                        unknown = Unknown::IsRefused;
+                        continue;
                     }
-                };
-                match step {
-                    Step::Done => {}
                     Step::Define { names, request_id } => {
                         if out.flush(&mut io).await? == Written::GivenUp {
                             return Ok(());
@@ -107,7 +107,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 }
                 out.complete();
                 incoming.take(bytes);
-                waiting = Waiting::Request;
+                (waiting, unknown) = (Waiting::Request, Unknown::MayCome);
                 served = served.wrapping_add(1);
                 if out.is_full() && out.flush(&mut io).await? == Written::GivenUp {
                     return Ok(());
