@@ -234,6 +234,13 @@ impl Cluster {
         serde_json::from_str(&self.command(at, &["status", "--json"])).expect("JSON")
     }
 
+    /// The same; null where the node can't say, as while it changes its mind of who leads.
+    fn told(&self, at: usize) -> Value {
+        let config = self.config(at);
+        let config = config.to_str().expect("temporary paths are text");
+        serde_json::from_str(&run(&["status", "--json", "--config", config], &[]).said).unwrap_or(Value::Null)
+    }
+
     /// Waits until the cluster, as a node says, stands so; answers how that is.
     pub fn wait_for(&self, at: usize, what: &str, stands: impl Fn(&Value) -> bool) -> Value {
         let begun = now();
@@ -327,7 +334,7 @@ impl Cluster {
         loop {
             let ready = |node: &Node| node.get("/ready").is_some_and(|reply| reply.status == 200);
             if self.nodes.iter().all(|node| node.as_ref().is_some_and(ready)) {
-                let status = self.status(self.primary());
+                let status = self.told(self.primary());
                 let members = status["members"].as_array().map_or(&[][..], Vec::as_slice);
                 let voters = members.iter().filter(|member| member["voter"] == true).count();
                 if (members.len(), voters) == (self.nodes.len(), self.nodes.len()) {
