@@ -8,6 +8,9 @@ use forebay_tests::rounds::several::{Storm, round};
 use history::session::Rules;
 use history::verdict::Promise;
 
+/// Rounds in which a planted fault has to be found out.
+const TRIES: u64 = 10;
+
 /// Every fault in its turn, a history each, on one cluster that has to live through all of them.
 fn every_promise_holds(cluster: &mut Cluster, faults: &[Fault], first_seed: u64) {
     let mut failed = Vec::new();
@@ -43,12 +46,21 @@ fn every_promise_holds_of_three_nodes_whose_network_disk_and_clock_fail() {
 #[test]
 fn pages_served_by_time_alone_are_found_out_on_three_nodes() {
     let mut cluster = Cluster::start_with(3, "[cache]\nmode = \"ttl\"");
-    let storm = Storm { seed: 1, faults: &[], outside: &[], rules: Rules::default() };
-    let round = round(&mut cluster, storm);
-    let promises: Vec<Promise> = round.verdict.violations.iter().map(|violation| violation.promise).collect();
-    assert!(promises.contains(&Promise::P1), "{}", round.verdict);
-    assert!(!promises.contains(&Promise::P2) && !promises.contains(&Promise::P11), "{}", round.verdict);
-    std::fs::remove_file(round.kept.expect("what is refused is kept")).expect("it is there");
+    // How much is asked in a round depends on the machine, and in a short one nobody may have read a page again after it changed.
+    for seed in 1..=TRIES {
+        let storm = Storm { seed, faults: &[], outside: &[], rules: Rules::default() };
+        let round = round(&mut cluster, storm);
+        let promises: Vec<Promise> =
+            round.verdict.violations.iter().map(|violation| violation.promise).collect();
+        assert!(!promises.contains(&Promise::P2) && !promises.contains(&Promise::P11), "{}", round.verdict);
+        if promises.contains(&Promise::P1) {
+            std::fs::remove_file(round.kept.expect("what is refused is kept")).expect("it is there");
+            return;
+        }
+    }
+    panic!(
+        "pages that are served for their time, whatever was written, were found out in none of {TRIES} rounds"
+    );
 }
 
 /// The judge of `write_visibility = "all"`, of a cluster that does not promise it: a replica that is cut off answers what was before.

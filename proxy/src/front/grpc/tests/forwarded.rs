@@ -98,12 +98,12 @@ fn legacy_requests() -> Vec<(OpKind, String)> {
             ),
         ),
         // Of a condition that fails, and of one that holds.
-        (OpKind::PutItem, format!(r#"{},"Expected":{{{expected}}}}}"#, item(r#""v":{"N":"1"}}"#))),
+        (OpKind::PutItem, format!(r#"{},"Expected":{{{expected}}}}}"#, item(r#""v":{"N":"1"}"#))),
         (
             OpKind::PutItem,
             format!(
                 r#"{},"Expected":{{{expected}}},"ConditionalOperator":"OR","ReturnValues":"ALL_OLD"}}"#,
-                item(r#""v":{"N":"1"}}"#)
+                item(r#""v":{"N":"1"}"#)
             ),
         ),
         (OpKind::DeleteItem, format!(r#"{{{key},"Expected":{{{expected}}},"ReturnValues":"ALL_OLD"}}"#)),
