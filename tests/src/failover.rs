@@ -9,13 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
 use crate::cluster::Cluster;
 use crate::ledger::{Ledger, Mark, Outcome};
+use crate::numbers::{get, now, number, put, table};
 use crate::wire::Wire;
 
-const TABLE: &str = "failover";
 /// Writers.
 const WRITERS: usize = 6;
 /// Keys of each.
@@ -92,11 +90,7 @@ impl std::fmt::Display for Report {
 /// So many failovers of a cluster of three.
 pub fn run(count: usize) -> Report {
     let mut cluster = Cluster::start(3);
-    cluster.node(0).create_table(&json!({
-        "TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": "p", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}],
-    }));
+    cluster.node(0).create_table(&table());
     for still in 0..STILL {
         cluster.ok(0, "PutItem", &put(&format!("still-{still}"), still));
     }
@@ -249,21 +243,4 @@ fn read(node: SocketAddr, stop: &AtomicBool) -> Read {
         }
     }
     read
-}
-
-fn put(key: &str, n: u64) -> Value {
-    json!({"TableName": TABLE, "Item": {"p": {"S": key}, "n": {"N": n.to_string()}}})
-}
-
-fn get(key: &str, strong: bool) -> Value {
-    json!({"TableName": TABLE, "Key": {"p": {"S": key}}, "ConsistentRead": strong})
-}
-
-fn number(reply: &Value) -> Option<u64> {
-    reply["Item"]["n"]["N"].as_str()?.parse().ok()
-}
-
-#[allow(clippy::disallowed_methods, reason = "the time that a failover takes is what is measured")]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use forebay_tests::cluster::Cluster;
 use forebay_tests::ledger::{Ledger, Mark, Outcome};
+use forebay_tests::numbers::{TABLE, get, now, number, put, table};
 use forebay_tests::wire::Wire;
 use serde_json::{Value, json};
 
-const TABLE: &str = "spread";
 /// Writers in the failover test, each with keys of its own.
 const WRITERS: usize = 6;
 /// Keys of each.
@@ -19,31 +19,6 @@ const KEYS: u64 = 16;
 /// First acknowledged write after the primary was killed. The promise is two seconds on an idle machine; a test machine that builds
 /// something else meanwhile is given more, and the report says what it was.
 const FAILOVER_MAX: Duration = Duration::from_secs(10);
-
-fn table() -> Value {
-    json!({
-        "TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": "p", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}],
-    })
-}
-
-fn put(key: &str, n: u64) -> Value {
-    json!({"TableName": TABLE, "Item": {"p": {"S": key}, "n": {"N": n.to_string()}}})
-}
-
-fn get(key: &str, strong: bool) -> Value {
-    json!({"TableName": TABLE, "Key": {"p": {"S": key}}, "ConsistentRead": strong})
-}
-
-fn number(reply: &Value) -> Option<u64> {
-    reply["Item"]["n"]["N"].as_str()?.parse().ok()
-}
-
-#[allow(clippy::disallowed_methods, reason = "the time that a failover takes is what is measured")]
-fn now() -> Instant {
-    Instant::now()
-}
 
 #[test]
 fn what_is_written_through_any_node_is_read_through_any_and_outlives_all_of_them() {

@@ -9,10 +9,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use forebay_tests::cluster::Cluster;
+use forebay_tests::numbers::{self, TABLE, get, now, put, table};
 use forebay_tests::wire::Wire;
 use serde_json::{Value, json};
 
-const TABLE: &str = "moving";
 /// Clients of each node.
 const CLIENTS: usize = 2;
 /// Keys of each.
@@ -23,29 +23,9 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// builds something else meanwhile is given more, and the test says what it was.
 const PAUSE_MAX: Duration = Duration::from_secs(3);
 
-fn table() -> Value {
-    json!({
-        "TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": "p", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}],
-    })
-}
-
-fn put(key: &str, n: u64) -> Value {
-    json!({"TableName": TABLE, "Item": {"p": {"S": key}, "n": {"N": n.to_string()}}})
-}
-
-fn get(key: &str, strong: bool) -> Value {
-    json!({"TableName": TABLE, "Key": {"p": {"S": key}}, "ConsistentRead": strong})
-}
-
-fn number(reply: &Value) -> u64 {
-    reply["Item"]["n"]["N"].as_str().map_or(0, |number| number.parse().expect("a number"))
-}
-
-#[allow(clippy::disallowed_methods, reason = "how long requests take is what is measured")]
-fn now() -> Instant {
-    Instant::now()
+/// What was never written counts as nothing.
+fn number_or_zero(reply: &Value) -> u64 {
+    numbers::number(reply).unwrap_or(0)
 }
 
 /// The nodes that new connections go to, as a load balancer has it.
@@ -117,7 +97,8 @@ fn client(home: usize, name: &str, open: &Open, stop: &AtomicBool) -> Tally {
                 } else {
                     tally.slowest_read = tally.slowest_read.max(took);
                     let strong = round % 3 == 1;
-                    let (found, last) = (number(&reply.json()), written.get(&key).copied().unwrap_or(0));
+                    let (found, last) =
+                        (number_or_zero(&reply.json()), written.get(&key).copied().unwrap_or(0));
                     if (strong || wrote_here) && found != last {
                         tally
                             .failed
@@ -258,7 +239,7 @@ fn a_cluster_grows_by_a_node_without_a_vote_and_by_two_with_one_and_shrinks_agai
     });
     let fourth_number = number(&status, &fourth_address);
     cluster.ok(fourth, "PutItem", &put("through-the-fourth", 4));
-    assert_eq!(self::number(&cluster.ok(0, "GetItem", &get("through-the-fourth", true))), 4);
+    assert_eq!(number_or_zero(&cluster.ok(0, "GetItem", &get("through-the-fourth", true))), 4);
     let fifth = cluster.grow();
     let status = cluster.wait_for(fourth, "five voters", |status| voters(status) == (5, 5));
     let fifth_number = number(&status, &cluster.peer_address(fifth));
@@ -405,8 +386,8 @@ fn reads_on_one_connection_to_a_replica_never_go_back() {
         assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
         let reply = reply.json();
         let found = match op {
-            "Query" => number(&json!({"Item": reply["Items"][0]})),
-            _ => number(&reply),
+            "Query" => number_or_zero(&json!({"Item": reply["Items"][0]})),
+            _ => number_or_zero(&reply),
         };
         assert!(found >= last, "read {reads}, {op}: {found} after {last}");
         last = found;
