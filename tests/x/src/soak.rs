@@ -9,8 +9,8 @@ struct Soak {
     about: &'static str,
     /// The variable that says how much is done, and how much that is where nobody set it; `None` where the test knows itself.
     amount: Option<(&'static str, &'static str)>,
-    /// Arguments to cargo.
-    command: &'static [&'static str],
+    /// Which tests, as `cargo test` is told.
+    tests: &'static [&'static str],
 }
 
 /// How many inputs a fuzz test makes.
@@ -25,181 +25,77 @@ const SOAKS: &[Soak] = &[
         name: "kill-cycles",
         about: "200 times kill -9 under concurrent writes: nothing acknowledged is lost",
         amount: None,
-        command: &[
-            "test",
-            "--release",
-            "--package",
-            "forebay-tests",
-            "--test",
-            "soak_kill_cycles",
-            "--",
-            "--nocapture",
-        ],
+        tests: &["--package", "forebay-tests", "--test", "soak_kill_cycles"],
     },
     Soak {
         name: "history",
         about: "60 rounds of concurrent clients over kills, every operation recorded and judged (FOREBAY_ROUNDS, FOREBAY_SECONDS)",
         amount: None,
-        command: &[
-            "test",
-            "--release",
-            "--package",
-            "forebay-tests",
-            "--test",
-            "soak_history",
-            "--",
-            "--nocapture",
-        ],
+        tests: &["--package", "forebay-tests", "--test", "soak_history"],
     },
     Soak {
         name: "faults",
         about: "50 rounds of three nodes under three faults each, every operation recorded and judged; as root (FOREBAY_ROUNDS, FOREBAY_SEED)",
         amount: None,
-        command: &[
-            "test",
-            "--release",
-            "--package",
-            "forebay-tests",
-            "--test",
-            "soak_faults",
-            "--",
-            "--nocapture",
-        ],
+        tests: &["--package", "forebay-tests", "--test", "soak_faults"],
     },
     Soak {
         name: "failover",
         about: "50 times kill -9 of the primary under load: what is lost, and for how long writes stop (FOREBAY_ROUNDS)",
         amount: None,
-        command: &[
-            "test",
-            "--release",
-            "--package",
-            "forebay-tests",
-            "--test",
-            "soak_failover",
-            "--",
-            "--nocapture",
-        ],
+        tests: &["--package", "forebay-tests", "--test", "soak_failover"],
     },
     Soak {
         name: "start-times",
         about: "a gigabyte of items: ready in a second after a clean stop, in five after kill -9 (FOREBAY_GIGABYTES)",
         amount: None,
-        command: &[
-            "test",
-            "--release",
-            "--package",
-            "forebay-tests",
-            "--test",
-            "soak_start_times",
-            "--",
-            "--nocapture",
-        ],
+        tests: &["--package", "forebay-tests", "--test", "soak_start_times"],
     },
     Soak {
         name: "fuzz-json",
         about: "a million requests of broken JSON: no panic",
         amount: Some((FUZZ_RUNS, "1000000")),
-        command: &[
-            "test",
-            "--release",
-            "--package",
-            "forebay-store-http",
-            "--lib",
-            "fuzz_json_requests",
-            "--",
-            "--nocapture",
-        ],
+        tests: &["--package", "forebay-store-http", "--lib", "fuzz_json_requests"],
     },
     Soak {
         name: "fuzz-expression",
         about: "a million texts of broken expressions: no panic, and what parses keeps its promises",
         amount: Some((FUZZ_RUNS, "1000000")),
-        command: &[
-            "test",
-            "--release",
-            "--package",
-            "forebay-store-api",
-            "--lib",
-            "expr::tests::fuzz",
-            "--",
-            "--nocapture",
-        ],
+        tests: &["--package", "forebay-store-api", "--lib", "expr::tests::fuzz"],
     },
     Soak {
         name: "fuzz-dax-codec",
         about: "ten million broken DAX frames, requests and answers: no panic, memory bounded, what is accepted means the same again",
         amount: Some((FUZZ_RUNS, "10000000")),
-        command: &[
-            "test",
-            "--release",
-            "--package",
-            "forebay-dax",
-            "--lib",
-            "fuzz_dax_codec",
-            "--",
-            "--nocapture",
-        ],
+        tests: &["--package", "forebay-dax", "--lib", "fuzz_dax_codec"],
     },
     Soak {
         name: "fuzz-dax-stream",
         about: "ten million DAX connections of broken bytes: no panic, no hang, memory bounded, one answer for each request",
         amount: Some((FUZZ_RUNS, "10000000")),
-        command: &[
-            "test",
-            "--release",
-            "--package",
-            "forebay-dax",
-            "--lib",
-            "fuzz_dax_stream",
-            "--",
-            "--nocapture",
-        ],
+        tests: &["--package", "forebay-dax", "--lib", "fuzz_dax_stream"],
     },
     Soak {
         name: "fuzz-grpc",
         about: "ten million broken gRPC messages, requests and answers: no panic, memory bounded, what is accepted means the same again",
         amount: Some((FUZZ_RUNS, "10000000")),
-        command: &[
-            "test",
-            "--release",
-            "--package",
-            "forebay-grpc",
-            "--lib",
-            "fuzz_grpc_codec",
-            "--",
-            "--nocapture",
-        ],
+        tests: &["--package", "forebay-grpc", "--lib", "fuzz_grpc_codec"],
     },
     Soak {
         name: "simulation",
         about: "one node under crashes, torn writes and failed syncs, 100,000 seeds (FOREBAY_SEEDS)",
         amount: None,
-        command: &[
-            "test",
-            "--release",
-            "--manifest-path",
-            "tests/sim/Cargo.toml",
-            "--locked",
-            "--test",
-            "soak_simulation",
-            "--",
-            "--nocapture",
-        ],
+        tests: &["--manifest-path", "tests/sim/Cargo.toml", "--locked", "--test", "soak_simulation"],
     },
     Soak {
         name: "property",
         about: "a cached page always equals a fresh one, many random tables, writes and queries",
         amount: Some((CASES, "5000")),
-        command: &[
-            "test",
-            "--release",
+        tests: &[
             "--package",
             "forebay-proxy",
             "--lib",
             "whatever_the_cache_answers_is_what_the_store_answers",
-            "--",
-            "--nocapture",
         ],
     },
 ];
@@ -223,13 +119,13 @@ pub fn soak(name: &str) -> Result<(), Failure> {
         prerequisite::ensure(prerequisite::FAULTS)?;
     }
     say(&format!("{}: {}", soak.name, soak.about));
-    let mut command = cargo(soak.command)?;
+    let mut command = cargo(&[&["test", "--release"], soak.tests, &["--", "--nocapture"]].concat())?;
     if let Some((variable, amount)) = soak.amount
         && std::env::var_os(variable).is_none()
     {
         command.env(variable, amount);
     }
-    if soak.command.contains(&"forebay-tests") {
+    if soak.tests.contains(&"forebay-tests") {
         command.env("FOREBAY_BIN", binary("forebay-proxy", "forebay")?);
     }
     run(&mut command)

@@ -178,7 +178,8 @@ impl Leases {
     }
 
     /// Nodes that count, with how far each has come.
-    pub fn counted(&self) -> Vec<(u64, u64)> {
+    #[cfg(test)]
+    fn counted(&self) -> Vec<(u64, u64)> {
         let now = self.clock.monotonic_nanos();
         let table = self.table.lock();
         table
