@@ -9,10 +9,11 @@ grep -v -E '^ *(=== |--- PASS)' "$report" || true
 awk '
   /^ *--- (PASS|FAIL):/ { name = $3; result[name] = $2; while (sub("/[^/]*$", "", name)) parent[name] = 1 }
   END {
-    for (name in result) if (!(name in parent)) { if (result[name] == "PASS:") passed++; else failed++ }
+    for (name in result) if (!(name in parent)) { if (result[name] == "PASS:") passed++; else { failed++; print "FAILED", name } }
     print passed + 0, failed + 0
   }' "$report" >"$report.counts"
-read -r passed failed <"$report.counts"
+head -n -1 "$report.counts"
+read -r passed failed <<<"$(tail -n 1 "$report.counts")"
 rm -f "$report.counts"
 grep -q '^ok' "$report" || [ "$failed" != 0 ] || failed=1
 echo "$passed passed, $failed failed"

@@ -18,6 +18,9 @@ for path in pathlib.Path(sys.argv[1]).glob("*.xml"):
     bad = int(suite.get("failures")) + int(suite.get("errors"))
     passed += int(suite.get("tests")) - bad - int(suite.get("skipped"))
     failed += bad + int(suite.get("skipped"))
+    for case in suite.iter("testcase"):
+        if {"failure", "error", "skipped"} & {part.tag for part in case}:
+            print(f"FAILED {case.get('classname')}.{case.get('name')}")
 failed += passed + failed == 0
 print(f"{passed} passed, {failed} failed")
 sys.exit(failed != 0)

@@ -273,7 +273,7 @@ def main():
         differing = Sequence(ours, peer, seed, tally).run()
         failed += bool(differing)
         for step, operation, request, one, other in differing[:3]:
-            print(f"seed {seed} step {step}: {operation} {json.dumps(request)}\n  Forebay        {one}\n  DynamoDB Local {other}")
+            print(f"FAILED seed {seed} step {step}: {operation} {json.dumps(request)}\n  Forebay        {one}\n  DynamoDB Local {other}")
     print(f"{arguments.sequences} sequences, {tally['comparisons']} comparisons")
     for name, times in sorted(tally["exceptions"].items()):
         print(f"exception {name}: {times} times")

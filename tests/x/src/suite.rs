@@ -1,4 +1,5 @@
-//! Suites outside cargo: a folder with a `run.sh HTTP_ENDPOINT ADMIN_URL DAX_ENDPOINT GRPC_ENDPOINT` that ends on a line `N passed, N failed`.
+//! Suites outside cargo: a folder with a `run.sh HTTP_ENDPOINT ADMIN_URL DAX_ENDPOINT GRPC_ENDPOINT` that prints
+//! `FAILED NAME` for each test that fails, and ends on a line `N passed, N failed`.
 //! In `FOREBAY_BIN` it finds the node's binary, for nodes of its own.
 
 use std::ffi::OsStr;
@@ -35,7 +36,7 @@ pub fn clients() -> Result<Vec<PathBuf>, Failure> {
 pub fn run(folder: &Path, forebay: &Path, path: &OsStr) -> Tally {
     let failed = |what: Failure| {
         eprintln!("{}: {what}", folder.display());
-        Tally { passed: 0, failed: 1 }
+        Tally::failure(what)
     };
     let node = match Node::start(forebay) {
         Ok(node) => node,

@@ -1,4 +1,4 @@
-//! `cargo x test`: every test there is, as a list of named steps, and one line of counts at the end.
+//! `cargo x test`: every test there is, as a list of named steps; at the end what failed, a line each, and one line of counts.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -93,10 +93,18 @@ pub fn test(filter: Option<&String>) -> Result<(), Failure> {
         };
         say(&format!("{}: {tally}", step.name));
         if tally.failed > 0 {
-            failed.push(step.name);
+            failed.push((step.name, tally.clone()));
         }
         total += tally;
     }
+    for (step, tally) in &failed {
+        tally.names.iter().for_each(|name| println!("FAILED {step}: {name}"));
+        let unnamed = tally.failed.saturating_sub(tally.names.len() as u64);
+        if unnamed > 0 {
+            println!("FAILED {step}: {unnamed} more, see above");
+        }
+    }
     println!("{total}");
+    let failed: Vec<_> = failed.into_iter().map(|(step, _)| step).collect();
     if failed.is_empty() { Ok(()) } else { Err(format!("tests of: {}", failed.join(", "))) }
 }
