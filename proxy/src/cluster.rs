@@ -13,19 +13,32 @@
 //! answer from memory, where a write waits for all that may. [`node`]: all of this in the order of start and stop.
 
 pub mod about;
+#[cfg(feature = "rocksdb")]
 pub mod bootstrap;
+#[cfg(feature = "rocksdb")]
 pub mod control;
+#[cfg(feature = "rocksdb")]
 pub mod follows;
+#[cfg(feature = "rocksdb")]
 pub mod identity;
+#[cfg(feature = "rocksdb")]
 pub mod listener;
+#[cfg(feature = "rocksdb")]
 pub mod lists;
 pub mod member;
+#[cfg(feature = "rocksdb")]
 pub mod node;
+#[cfg(feature = "rocksdb")]
 pub mod peers;
+#[cfg(feature = "rocksdb")]
 pub mod presence;
+#[cfg(feature = "rocksdb")]
 pub mod primary;
+#[cfg(feature = "rocksdb")]
 pub mod roster;
+#[cfg(feature = "rocksdb")]
 pub mod settings;
 pub mod upkeep;
 pub mod visibility;
+#[cfg(feature = "rocksdb")]
 pub mod way;

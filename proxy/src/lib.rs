@@ -2,13 +2,12 @@
 //!
 //! [`cache`] is the product as a data structure; [`layer`] the decorators around it; [`stack`] their order; [`upstream`]
 //! where misses go; [`front`] the protocols it speaks; [`cluster`] a node among others; [`run`] the order of start and stop; [`several`] several nodes in one process; [`operate`] what an operator asks of a cluster; [`config`] the settings of it all. Without the feature `rocksdb` only
-//! the first three are there, for whoever brings a store of their own: the simulation.
+//! the first three are there, and what a node of a cluster does by itself, for whoever brings an engine and a network of their own: the simulation.
 
 // A connection is one future: the front, every decorator and the store, nested deeper than the compiler looks by default.
 #![recursion_limit = "256"]
 
 pub mod cache;
-#[cfg(feature = "rocksdb")]
 pub mod cluster;
 #[cfg(feature = "rocksdb")]
 pub mod config;

@@ -25,7 +25,7 @@ use api::{
     Answer, ChangeSink, Context, Detail, DynamoDb, Error, ErrorKind, OpClass, Request, Response, Table,
     TableName, Version,
 };
-use raft::{Peers, RaftError, RaftNode, RaftSettings};
+use raft::{Pace, Peers, RaftError, RaftNode, RaftSettings};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
@@ -137,16 +137,38 @@ impl Embedded {
             settings.network,
         )
         .map_err(|error| OpenError::Log(error.to_string()))?;
-        let core = Arc::new(Core {
-            raft,
-            supported_level,
-            published,
-            state: current,
-            surroundings,
-            disk_reads: Arc::new(Semaphore::new(settings.disk_reads.max(1))),
-            pressure: keeper::Pressure::default(),
-        });
+        let core = Core::new(raft, supported_level, published, current, surroundings, settings.disk_reads);
         let keeper = Keeper::start(&core, sink)?;
+        Ok(Embedded { core, keeper })
+    }
+
+    /// As [`Embedded::open_in`], with no thread of its own: see [`RaftNode::open_as_tasks`]. Of the engines it wants that
+    /// they never answer that the disk is needed.
+    pub async fn open_as_tasks(
+        settings: EmbeddedSettings,
+        log_db: SharedDb,
+        state_db: SharedDb,
+        home: Arc<dyn StateHome>,
+        surroundings: Surroundings,
+        sink: Arc<dyn ChangeSink>,
+        pace: Arc<dyn Pace>,
+    ) -> Result<Embedded, OpenError> {
+        let published = Arc::new(Published::default());
+        let current = Arc::new(CurrentDb::new(state_db));
+        let opened = (Arc::clone(&current), Arc::clone(&sink), Arc::clone(&published));
+        let state = State::open(opened.0, opened.1, opened.2, SEMANTICS_LEVEL)?;
+        let raft = RaftNode::open_as_tasks(
+            RaftSettings { supports: SEMANTICS_LEVEL, ..settings.raft },
+            Arc::new(DbLogDisk::new(log_db)),
+            Applier::new(state, home),
+            Arc::clone(&surroundings.clock),
+            settings.network,
+            pace,
+        )
+        .await
+        .map_err(|error| OpenError::Log(error.to_string()))?;
+        let core = Core::new(raft, SEMANTICS_LEVEL, published, current, surroundings, settings.disk_reads);
+        let keeper = Keeper::start_as_task(&core, sink).await?;
         Ok(Embedded { core, keeper })
     }
 
@@ -287,6 +309,25 @@ impl DynamoDb for Embedded {
 }
 
 impl Core {
+    fn new(
+        raft: RaftNode<Reply>,
+        supported_level: u32,
+        published: Arc<Published>,
+        state: Arc<CurrentDb>,
+        surroundings: Surroundings,
+        disk_reads: usize,
+    ) -> Arc<Core> {
+        Arc::new(Core {
+            raft,
+            supported_level,
+            published,
+            state,
+            surroundings,
+            disk_reads: Arc::new(Semaphore::new(disk_reads.max(1))),
+            pressure: keeper::Pressure::default(),
+        })
+    }
+
     /// What is rare or takes long is boxed: every request moves the future of all of them.
     async fn answer(core: &Arc<Core>, cx: Context, request: Request) -> Result<Answer, Error> {
         match request.kind().class() {

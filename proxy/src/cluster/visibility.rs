@@ -11,7 +11,9 @@
 //!
 //! Deliberately no part of the log: nothing of this is written anywhere, and a node that starts again holds nothing.
 
+#[cfg(feature = "rocksdb")]
 pub mod holder;
+#[cfg(feature = "rocksdb")]
 pub mod lane;
 pub mod leases;
 

@@ -15,7 +15,7 @@
 //! Rooms: [`node`] to propose, read and watch; [`state`] what a state machine must do; [`log`] the
 //! log on disk; [`snapshot`] what stands for the state towards a peer; [`member`] who belongs;
 //! [`network`] what members say to each other, over the streams of a [`transport`]; `freshness` how old what this node would
-//! answer is; [`clock`] time; [`error`] what can go wrong.
+//! answer is; [`clock`] time; [`workers`] who does the work; [`error`] what can go wrong.
 
 pub mod clock;
 pub mod error;
@@ -24,18 +24,22 @@ pub mod log;
 pub mod member;
 pub mod network;
 pub mod node;
+mod runtime;
 pub mod snapshot;
 pub mod state;
 pub mod transport;
 mod types;
+pub mod workers;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{Outcome, Peer, RaftError};
 pub use member::{Member, Members};
 pub use network::{NoPeers, Peers};
 pub use node::{Applied, Bootstrap, Leadership, PeerProgress, RaftNode, RaftSettings};
+pub use runtime::seed_thread;
 pub use state::{
     ApplyBatch, Command, DurableState, ReceivedState, StateError, StateMachine, StateReader, StateTransfer,
     StateWriter,
 };
 pub use transport::{BoxedStream, PeerStream, PeerTransport};
+pub use workers::{Pace, Work};

@@ -23,4 +23,4 @@ pub(crate) mod store;
 mod tests;
 mod writer;
 
-pub(crate) use open::open;
+pub(crate) use open::{Surroundings, open};

@@ -27,6 +27,7 @@ use crate::member::{Member, Members};
 use crate::network::{Links, MAX_PROPOSAL_BYTES, PeerNetwork};
 use crate::state::{StateAdapter, StateMachine};
 use crate::types::{Proposal, Types, Waiter};
+use crate::workers::Pace;
 
 mod gate;
 mod group;
@@ -102,7 +103,7 @@ struct Inner<R: Send + Sync + 'static> {
     address: String,
     /// How long a change of leader may take.
     change_timeout: Duration,
-    thread: start::RaftThread,
+    home: start::Home,
 }
 
 impl<R: Send + Sync + 'static> RaftNode<R> {
@@ -117,6 +118,20 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
         network: impl PeerNetwork,
     ) -> Result<Self, RaftError> {
         start::start(settings, disk, state, clock, network)
+    }
+
+    /// As [`RaftNode::open`], with no thread of its own: all it does is done by tasks of the runtime this is called on, and takes
+    /// as long as `pace` says. For simulations: with a runtime of one thread, whose time stands still and whose seed is known,
+    /// nothing but that seed and the streams decides what happens.
+    pub async fn open_as_tasks<SM: StateMachine<Reply = R>>(
+        settings: RaftSettings,
+        disk: Arc<dyn LogDisk>,
+        state: SM,
+        clock: Arc<dyn Clock>,
+        network: impl PeerNetwork,
+        pace: Arc<dyn Pace>,
+    ) -> Result<Self, RaftError> {
+        start::start_as_tasks(settings, disk, state, clock, network, pace).await
     }
 
     /// Proposes a command. Answers once it is durable on a quorum and applied here.
@@ -254,7 +269,7 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
     /// disk and state, and gets the same answer.
     pub async fn shutdown(&self) -> Result<(), RaftError> {
         self.inner.gate.close();
-        self.inner.thread.stop().await
+        self.inner.home.stop().await
     }
 }
 

@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 use crate::member::Member;
 use crate::state::{DurableState, Mark, ReceivedState, StateTransfer};
 use crate::types::{CommittedLeaderId, LogId, SnapshotMeta, Types};
+use crate::workers::Workers;
 
 /// A position up to which the state is durable.
 #[derive(Clone)]
@@ -100,6 +101,7 @@ pub(crate) struct SnapshotBuilder {
     durable: Arc<dyn DurableState>,
     transfer: Arc<dyn StateTransfer>,
     shelf: Arc<SnapshotShelf>,
+    workers: Workers,
 }
 
 impl SnapshotBuilder {
@@ -107,8 +109,9 @@ impl SnapshotBuilder {
         durable: Arc<dyn DurableState>,
         transfer: Arc<dyn StateTransfer>,
         shelf: Arc<SnapshotShelf>,
+        workers: Workers,
     ) -> Self {
-        Self { durable, transfer, shelf }
+        Self { durable, transfer, shelf, workers }
     }
 }
 
@@ -120,7 +123,7 @@ impl<R: Send + Sync + 'static> RaftSnapshotBuilder<Types<R>> for SnapshotBuilder
     ) -> Result<openraft::alias::SnapshotOf<Types<R>, SnapshotHandle>, io::Error> {
         let durable = Arc::clone(&self.durable);
         // A flush takes as long as the disk does, and heartbeats must not wait for it.
-        let flushed = tokio::task::spawn_blocking(move || durable.flush()).await.map_err(io::Error::other)?;
+        let flushed = self.workers.blocking(move || durable.flush()).await?;
         let mark = match flushed.map_err(io::Error::other)? {
             Some(bytes) => Mark::decode(&bytes).map_err(io::Error::other)?,
             None => Mark::default(),

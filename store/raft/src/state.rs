@@ -18,7 +18,7 @@ pub(crate) use adapter::StateAdapter;
 pub(crate) use mark::Mark;
 pub(crate) use transfer::NoTransfer;
 pub use transfer::{ReceivedState, StateReader, StateTransfer, StateWriter};
-pub(crate) use worker::{ApplyThread, state_error};
+pub(crate) use worker::{ApplyWorker, state_error};
 
 /// Why a state machine could not go on. Nothing is applied after it until the process is restarted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

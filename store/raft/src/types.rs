@@ -97,7 +97,7 @@ impl<R: Send + Sync + 'static> RaftTypeConfig for Types<R> {
     type Vote = Vote;
     type Payload = EntryPayload;
     type Entry = Entry;
-    type AsyncRuntime = openraft::impls::TokioRuntime;
+    type AsyncRuntime = crate::runtime::Runtime;
     type Responder<T>
         = Waiter<T>
     where

@@ -4,7 +4,7 @@
 //! Steps are proposed by the primary alone, whichever node that is. A replica takes them as they come by the log, and goes on
 //! with them where it becomes the primary.
 //!
-//! It runs on a thread of its own, proposes one bounded step at a time, and needs no memory of what it has done: what is to
+//! It runs on a thread of its own (in a simulation, as a task), proposes one bounded step at a time, and needs no memory of what it has done: what is to
 //! do shows in the state. So a restart goes on where it stopped, and a step proposed twice does nothing the second time.
 
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -15,7 +15,7 @@ use std::time::Duration;
 use api::{ChangeSink, Context};
 use parking_lot::Mutex;
 use raft::Leadership;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::Core;
@@ -59,11 +59,14 @@ impl Pressure {
     }
 }
 
-/// The keeper's thread. It ends when this is stopped or dropped.
+/// The keeper, mostly on a thread. It ends when this is stopped or dropped.
 pub(super) struct Keeper {
     stop: watch::Sender<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
+
+/// Tells how the beginning went, once.
+type Begun = Box<dyn FnOnce(Result<(), OpenError>) + Send>;
 
 impl Keeper {
     /// Starts the thread. Before this returns `sink` knows where the store stands, and the new store of a group of one has its
@@ -74,9 +77,13 @@ impl Keeper {
         let (stop, stopping) = watch::channel(false);
         let (begun, beginning) = mpsc::channel();
         let core = Arc::clone(core);
+        let begun: Begun = Box::new(move |result| {
+            // Whoever opens waits for exactly one answer.
+            let _ = begun.send(result);
+        });
         let thread = std::thread::Builder::new()
             .name("keeper".into())
-            .spawn(move || run(&core, sink.as_ref(), &begun, stopping))
+            .spawn(move || run(&core, sink.as_ref(), begun, stopping))
             .map_err(|error| OpenError::Log(format!("the keeper's thread did not start: {error}")))?;
         match beginning.recv() {
             Ok(Ok(())) => Ok(Keeper { stop, thread: Mutex::new(Some(thread)) }),
@@ -87,6 +94,25 @@ impl Keeper {
                     (_, _) => OpenError::Log("the keeper's thread panicked".to_owned()),
                 })
             }
+        }
+    }
+
+    /// As [`Keeper::start`], as a task of the runtime this is called on.
+    pub(super) async fn start_as_task(
+        core: &Arc<Core>,
+        sink: Arc<dyn ChangeSink>,
+    ) -> Result<Keeper, OpenError> {
+        let (stop, stopping) = watch::channel(false);
+        let (begun, beginning) = oneshot::channel();
+        let core = Arc::clone(core);
+        let begun: Begun = Box::new(move |result| {
+            // As above.
+            let _ = begun.send(result);
+        });
+        tokio::spawn(async move { live(&core, sink.as_ref(), begun, stopping).await });
+        match beginning.await {
+            Ok(begun) => begun.map(|()| Keeper { stop, thread: Mutex::new(None) }),
+            Err(_) => Err(OpenError::Log("the keeper panicked".to_owned())),
         }
     }
 
@@ -104,41 +130,38 @@ impl Keeper {
     }
 }
 
-fn run(
-    core: &Arc<Core>,
-    sink: &dyn ChangeSink,
-    begun: &mpsc::Sender<Result<(), OpenError>>,
-    mut stopping: watch::Receiver<bool>,
-) {
+fn run(core: &Arc<Core>, sink: &dyn ChangeSink, begun: Begun, stopping: watch::Receiver<bool>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            // Whoever opens waits for exactly one answer.
-            let _ = begun.send(Err(OpenError::Log(format!("no runtime: {error}"))));
+            begun(Err(OpenError::Log(format!("no runtime: {error}"))));
             return;
         }
     };
-    runtime.block_on(async {
-        // Who stands alone leads from the start. Where peers have a say, a store opens without waiting for any of them.
-        if leads(core)
-            && let Err(error) = begin(core).await
-        {
-            if let Err(error) = core.raft.shutdown().await {
-                tracing::error!(%error, "the log did not close after a failed start");
-            }
-            let _ = begun.send(Err(error));
-            return;
+    runtime.block_on(live(core, sink, begun, stopping));
+}
+
+async fn live(core: &Arc<Core>, sink: &dyn ChangeSink, begun: Begun, mut stopping: watch::Receiver<bool>) {
+    // Who stands alone leads from the start. Where peers have a say, a store opens without waiting for any of them.
+    if leads(core)
+        && let Err(error) = begin(core).await
+    {
+        if let Err(error) = core.raft.shutdown().await {
+            tracing::error!(%error, "the log did not close after a failed start");
         }
-        // Of a store that stands alone this is exactly what has been applied. Of one with peers more may be by now, which its
-        // consumer was told of: then it knows better than this, and only ends what it held before.
-        sink.gap(core.published.version());
-        let _ = begun.send(Ok(()));
-        tokio::select! {
-            () = keep(core) => {}
-            // An error here is a dropped store: it stops too.
-            _ = stopping.wait_for(|stop| *stop) => {}
-        }
-    });
+        begun(Err(error));
+        return;
+    }
+    // Of a store that stands alone this is exactly what has been applied. Of one with peers more may be by now, which its
+    // consumer was told of: then it knows better than this, and only ends what it held before.
+    sink.gap(core.published.version());
+    begun(Ok(()));
+    tokio::select! {
+        biased;
+        // An error here is a dropped store: it stops too.
+        _ = stopping.wait_for(|stop| *stop) => {}
+        () = keep(core) => {}
+    }
 }
 
 fn leads(core: &Core) -> bool {

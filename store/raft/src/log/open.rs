@@ -22,25 +22,32 @@ use crate::error::RaftError;
 use crate::node::{Gate, Health};
 use crate::state::Mark;
 use crate::types::LogId;
+use crate::workers::Workers;
 
 /// Format of the whole log.
 const LOG_FORMAT: u8 = 1;
 /// Bytes read at a time.
 const READ_BYTES: usize = 4 * 1024 * 1024;
 
-/// Opens a log whose state stands, durably, where its mark says. `recent_bytes`: how much of the
-/// log's end is kept in memory.
+/// What a log needs besides a disk.
+pub(crate) struct Surroundings {
+    /// How much of the log's end is kept in memory.
+    pub(crate) recent_bytes: usize,
+    pub(crate) node_id: u64,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) workers: Workers,
+}
+
+/// Opens a log whose state stands, durably, where its mark says.
 pub(crate) fn open(
     disk: Arc<dyn LogDisk>,
     mark: &Mark,
-    recent_bytes: usize,
-    node_id: u64,
-    clock: Arc<dyn Clock>,
-    health: Arc<Health>,
-    gate: Arc<Gate>,
+    surroundings: Surroundings,
 ) -> Result<LogStore, RaftError> {
     let opened = check(disk.as_ref(), mark.applied.as_ref(), mark.installed.as_ref())?;
-    LogStore::start(disk, opened, recent_bytes, node_id, clock, health, gate)
+    LogStore::start(disk, opened, surroundings)
         .map_err(|error| RaftError::DiskFailed(format!("the log's thread did not start: {error}")))
 }
 

@@ -10,8 +10,6 @@ use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc::SyncSender;
-use std::thread::JoinHandle;
 
 use futures_util::{Stream, StreamExt, stream};
 use openraft::OptionalSend;
@@ -22,13 +20,13 @@ use tokio::sync::oneshot;
 use super::codec::{CodecError, decode_entry};
 use super::disk::LogDisk;
 use super::keys::{entry_index, entry_key};
-use super::open::{disk_error, stored_bytes};
+use super::open::{Surroundings, disk_error, stored_bytes};
 use super::retention::{Keep, Retention};
 use super::writer::{Job, Writer};
-use crate::clock::Clock;
 use crate::error::RaftError;
 use crate::node::{Gate, Health};
 use crate::types::{Entry, EntryPayload, LogId, Types, Vote};
+use crate::workers::{Queue, Worker};
 
 /// Entries read at a time. Unit: bytes as stored; at least one entry.
 const MAX_READ_BYTES: usize = 4 * 1024 * 1024;
@@ -55,9 +53,9 @@ struct Shared {
     disk: Arc<dyn LogDisk>,
     recent: Arc<Recent>,
     writer: Arc<Writer>,
-    queue: SyncSender<Job>,
+    queue: Queue<Job>,
     gate: Arc<Gate>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    worker: Mutex<Option<Worker>>,
     health: Arc<Health>,
     node_id: u64,
 }
@@ -120,12 +118,9 @@ impl LogStore {
     pub(super) fn start(
         disk: Arc<dyn LogDisk>,
         opened: OpenedLog,
-        recent_bytes: usize,
-        node_id: u64,
-        clock: Arc<dyn Clock>,
-        health: Arc<Health>,
-        gate: Arc<Gate>,
+        surroundings: Surroundings,
     ) -> io::Result<Self> {
+        let Surroundings { recent_bytes, node_id, clock, health, gate, workers } = surroundings;
         let recent = Arc::new(Recent {
             state: Mutex::new(RecentState {
                 vote: opened.vote,
@@ -150,9 +145,9 @@ impl LogStore {
             clock,
             under_way: AtomicUsize::new(0),
         });
-        let (queue, thread) = writer.start()?;
-        let thread = Mutex::new(Some(thread));
-        let shared = Shared { disk, recent, writer, queue, gate, thread, health, node_id };
+        let (queue, worker) = writer.start(&workers)?;
+        let worker = Mutex::new(Some(worker));
+        let shared = Shared { disk, recent, writer, queue, gate, worker, health, node_id };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -171,22 +166,16 @@ impl LogStore {
         self.shared.recent.state.lock().retention.purgeable(keep, now_millis)
     }
 
-    /// Ends the writer after all that waits, and closes the disk. Blocks.
-    pub(crate) fn close(&self) -> Result<(), RaftError> {
-        let Some(thread) = self.shared.thread.lock().take() else { return Ok(()) };
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let done = Box::new(move |result| {
-            // Whoever closes waits below, so the receiver is there.
-            let _ = sender.send(result);
-        });
-        let sent = self.give(Job::Close { done }).is_ok();
-        let result = if sent { receiver.recv().ok() } else { None };
-        let joined = thread.join();
-        match (self.shared.health.failed(), result, joined) {
-            (Some(error), _, _) => Err(error),
-            (None, Some(Ok(())), Ok(())) => Ok(()),
-            (None, Some(Err(error)), _) => Err(RaftError::DiskFailed(error.to_string())),
-            (None, _, _) => Err(RaftError::DiskFailed("the log's thread is gone".to_owned())),
+    /// Ends the writer after all that waits, and closes the disk. Where the writer is a thread this blocks, and is over when
+    /// it is first polled.
+    pub(crate) async fn close(&self) -> Result<(), RaftError> {
+        let Some(worker) = self.shared.worker.lock().take() else { return Ok(()) };
+        let result = worker.end(&self.shared.queue, |done| Job::Close { done }).await;
+        match (self.shared.health.failed(), result) {
+            (Some(error), _) => Err(error),
+            (None, Some(Ok(()))) => Ok(()),
+            (None, Some(Err(error))) => Err(RaftError::DiskFailed(error.to_string())),
+            (None, None) => Err(RaftError::DiskFailed("whoever writes the log is gone".to_owned())),
         }
     }
 
@@ -260,7 +249,7 @@ impl LogStore {
         self.shared.writer.give(&self.shared.queue, job)
     }
 
-    /// Whether an entry is better written in place than on the writer's thread: where nothing else waits, so that nobody is
+    /// Whether an entry is better written in place than by the writer: where nothing else waits, so that nobody is
     /// kept from joining its sync, and where the library's thread may stand still that long, because no peer waits for a
     /// heartbeat of it.
     fn writes_in_place(&self, entries: usize) -> bool {

@@ -21,10 +21,11 @@ use crate::freshness::Freshness;
 use crate::node::{Gate, Health};
 use crate::snapshot::{SnapshotBuilder, SnapshotHandle, SnapshotShelf};
 use crate::state::recorder::RecorderDisk;
-use crate::state::{ApplyThread, Mark, StateAdapter, StateMachine};
+use crate::state::{ApplyWorker, Mark, StateAdapter, StateMachine};
 use crate::types::{
     Entry, EntryPayload, LogId, Proposal, SnapshotMeta, StoredMembership, Types, Vote, log_id,
 };
+use crate::workers::Workers;
 
 type T = Types<Bytes>;
 
@@ -50,7 +51,9 @@ fn open_at(
     let clock = Arc::new(SystemClock::new());
     let gate = Arc::new(Gate::new(64, 1024 * 1024));
     let disk = Arc::new(disk.opened());
-    super::open(disk, mark, recent_bytes, 1, clock, Arc::clone(health), gate)
+    let health = Arc::clone(health);
+    let workers = Workers::Threads;
+    super::open(disk, mark, super::Surroundings { recent_bytes, node_id: 1, clock, health, gate, workers })
 }
 
 fn command(index: u64) -> Entry {
@@ -84,7 +87,7 @@ struct SuiteBuilder;
 /// The suite wants a state that can be installed; that hook is the only thing not ours.
 struct SuiteState {
     adapter: StateAdapter<Bytes>,
-    _apply: ApplyThread<Bytes>,
+    _apply: ApplyWorker<Bytes>,
 }
 
 impl RaftStateMachine<T> for SuiteState {
@@ -130,9 +133,10 @@ impl StoreBuilder<T, LogStore, SuiteState> for SuiteBuilder {
         let (publish, _) = watch::channel(0);
         let transfer = state.transfer();
         let freshness = Arc::new(Freshness::new(Arc::new(SystemClock::new()), 1));
-        let apply = ApplyThread::start(state, publish, freshness, Arc::new(Health::default())).unwrap();
+        let (health, workers) = (Arc::new(Health::default()), Workers::Threads);
+        let apply = ApplyWorker::start(state, publish, freshness, health, &workers).unwrap();
         let shelf = Arc::new(SnapshotShelf::default());
-        let adapter = StateAdapter::new(&apply, Mark::default(), durable, transfer, shelf);
+        let adapter = StateAdapter::new(&apply, Mark::default(), durable, transfer, shelf, workers);
         Ok(((), log, SuiteState { adapter, _apply: apply }))
     }
 }
@@ -196,7 +200,7 @@ async fn a_torn_tail_is_cut_and_the_log_goes_on_behind_it() {
     assert_eq!(entries(&mut log).await, [0, 1, 2, 3, 4, 5]);
     assert!(disk.opened().get(&entry_key(6)).unwrap().is_none());
     append_synced(&mut log, 6..8).await;
-    log.close().unwrap();
+    log.close().await.unwrap();
     assert_eq!(entries(&mut open(&disk, None).unwrap()).await, [0, 1, 2, 3, 4, 5, 6, 7]);
 }
 
@@ -213,7 +217,7 @@ async fn a_corrupt_middle_refuses_to_open_and_says_what_to_do() {
     let disk = MemoryLogDisk::new();
     let mut log = open(&disk, None).unwrap();
     append_synced(&mut log, 0..9).await;
-    log.close().unwrap();
+    log.close().await.unwrap();
     disk.crash(CrashTail::default());
     assert!(disk.flip_bit(&entry_key(4), 300));
     let what = refusal(&disk, None);
@@ -226,7 +230,7 @@ async fn a_missing_entry_refuses_to_open() {
     let disk = MemoryLogDisk::new();
     let mut log = open(&disk, None).unwrap();
     append_synced(&mut log, 0..9).await;
-    log.close().unwrap();
+    log.close().await.unwrap();
     disk.crash(CrashTail::default());
     assert!(disk.lose(&entry_key(4)));
     assert!(refusal(&disk, None).contains("entries 4 to 4 are missing"));
@@ -237,7 +241,7 @@ async fn a_damaged_last_entry_that_was_committed_refuses_to_open() {
     let disk = MemoryLogDisk::new();
     let mut log = open(&disk, None).unwrap();
     append_synced(&mut log, 0..3).await;
-    log.close().unwrap();
+    log.close().await.unwrap();
     disk.crash(CrashTail::default());
     assert!(disk.flip_bit(&entry_key(2), 300));
     assert!(refusal(&disk, Some(log_id(1, 2))).contains("was committed"));
@@ -249,7 +253,7 @@ async fn a_log_that_ends_before_the_state_refuses_to_open() {
     let disk = MemoryLogDisk::new();
     let mut log = open(&disk, None).unwrap();
     append_synced(&mut log, 0..3).await;
-    log.close().unwrap();
+    log.close().await.unwrap();
     disk.crash(CrashTail::default());
     assert!(refusal(&disk, Some(log_id(1, 7))).contains("the state has applied entry 7"));
 }
@@ -259,7 +263,7 @@ async fn a_log_that_ends_before_a_state_from_a_peer_goes_on_behind_it() {
     let disk = MemoryLogDisk::new();
     let mut log = open(&disk, None).unwrap();
     append_synced(&mut log, 0..3).await;
-    log.close().unwrap();
+    log.close().await.unwrap();
     // The state was installed, and the power went before the log was purged; or after more had been appended.
     for appended in [false, true] {
         disk.crash(CrashTail::default());
@@ -271,7 +275,7 @@ async fn a_log_that_ends_before_a_state_from_a_peer_goes_on_behind_it() {
         if !appended {
             append_synced(&mut log, 8..10).await;
         }
-        log.close().unwrap();
+        log.close().await.unwrap();
     }
 }
 
@@ -306,7 +310,7 @@ async fn a_log_of_a_newer_program_refuses_to_open_and_loses_nothing() {
     let disk = MemoryLogDisk::new();
     let mut log = open(&disk, None).unwrap();
     append_synced(&mut log, 0..3).await;
-    log.close().unwrap();
+    log.close().await.unwrap();
     disk.crash(CrashTail::default());
     // The last one, of which nobody here knows that it was committed: were it damaged, it would be cut off.
     for (at, value, text) in [(1, 77, "kind 77"), (0, 2, "format 2")] {
@@ -324,7 +328,7 @@ async fn a_log_whose_state_was_taken_away_refuses_to_open() {
     let mut log = open(&disk, None).unwrap();
     append_synced(&mut log, 0..9).await;
     RaftLogStorage::<T>::purge(&mut log, log_id(1, 5)).await.unwrap();
-    log.close().unwrap();
+    log.close().await.unwrap();
     disk.crash(CrashTail::default());
     let what = refusal(&disk, None);
     assert!(what.contains("begins with entry 6") && what.contains("applied nothing"), "{what}");
@@ -357,7 +361,7 @@ async fn a_failed_sync_stops_writes_until_the_log_is_reopened() {
     assert!(RaftLogStorage::<T>::save_vote(&mut log, &Vote::new(9, 1)).await.is_err());
     assert_eq!(disk.syncs(), syncs, "the disk was written after the failure");
     assert!(matches!(health.failed(), Some(RaftError::DiskFailed(_))));
-    assert!(log.close().is_err());
+    assert!(log.close().await.is_err());
     disk.crash(CrashTail::default());
     let mut log = open(&disk, None).unwrap();
     assert_eq!(entries(&mut log).await, [0, 1, 2]);
@@ -406,14 +410,14 @@ async fn purged_entries_are_gone_and_stay_so() {
     RaftLogStorage::<T>::purge(&mut log, log_id(1, 5)).await.unwrap();
     assert_eq!(entries(&mut log).await, [6, 7, 8]);
     assert!(disk.opened().get(&entry_key(5)).unwrap().is_none());
-    log.close().unwrap();
+    log.close().await.unwrap();
     disk.crash(CrashTail::default());
     let mut log = open(&disk, Some(log_id(1, 8))).unwrap();
     assert_eq!(entries(&mut log).await, [6, 7, 8]);
     let state = RaftLogStorage::<T>::get_log_state(&mut log).await.unwrap();
     assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(log_id(1, 5)), Some(log_id(1, 8))));
     RaftLogStorage::<T>::purge(&mut log, log_id(1, 8)).await.unwrap();
-    log.close().unwrap();
+    log.close().await.unwrap();
     disk.crash(CrashTail::default());
     let mut log = open(&disk, Some(log_id(1, 8))).unwrap();
     assert_eq!(entries(&mut log).await, [] as [u64; 0]);

@@ -1,19 +1,18 @@
-//! Writes the log, on a thread of its own.
+//! Writes the log, by a worker of its own.
 //!
 //! Invariant: jobs take effect in the order they were given. All jobs that wait are written as one
 //! synced batch (group commit) and only then called done, so an entry alone costs one sync, and
 //! many together cost one as well. After a failure every later job fails without touching the disk.
 //!
-//! A job may be written in place, on the thread of whoever gives it, where nothing waits to be
+//! A job may be written in place, by whoever gives it, where nothing waits to be
 //! written: that saves the hop there and back, which costs as much as a fast disk's sync. The order
 //! holds, because jobs are given by one thread, and by it only when nothing that it gave before is
 //! still on its way.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
 use super::codec::{encode_entry, encode_log_id, encode_vote};
 use super::disk::{LogBatch, LogDisk, LogDiskError, LogOp, Sync};
@@ -22,13 +21,14 @@ use super::store::Recent;
 use crate::clock::Clock;
 use crate::node::Health;
 use crate::types::{Entry, LogId, Vote};
+use crate::workers::{Queue, Tell, Work, Worker, Workers};
 
 /// Jobs that may wait for the writer; more make the giver wait.
 const MAX_WAITING_JOBS: usize = 4_096;
 /// Bytes of one batch beyond which no further job joins it.
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-pub(super) type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
+pub(super) type Done = Tell<io::Result<()>>;
 
 pub(super) enum Job {
     Append {
@@ -60,7 +60,7 @@ pub(super) struct Writer {
     pub(super) recent: Arc<Recent>,
     pub(super) health: Arc<Health>,
     pub(super) clock: Arc<dyn Clock>,
-    /// Jobs given to the thread and not done yet.
+    /// Jobs given to the worker and not done yet.
     pub(super) under_way: AtomicUsize,
 }
 
@@ -78,17 +78,15 @@ struct Group {
 }
 
 impl Writer {
-    pub(super) fn start(self: &Arc<Self>) -> io::Result<(SyncSender<Job>, JoinHandle<()>)> {
-        let (queue, jobs) = sync_channel(MAX_WAITING_JOBS);
+    pub(super) fn start(self: &Arc<Self>, workers: &Workers) -> io::Result<(Queue<Job>, Worker)> {
         let writer = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("raft-log".into()).spawn(move || writer.run(&jobs))?;
-        Ok((queue, thread))
+        workers.start("raft-log", MAX_WAITING_JOBS, Work::Log, move |first, next| writer.step(first, next))
     }
 
-    /// Gives a job to the thread. Waits only where very many wait already.
-    pub(super) fn give(&self, queue: &SyncSender<Job>, job: Job) -> io::Result<()> {
+    /// Gives a job to the worker. Waits only where very many wait already.
+    pub(super) fn give(&self, queue: &Queue<Job>, job: Job) -> io::Result<()> {
         self.under_way.fetch_add(1, Ordering::AcqRel);
-        queue.send(job).map_err(|_| io::Error::other("the log is closed"))
+        queue.give(job).map_err(|_| io::Error::other("the log is closed"))
     }
 
     /// Writes a job here and now. Only for the one thread that gives jobs, when none is under way.
@@ -98,28 +96,24 @@ impl Writer {
         self.write(group);
     }
 
-    /// Whether the thread has nothing to do and nothing on its way.
+    /// Whether the worker has nothing to do and nothing on its way.
     pub(super) fn is_idle(&self) -> bool {
         self.under_way.load(Ordering::Acquire) == 0
     }
 
-    fn run(&self, jobs: &Receiver<Job>) {
-        while let Ok(first) = jobs.recv() {
-            let mut group = Group::default();
-            group.add(first);
-            while group.bytes < MAX_BATCH_BYTES && !group.close {
-                match jobs.try_recv() {
-                    Ok(job) => group.add(job),
-                    Err(_) => break,
-                }
-            }
-            let jobs = group.done.len();
-            let closed = self.write(group);
-            self.under_way.fetch_sub(jobs, Ordering::AcqRel);
-            if closed {
-                return;
-            }
+    fn step(&self, first: Job, next: &mut dyn FnMut() -> Option<Job>) -> ControlFlow<()> {
+        let mut group = Group::default();
+        group.add(first);
+        while group.bytes < MAX_BATCH_BYTES
+            && !group.close
+            && let Some(job) = next()
+        {
+            group.add(job);
         }
+        let jobs = group.done.len();
+        let closed = self.write(group);
+        self.under_way.fetch_sub(jobs, Ordering::AcqRel);
+        if closed { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Writes a group and calls it done. Answers whether the log is closed.

@@ -26,6 +26,7 @@ use crate::member::Member;
 use crate::snapshot::SnapshotHandle;
 use crate::state::{Mark, StateReader};
 use crate::types::{Types, Vote};
+use crate::workers::Workers;
 
 /// Which of a peer's connections a client uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,6 +248,7 @@ impl<R: Send + Sync + 'static> RaftNetworkV2<Types<R>> for PeerClient<R> {
     ) -> Result<SnapshotResponse<Types<R>>, StreamingError<Types<R>>> {
         debug_assert_eq!(self.used_for, Use::States);
         tokio::select! {
+            biased;
             sent = self.send_state(vote, snapshot.snapshot) => sent.map_err(StreamingError::from),
             closed = cancel => Err(StreamingError::Closed(closed)),
         }
@@ -306,7 +308,7 @@ impl<R: Send + Sync + 'static> PeerClient<R> {
         let target = self.target;
         let mut client = way.peer.states.client().await.map_err(unreachable)?;
         let source = handle.source();
-        let reader = tokio::task::spawn_blocking(move || source.begin_send()).await;
+        let reader = way.links.workers().blocking(move || source.begin_send()).await;
         let reader = reader.map_err(unreachable)?.map_err(unreachable)?;
         let mark = reader.mark();
         if Mark::decode(&mark).map_err(unreachable)?.applied < handle.applied() {
@@ -315,8 +317,8 @@ impl<R: Send + Sync + 'static> PeerClient<R> {
         let begin =
             proto::StateBegin { header: Some(way.links.header(target)), vote: wire::put_vote(&vote), mark };
         let (sender, parts) = mpsc::channel(STATE_PARTS_AHEAD);
-        // Reading blocks, and heartbeats must not wait for it. It ends when the peer is gone: nobody takes the next part.
-        let reading = tokio::task::spawn_blocking(move || read_state(reader, &sender));
+        // It ends when the peer is gone: nobody takes the next part.
+        let reading = tokio::spawn(read_state(way.links.workers().clone(), reader, sender));
         let first = proto::StatePart { part: Some(proto::state_part::Part::Begin(begin)) };
         let rest = stream::unfold(parts, |mut parts| async move { Some((parts.recv().await?, parts)) });
         let answer = client.install_state(stream::iter([first]).chain(rest)).await;
@@ -329,28 +331,33 @@ impl<R: Send + Sync + 'static> PeerClient<R> {
 }
 
 /// Gives on what is read, until the end, or until nobody takes it any more. After a failure there is no end, so the peer knows.
-fn read_state(
+async fn read_state(
+    workers: Workers,
     mut reader: Box<dyn StateReader>,
-    parts: &mpsc::Sender<proto::StatePart>,
-) -> Result<(), crate::state::StateError> {
+    parts: mpsc::Sender<proto::StatePart>,
+) -> Result<(), String> {
     use proto::state_part::Part;
     let (mut total_bytes, mut checksum) = (0, Xxh3::new());
     checksum.update(&reader.mark());
-    while let Some(bytes) = reader.read(STATE_PART_BYTES)? {
+    loop {
+        // Reading blocks, and heartbeats must not wait for it.
+        let read = move || {
+            let part = reader.read(STATE_PART_BYTES);
+            (reader, part)
+        };
+        let (again, part) = workers.blocking(read).await.map_err(|error| error.to_string())?;
+        reader = again;
+        let Some(bytes) = part.map_err(|error| error.to_string())? else { break };
         total_bytes += bytes.len() as u64;
         checksum.update(&bytes);
-        if send(parts, Part::Bytes(bytes)).is_err() {
+        if parts.send(proto::StatePart { part: Some(Part::Bytes(bytes)) }).await.is_err() {
             return Ok(());
         }
     }
     let end = proto::StateEnd { total_bytes, checksum: checksum.digest() };
     // Whoever is gone knows.
-    let _ = send(parts, Part::End(end));
+    let _ = parts.send(proto::StatePart { part: Some(Part::End(end)) }).await;
     Ok(())
-}
-
-fn send(parts: &mpsc::Sender<proto::StatePart>, part: proto::state_part::Part) -> Result<(), ()> {
-    parts.blocking_send(proto::StatePart { part: Some(part) }).map_err(|_| ())
 }
 
 /// Tells the leader what is to be known about this node. Errors: why not.
@@ -394,7 +401,8 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_is_gone_is_not_tried_again_before_the_pause_is_over() {
         let transport = Arc::new(Nowhere::default());
-        let links = Arc::new(Links::new(1, "group".to_owned(), Arc::clone(&transport) as _));
+        let links =
+            Arc::new(Links::new(1, "group".to_owned(), Arc::clone(&transport) as _, Workers::Threads));
         let network = Network::<()>::new(Some(links));
         let mut client = network.client(2, &Member::new("gone:1"), Use::Entries);
         let (pause, dials) = (Duration::from_millis(20), Arc::clone(&transport));

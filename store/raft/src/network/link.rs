@@ -23,6 +23,7 @@ use super::{
 };
 use crate::freshness::Stamp;
 use crate::transport::PeerTransport;
+use crate::workers::Workers;
 
 /// How long ago the newest round began that a quorum has answered; `None` on whoever does not lead.
 type QuorumAge = Box<dyn Fn() -> Option<Duration> + Send + Sync>;
@@ -34,11 +35,22 @@ pub(crate) struct Links {
     transport: Arc<dyn PeerTransport>,
     peers: Mutex<HashMap<u64, Arc<PeerLinks>>>,
     quorum_age: OnceLock<QuorumAge>,
+    workers: Workers,
 }
 
 impl Links {
-    pub(crate) fn new(node_id: u64, group: String, transport: Arc<dyn PeerTransport>) -> Self {
-        Self { node_id, group, transport, peers: Mutex::new(HashMap::new()), quorum_age: OnceLock::new() }
+    pub(crate) fn new(
+        node_id: u64,
+        group: String,
+        transport: Arc<dyn PeerTransport>,
+        workers: Workers,
+    ) -> Self {
+        let (peers, quorum_age) = (Mutex::new(HashMap::new()), OnceLock::new());
+        Self { node_id, group, transport, peers, quorum_age, workers }
+    }
+
+    pub(super) fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Says, once, where to look up how old the quorum's last answer is.

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -30,9 +29,10 @@ use crate::freshness::{Freshness, Stamp};
 use crate::member::Member;
 use crate::node::{Library, announced};
 use crate::snapshot::SnapshotHandle;
-use crate::state::{Mark, StateError, StateTransfer, StateWriter};
+use crate::state::{Mark, StateError, StateTransfer};
 use crate::transport::{BoxedStream, PeerTransport};
 use crate::types::{LogId, Types};
+use crate::workers::Workers;
 
 /// Answers peers, on the thread of the library.
 pub(crate) struct PeerService<R: Send + Sync + 'static> {
@@ -49,6 +49,7 @@ pub(crate) struct PeerService<R: Send + Sync + 'static> {
     pub(crate) receiving: Semaphore,
     /// Why the last one was refused.
     pub(crate) complaint: Mutex<Complaint>,
+    pub(crate) workers: Workers,
 }
 
 /// Serves whoever the transport says is there. Ends when it is dropped, and with it all connections.
@@ -85,6 +86,8 @@ async fn connection<R: Send + Sync + 'static>(stream: BoxedStream, server: RaftS
     });
     let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
+        // Nobody reads it.
+        .auto_date_header(false)
         .keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .initial_stream_window_size(WINDOW_BYTES)
@@ -131,6 +134,16 @@ struct Accepted {
 impl<R: Send + Sync + 'static> PeerService<R> {
     fn check(&self, header: Option<&proto::Header>) -> Result<(), Status> {
         wire::check_header(header, &self.group, self.node_id)
+    }
+
+    /// Disk work, beside the thread that heartbeats need.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, Status> {
+        let done = self.workers.blocking(work).await;
+        done.map_err(|error| Status::internal(error.to_string()))?
+            .map_err(|error| Status::internal(format!("the state could not be taken: {error}")))
     }
 
     fn answer(
@@ -316,7 +329,7 @@ impl<R: Send + Sync + 'static> PeerService<R> {
             return Err(Status::unavailable("another state is being received"));
         };
         let transfer = Arc::clone(&self.transfer);
-        let mut writer = blocking(move || transfer.begin_receive()).await?;
+        let mut writer = self.blocking(move || transfer.begin_receive()).await?;
         let (mut total_bytes, mut checksum) = (0, Xxh3::new());
         checksum.update(&begin.mark);
         let end = loop {
@@ -324,7 +337,12 @@ impl<R: Send + Sync + 'static> PeerService<R> {
                 Some(Part::Bytes(bytes)) => {
                     total_bytes += bytes.len() as u64;
                     checksum.update(&bytes);
-                    writer = write(writer, bytes).await?;
+                    writer = self
+                        .blocking(move || {
+                            writer.write(bytes)?;
+                            Ok(writer)
+                        })
+                        .await?;
                 }
                 Some(Part::End(end)) => break end,
                 Some(Part::Begin(_)) => return Err(Status::invalid_argument("a state begins once")),
@@ -336,7 +354,7 @@ impl<R: Send + Sync + 'static> PeerService<R> {
         }
         mark.installed = mark.applied;
         let encoded = mark.encode();
-        let received = blocking(move || writer.finish(encoded)).await?;
+        let received = self.blocking(move || writer.finish(encoded)).await?;
         let snapshot = SnapshotHandle::received(mark, received, Arc::clone(&self.transfer)).into_library();
         let response = self.library.install_full_snapshot(vote, snapshot).await.map_err(stopped)?;
         Ok(proto::StateResponse { vote: wire::put_vote(&response.vote) })
@@ -368,21 +386,4 @@ async fn next(parts: &mut Streaming<proto::StatePart>) -> Result<Option<proto::s
         Ok(part) => Ok(part?.and_then(|part| part.part)),
         Err(_) => Err(Status::deadline_exceeded("the sender of the state was silent for too long")),
     }
-}
-
-/// Disk work, beside the thread that heartbeats need.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StateError> + Send + 'static,
-) -> Result<T, Status> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Status::internal(error.to_string()))?
-        .map_err(|error| Status::internal(format!("the state could not be taken: {error}")))
-}
-
-async fn write(mut writer: Box<dyn StateWriter>, bytes: Bytes) -> Result<Box<dyn StateWriter>, Status> {
-    blocking(move || {
-        writer.write(bytes)?;
-        Ok(writer)
-    })
-    .await
 }

@@ -179,7 +179,7 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
         &self,
         work: impl Future<Output = Result<T, RaftError>> + Send + 'static,
     ) -> Result<T, RaftError> {
-        match self.inner.thread.spawn(work).await {
+        match self.inner.home.spawn(work).await {
             Ok(done) => done,
             Err(_) => Err(self.inner.health.failed().unwrap_or(RaftError::Shutdown)),
         }

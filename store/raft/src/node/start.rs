@@ -4,6 +4,9 @@
 //! what was known committed; the library starts; a new log begins what it is told to; the only voter
 //! is elected at once, and its first entry is applied; peers are served. Only then is the node handed
 //! out. Stop is the reverse: the library, the state (flushed), the log.
+//!
+//! All of that is one future. It has a thread and a runtime to itself, or, where a simulation opens the node, it is a task of the
+//! runtime that is there.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -12,12 +15,12 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use openraft::async_runtime::WatchReceiver;
 use openraft::storage::RaftStateMachine;
 use openraft::{Raft, ServerState};
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::keeper::Keeper;
 use super::watcher::{Told, Watcher, quorum_age};
@@ -30,9 +33,10 @@ use crate::log::store::LogStore;
 use crate::member::Members;
 use crate::network::{Links, Network, PeerNetwork, PeerService, serve};
 use crate::snapshot::{SnapshotHandle, SnapshotShelf};
-use crate::state::{ApplyThread, Mark, StateAdapter, StateMachine, StateTransfer, state_error};
+use crate::state::{ApplyWorker, Mark, StateAdapter, StateMachine, StateTransfer, state_error};
 use crate::transport::PeerTransport;
 use crate::types::Types;
+use crate::workers::{Pace, Workers};
 
 /// Bytes of entries replayed at a time.
 const REPLAY_BYTES: usize = 4 * 1024 * 1024;
@@ -40,16 +44,16 @@ const REPLAY_BYTES: usize = 4 * 1024 * 1024;
 /// What came of a node's life, once it has ended and has let go of disk and state.
 type Ended = Option<Result<(), RaftError>>;
 
-/// The thread the library runs on. It ends when it is told to, or when this is dropped.
-pub(super) struct RaftThread {
+/// The runtime the library runs on, mostly of a thread of its own. It ends when it is told to, or when this is dropped.
+pub(super) struct Home {
     stop: watch::Sender<bool>,
     ended: watch::Receiver<Ended>,
     runtime: tokio::runtime::Handle,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl RaftThread {
-    /// Runs something on the thread.
+impl Home {
+    /// Runs something there.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -57,7 +61,7 @@ impl RaftThread {
         self.runtime.spawn(work)
     }
 
-    /// Stops the thread. Whoever calls waits for the end, and all get the same answer.
+    /// Stops the node. Whoever calls waits for the end, and all get the same answer.
     pub(super) async fn stop(&self) -> Result<(), RaftError> {
         self.stop.send_replace(true);
         let mut ended = self.ended.clone();
@@ -75,7 +79,7 @@ impl RaftThread {
 }
 
 fn panicked() -> RaftError {
-    RaftError::StateFailed("the node's thread panicked".to_owned())
+    RaftError::StateFailed("the node panicked".to_owned())
 }
 
 /// What a started node hands to its maker.
@@ -87,13 +91,19 @@ struct Started<R: Send + Sync + 'static> {
     runtime: tokio::runtime::Handle,
 }
 
+/// Tells the maker, once.
+type Ready<R> = Box<dyn FnOnce(Result<Started<R>, RaftError>) -> Result<(), NobodyWaits> + Send>;
+
+/// The maker has gone.
+struct NobodyWaits;
+
 /// What runs beside the library.
 struct Parts<R: Send + Sync + 'static> {
     settings: RaftSettings,
     clock: Arc<dyn Clock>,
     health: Arc<Health>,
     log: LogStore,
-    apply: ApplyThread<R>,
+    apply: ApplyWorker<R>,
     adapter: StateAdapter<R>,
     shelf: Arc<SnapshotShelf>,
     transfer: Arc<dyn StateTransfer>,
@@ -101,15 +111,139 @@ struct Parts<R: Send + Sync + 'static> {
     applied: watch::Receiver<u64>,
     transport: Option<Arc<dyn PeerTransport>>,
     links: Option<Arc<Links>>,
+    workers: Workers,
 }
 
+/// What the handle of a node holds besides what it is told at the start.
+struct Handle {
+    health: Arc<Health>,
+    gate: Arc<Gate>,
+    freshness: Arc<Freshness>,
+    applied: watch::Receiver<u64>,
+    links: Option<Arc<Links>>,
+    node_id: u64,
+    address: String,
+    change_timeout: Duration,
+    stop: watch::Sender<bool>,
+    ended: watch::Receiver<Ended>,
+}
+
+impl Handle {
+    fn of<R: Send + Sync + 'static>(
+        parts: &Parts<R>,
+        gate: Arc<Gate>,
+        stop: watch::Sender<bool>,
+        ended: watch::Receiver<Ended>,
+    ) -> Self {
+        let settings = &parts.settings;
+        Self {
+            health: Arc::clone(&parts.health),
+            gate,
+            freshness: Arc::clone(&parts.freshness),
+            applied: parts.applied.clone(),
+            links: parts.links.clone(),
+            node_id: settings.node_id,
+            address: settings.address.clone(),
+            // Time for one election that fails and one that does not, and for the word to get round.
+            change_timeout: Duration::from_millis(settings.election_max_millis.saturating_mul(5)),
+            stop,
+            ended,
+        }
+    }
+
+    fn node<R: Send + Sync + 'static>(
+        self,
+        started: Started<R>,
+        thread: Option<JoinHandle<()>>,
+    ) -> RaftNode<R> {
+        let Handle { health, gate, freshness, applied, links, node_id, address, change_timeout, stop, ended } =
+            self;
+        let Started { library, leadership, members, given_up, runtime } = started;
+        let home = Home { stop, ended, runtime, thread: Mutex::new(thread) };
+        let inner = Inner {
+            library,
+            health,
+            gate,
+            leadership,
+            members,
+            given_up,
+            freshness,
+            applied,
+            links,
+            node_id,
+            address,
+            change_timeout,
+            home,
+        };
+        RaftNode { inner: Arc::new(inner) }
+    }
+}
+
+/// Starts a node on threads of its own. Blocks until it is ready.
 pub(super) fn start<SM: StateMachine>(
+    settings: RaftSettings,
+    disk: Arc<dyn LogDisk>,
+    state: SM,
+    clock: Arc<dyn Clock>,
+    network: impl PeerNetwork,
+) -> Result<RaftNode<SM::Reply>, RaftError> {
+    let (parts, gate) = prepare(settings, disk, state, clock, network, Workers::Threads)?;
+    let (stop, stopping) = watch::channel(false);
+    let (end, ended) = watch::channel(None);
+    let handle = Handle::of(&parts, gate, stop, ended);
+    let (ready, started) = mpsc::channel();
+    let ready: Ready<SM::Reply> = Box::new(move |started| ready.send(started).map_err(|_| NobodyWaits));
+    let thread = std::thread::Builder::new()
+        .name("raft".into())
+        .spawn(move || run(parts, ready, stopping, &end))
+        .map_err(|error| RaftError::Settings(format!("the node's thread did not start: {error}")))?;
+    match started.recv() {
+        Ok(Ok(started)) => Ok(handle.node(started, Some(thread))),
+        failed => {
+            // It lets go of disk and state first, so that whoever tries again does not find them in use.
+            let joined = thread.join();
+            Err(match (failed, joined) {
+                (Ok(Err(error)), Ok(())) => error,
+                (_, _) => panicked(),
+            })
+        }
+    }
+}
+
+/// Starts a node whose whole life is tasks of the runtime this is called on.
+pub(super) async fn start_as_tasks<SM: StateMachine>(
+    settings: RaftSettings,
+    disk: Arc<dyn LogDisk>,
+    state: SM,
+    clock: Arc<dyn Clock>,
+    network: impl PeerNetwork,
+    pace: Arc<dyn Pace>,
+) -> Result<RaftNode<SM::Reply>, RaftError> {
+    let (parts, gate) = prepare(settings, disk, state, clock, network, Workers::Tasks(pace))?;
+    let (stop, stopping) = watch::channel(false);
+    let (end, ended) = watch::channel(None);
+    let handle = Handle::of(&parts, gate, stop, ended);
+    let (ready, started) = oneshot::channel();
+    let ready: Ready<SM::Reply> = Box::new(move |started| ready.send(started).map_err(|_| NobodyWaits));
+    tokio::spawn(async move {
+        let (apply, log) = live(parts, ready, stopping).await;
+        end.send_replace(Some(close(apply, log).await));
+    });
+    match started.await {
+        Ok(started) => Ok(handle.node(started?, None)),
+        Err(_) => Err(panicked()),
+    }
+}
+
+/// Everything that needs no runtime of its own: the state's mark, the log, checked and mended, and who works on them.
+fn prepare<SM: StateMachine>(
     settings: RaftSettings,
     disk: Arc<dyn LogDisk>,
     mut state: SM,
     clock: Arc<dyn Clock>,
     network: impl PeerNetwork,
-) -> Result<RaftNode<SM::Reply>, RaftError> {
+    workers: Workers,
+) -> Result<(Parts<SM::Reply>, Arc<Gate>), RaftError> {
     settings.library()?;
     let health = Arc::new(Health::default());
     let gate = Arc::new(Gate::new(settings.max_waiting_proposals, settings.max_waiting_bytes));
@@ -117,15 +251,15 @@ pub(super) fn start<SM: StateMachine>(
         Some(bytes) => Mark::decode(&bytes).map_err(|error| error.of("the mark in the state"))?,
         None => Mark::default(),
     };
-    let log = crate::log::open(
-        disk,
-        &mark,
-        settings.recent_bytes,
-        settings.node_id,
-        Arc::clone(&clock),
-        Arc::clone(&health),
-        Arc::clone(&gate),
-    )?;
+    let surroundings = crate::log::Surroundings {
+        recent_bytes: settings.recent_bytes,
+        node_id: settings.node_id,
+        clock: Arc::clone(&clock),
+        health: Arc::clone(&health),
+        gate: Arc::clone(&gate),
+        workers: workers.clone(),
+    };
+    let log = crate::log::open(disk, &mark, surroundings)?;
     let shelf = Arc::new(SnapshotShelf::default());
     // What an opened state shows is what was flushed.
     let transfer = state.transfer();
@@ -133,73 +267,38 @@ pub(super) fn start<SM: StateMachine>(
     let (publish, applied) = watch::channel(mark.applied.as_ref().map_or(0, |id| id.index()));
     let durable = state.durable();
     let freshness = Arc::new(Freshness::new(Arc::clone(&clock), settings.life));
-    let apply = ApplyThread::start(state, publish, Arc::clone(&freshness), Arc::clone(&health))
+    let apply = ApplyWorker::start(state, publish, Arc::clone(&freshness), Arc::clone(&health), &workers)
         .map_err(|error| RaftError::StateFailed(format!("its thread did not start: {error}")))?;
-    let adapter = StateAdapter::new(&apply, mark, durable, Arc::clone(&transfer), Arc::clone(&shelf));
+    let (of_adapter, shelf_of_adapter) = (Arc::clone(&transfer), Arc::clone(&shelf));
+    let adapter = StateAdapter::new(&apply, mark, durable, of_adapter, shelf_of_adapter, workers.clone());
     let transport = network.into_transport();
     let links = transport.as_ref().map(|transport| {
-        Arc::new(Links::new(settings.node_id, settings.group.clone(), Arc::clone(transport)))
+        let group = settings.group.clone();
+        Arc::new(Links::new(settings.node_id, group, Arc::clone(transport), workers.clone()))
     });
-    let (node_id, address) = (settings.node_id, settings.address.clone());
-    // Time for one election that fails and one that does not, and for the word to get round.
-    let change_timeout = Duration::from_millis(settings.election_max_millis.saturating_mul(5));
     let parts = Parts {
         settings,
         clock,
-        health: Arc::clone(&health),
+        health,
         log,
         apply,
         adapter,
         shelf,
         transfer,
-        freshness: Arc::clone(&freshness),
-        applied: applied.clone(),
-        transport,
-        links: links.clone(),
-    };
-    let (ready, started) = mpsc::channel();
-    let (stop, stopping) = watch::channel(false);
-    let (end, ended) = watch::channel(None);
-    let thread = std::thread::Builder::new()
-        .name("raft".into())
-        .spawn(move || run(parts, &ready, stopping, &end))
-        .map_err(|error| RaftError::Settings(format!("the node's thread did not start: {error}")))?;
-    let started = match started.recv() {
-        Ok(Ok(started)) => started,
-        failed => {
-            // It lets go of disk and state first, so that whoever tries again does not find them in use.
-            let joined = thread.join();
-            return Err(match (failed, joined) {
-                (Ok(Err(error)), Ok(())) => error,
-                (_, _) => panicked(),
-            });
-        }
-    };
-    let Started { library, leadership, members, given_up, runtime } = started;
-    let thread = RaftThread { stop, ended, runtime, thread: Mutex::new(Some(thread)) };
-    let inner = Inner {
-        library,
-        health,
-        gate,
-        leadership,
-        members,
-        given_up,
         freshness,
         applied,
+        transport,
         links,
-        node_id,
-        address,
-        change_timeout,
-        thread,
+        workers,
     };
-    Ok(RaftNode { inner: Arc::new(inner) })
+    Ok((parts, gate))
 }
 
 /// The thread's whole life.
 fn run<R: Send + Sync + 'static>(
     parts: Parts<R>,
-    ready: &mpsc::Sender<Result<Started<R>, RaftError>>,
-    mut stopping: watch::Receiver<bool>,
+    ready: Ready<R>,
+    stopping: watch::Receiver<bool>,
     end: &watch::Sender<Ended>,
 ) {
     let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -212,10 +311,23 @@ fn run<R: Send + Sync + 'static>(
         Ok(runtime) => runtime,
         Err(error) => {
             // Whoever opens waits for exactly one answer; there is nobody else to tell.
-            let _ = ready.send(Err(RaftError::Settings(format!("no runtime: {error}"))));
+            let _ = ready(Err(RaftError::Settings(format!("no runtime: {error}"))));
             return;
         }
     };
+    let (apply, log) = runtime.block_on(live(parts, ready, stopping));
+    // Ends the library's remaining tasks, and with them what they hold of the state and the log.
+    drop(runtime);
+    // Threads are waited for without giving way, so that is done when it is first asked for.
+    end.send_replace(Some(close(apply, log).now_or_never().unwrap_or_else(|| Err(panicked()))));
+}
+
+/// From the start to the stop. What is left is to be closed.
+async fn live<R: Send + Sync + 'static>(
+    parts: Parts<R>,
+    ready: Ready<R>,
+    mut stopping: watch::Receiver<bool>,
+) -> (ApplyWorker<R>, LogStore) {
     let Parts {
         settings,
         clock,
@@ -229,82 +341,78 @@ fn run<R: Send + Sync + 'static>(
         applied,
         transport,
         links,
+        workers,
     } = parts;
-    let begun = runtime.block_on(begin(&settings, &health, &log, adapter, links.clone()));
-    match begun {
-        Ok(library) => {
-            let keeper = Keeper {
-                library: library.clone(),
-                log: log.clone(),
-                shelf,
-                clock,
-                settings: settings.clone(),
-            };
-            let (tell_leadership, leadership) = watch::channel(Leadership::Unknown);
-            let (tell_members, members) = watch::channel(Arc::new(Members::default()));
-            let (tell_given_up, given_up) = watch::channel(0);
-            let told = Told { leadership: tell_leadership, members: tell_members, given_up: tell_given_up };
-            let watcher = Watcher::new(
-                library.clone(),
-                &settings,
-                Arc::clone(&health),
-                Arc::clone(&freshness),
-                applied.clone(),
-                transport.is_some(),
-            );
-            let handle = runtime.handle().clone();
-            runtime.block_on(async {
-                if let Some(links) = &links {
-                    let (server, data) = (library.server_metrics(), library.data_metrics());
-                    links.set_quorum_age(move || quorum_age(&server, &data));
-                }
-                let watching = tokio::spawn(watcher.run(told));
-                let keeping = tokio::spawn(keeper.run());
-                let serving = transport.map(|transport| {
-                    let service = PeerService {
-                        library: library.clone(),
-                        group: settings.group.clone(),
-                        node_id: settings.node_id,
-                        freshness,
-                        applied,
-                        transfer,
-                        supports: settings.supports,
-                        receiving: Semaphore::new(1),
-                        complaint: Mutex::default(),
-                    };
-                    tokio::spawn(serve(transport, service))
-                });
-                await_watcher(&library, leadership.clone(), members.clone()).await;
-                let started =
-                    Started { library: library.clone(), leadership, members, given_up, runtime: handle };
-                if ready.send(Ok(started)).is_ok() {
-                    // An error: the handle is gone without a stop. Then the node stops all the same.
-                    let _ = stopping.wait_for(|stop| *stop).await;
-                }
-                health.no_longer_sole_voter();
-                keeping.abort();
-                if let Some(serving) = serving {
-                    serving.abort();
-                }
-                if let Err(error) = library.shutdown().await {
-                    tracing::error!(%error, "the Raft library did not stop cleanly");
-                }
-                watching.abort();
-            });
-        }
+    let library = match begin(&settings, &health, &log, adapter, links.clone()).await {
+        Ok(library) => library,
         Err(error) => {
-            // As above.
-            let _ = ready.send(Err(error));
+            // Whoever opens waits for exactly one answer.
+            let _ = ready(Err(error));
+            return (apply, log);
         }
+    };
+    let keeper =
+        Keeper { library: library.clone(), log: log.clone(), shelf, clock, settings: settings.clone() };
+    let (tell_leadership, leadership) = watch::channel(Leadership::Unknown);
+    let (tell_members, members) = watch::channel(Arc::new(Members::default()));
+    let (tell_given_up, given_up) = watch::channel(0);
+    let told = Told { leadership: tell_leadership, members: tell_members, given_up: tell_given_up };
+    let watcher = Watcher::new(
+        library.clone(),
+        &settings,
+        Arc::clone(&health),
+        Arc::clone(&freshness),
+        applied.clone(),
+        transport.is_some(),
+    );
+    if let Some(links) = &links {
+        let (server, data) = (library.server_metrics(), library.data_metrics());
+        links.set_quorum_age(move || quorum_age(&server, &data));
     }
-    // Ends the library's remaining tasks, and with them what they hold of the state and the log.
-    drop(runtime);
-    let result = apply.close().and(log.close());
+    let watching = tokio::spawn(watcher.run(told));
+    let keeping = tokio::spawn(keeper.run());
+    let serving = transport.map(|transport| {
+        let service = PeerService {
+            library: library.clone(),
+            group: settings.group.clone(),
+            node_id: settings.node_id,
+            freshness,
+            applied,
+            transfer,
+            supports: settings.supports,
+            receiving: Semaphore::new(1),
+            complaint: Mutex::default(),
+            workers,
+        };
+        tokio::spawn(serve(transport, service))
+    });
+    await_watcher(&library, leadership.clone(), members.clone()).await;
+    let runtime = tokio::runtime::Handle::current();
+    let started = Started { library: library.clone(), leadership, members, given_up, runtime };
+    if ready(Ok(started)).is_ok() {
+        // An error: the handle is gone without a stop. Then the node stops all the same.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    }
+    health.no_longer_sole_voter();
+    keeping.abort();
+    if let Some(serving) = serving {
+        serving.abort();
+    }
+    if let Err(error) = library.shutdown().await {
+        tracing::error!(%error, "the Raft library did not stop cleanly");
+    }
+    watching.abort();
+    (apply, log)
+}
+
+/// Lets go of the state, flushed, and of the log.
+async fn close<R: Send + Sync + 'static>(apply: ApplyWorker<R>, log: LogStore) -> Result<(), RaftError> {
+    let applied = apply.close().await;
+    let result = applied.and(log.close().await);
     if let Err(error) = &result {
         tracing::error!(%error, "the node did not stop cleanly");
     }
-    drop(log);
-    end.send_replace(Some(result));
+    result
 }
 
 async fn begin<R: Send + Sync + 'static>(

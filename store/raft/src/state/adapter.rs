@@ -2,17 +2,17 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 
 use futures_util::{Stream, StreamExt};
 use openraft::OptionalSend;
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use tokio::sync::oneshot;
 
-use super::worker::{Answerer, ApplyThread, ApplyWork, StateWork, Turn};
+use super::worker::{Answerer, ApplyWork, ApplyWorker, StateWork, Turn};
 use super::{Command, DurableState, Mark, StateTransfer};
 use crate::snapshot::{SnapshotBuilder, SnapshotHandle, SnapshotShelf};
 use crate::types::{EntryPayload, LogId, SnapshotMeta, StoredMembership, Types};
+use crate::workers::{Queue, Workers};
 
 /// Commands of one batch to the state machine.
 const MAX_BATCH_COMMANDS: usize = 4_096;
@@ -25,14 +25,15 @@ const IN_PLACE_BYTES: usize = 16 * 1024;
 
 type Library<R> = openraft::alias::SnapshotOf<Types<R>, SnapshotHandle>;
 
-/// Gives committed entries to the apply thread, in batches as large as there are entries.
+/// Gives committed entries to whoever applies them, in batches as large as there are entries.
 pub(crate) struct StateAdapter<R: Send + Sync + 'static> {
-    queue: SyncSender<StateWork<R>>,
+    queue: Queue<StateWork<R>>,
     turn: Arc<Turn<R>>,
     mark: Mark,
     durable: Arc<dyn DurableState>,
     transfer: Arc<dyn StateTransfer>,
     shelf: Arc<SnapshotShelf>,
+    workers: Workers,
 }
 
 struct Batch<R: Send + Sync + 'static> {
@@ -51,13 +52,15 @@ impl<R: Send + Sync + 'static> Batch<R> {
 
 impl<R: Send + Sync + 'static> StateAdapter<R> {
     pub(crate) fn new(
-        apply: &ApplyThread<R>,
+        apply: &ApplyWorker<R>,
         mark: Mark,
         durable: Arc<dyn DurableState>,
         transfer: Arc<dyn StateTransfer>,
         shelf: Arc<SnapshotShelf>,
+        workers: Workers,
     ) -> Self {
-        Self { queue: apply.queue.clone(), turn: Arc::clone(&apply.turn), mark, durable, transfer, shelf }
+        let (queue, turn) = (apply.queue.clone(), Arc::clone(&apply.turn));
+        Self { queue, turn, mark, durable, transfer, shelf, workers }
     }
 
     #[cfg(test)]
@@ -109,12 +112,12 @@ impl<R: Send + Sync + 'static> StateAdapter<R> {
     }
 
     fn give(&self, work: StateWork<R>) -> Result<(), io::Error> {
-        self.queue.send(work).map_err(|_| gone())
+        self.queue.give(work).map_err(|_| gone())
     }
 }
 
 fn gone() -> io::Error {
-    io::Error::other("the state machine's thread is gone")
+    io::Error::other("whoever applies to the state machine is gone")
 }
 
 impl<R: Send + Sync + 'static> RaftStateMachine<Types<R>> for StateAdapter<R> {
@@ -141,7 +144,7 @@ impl<R: Send + Sync + 'static> RaftStateMachine<Types<R>> for StateAdapter<R> {
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
         let (durable, transfer) = (Arc::clone(&self.durable), Arc::clone(&self.transfer));
-        SnapshotBuilder::new(durable, transfer, Arc::clone(&self.shelf))
+        SnapshotBuilder::new(durable, transfer, Arc::clone(&self.shelf), self.workers.clone())
     }
 
     async fn install_snapshot(

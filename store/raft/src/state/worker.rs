@@ -1,4 +1,4 @@
-//! Applies to the state machine: on a thread of its own, or, where that costs more than the work, in place.
+//! Applies to the state machine: by a worker of its own, or, where that costs more than the work, in place.
 //!
 //! Whoever has work waits for it before the next, so no two batches are ever under way, and their order is that of the log.
 //!
@@ -6,9 +6,8 @@
 //! published, so whoever got an answer finds its effect in any read that follows.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use openraft::storage::ApplyResponder;
@@ -20,6 +19,7 @@ use crate::error::RaftError;
 use crate::freshness::Freshness;
 use crate::node::Health;
 use crate::types::{Answer, Types};
+use crate::workers::{Queue, Tell, Work, Worker, Workers};
 
 /// Batches that may wait; the giver awaits each, so more than one is rare.
 const MAX_WAITING_BATCHES: usize = 4;
@@ -41,7 +41,7 @@ pub(crate) struct ApplyWork<R: Send + Sync + 'static> {
 pub(crate) enum StateWork<R: Send + Sync + 'static> {
     Apply { work: ApplyWork<R>, done: oneshot::Sender<Result<(), StateError>> },
     Install { received: ReceivedState, applied: u64, done: oneshot::Sender<Result<(), StateError>> },
-    Close { done: std::sync::mpsc::Sender<Result<(), StateError>> },
+    Close { done: Tell<Result<(), StateError>> },
 }
 
 /// The state machine, and whoever has a turn with it.
@@ -120,37 +120,34 @@ impl<R: Send + Sync + 'static> Turn<R> {
     }
 }
 
-/// Handle to the thread. Dropping it without [`ApplyThread::close`] leaves what is not flushed to
+/// Handle to the worker. Dropping it without [`ApplyWorker::close`] leaves what is not flushed to
 /// the log.
-pub(crate) struct ApplyThread<R: Send + Sync + 'static> {
-    pub(crate) queue: SyncSender<StateWork<R>>,
+pub(crate) struct ApplyWorker<R: Send + Sync + 'static> {
+    pub(crate) queue: Queue<StateWork<R>>,
     pub(crate) turn: Arc<Turn<R>>,
-    thread: JoinHandle<()>,
+    worker: Worker,
 }
 
-impl<R: Send + Sync + 'static> ApplyThread<R> {
+impl<R: Send + Sync + 'static> ApplyWorker<R> {
     pub(crate) fn start<SM: StateMachine<Reply = R>>(
         state: SM,
         published: watch::Sender<u64>,
         freshness: Arc<Freshness>,
         health: Arc<Health>,
+        workers: &Workers,
     ) -> io::Result<Self> {
-        let (queue, work) = sync_channel(MAX_WAITING_BATCHES);
         let turn = Arc::new(Turn { state: Mutex::new(Some(Box::new(state))), published, freshness, health });
         let own = Arc::clone(&turn);
-        let thread = std::thread::Builder::new().name("raft-apply".into()).spawn(move || run(&own, &work))?;
-        Ok(Self { queue, turn, thread })
+        let step = move |work, _: &mut dyn FnMut() -> Option<StateWork<R>>| step(&own, work);
+        let (queue, worker) = workers.start("raft-apply", MAX_WAITING_BATCHES, Work::Apply, step)?;
+        Ok(Self { queue, turn, worker })
     }
 
-    /// Flushes and drops the state machine. Blocks.
-    pub(crate) fn close(self) -> Result<(), RaftError> {
-        let (done, closed) = std::sync::mpsc::channel();
-        let sent = self.queue.send(StateWork::Close { done }).is_ok();
-        let result = if sent { closed.recv().ok() } else { None };
-        let joined = self.thread.join();
-        match (result, joined) {
-            (Some(result), Ok(())) => result.map_err(state_error),
-            (_, _) => Err(RaftError::StateFailed("its thread is gone".to_owned())),
+    /// Flushes and drops the state machine. Where it is applied to by a thread this blocks, and is over when it is first polled.
+    pub(crate) async fn close(self) -> Result<(), RaftError> {
+        match self.worker.end(&self.queue, |done| StateWork::Close { done }).await {
+            Some(result) => result.map_err(state_error),
+            None => Err(RaftError::StateFailed("whoever applies is gone".to_owned())),
         }
     }
 }
@@ -163,22 +160,20 @@ pub(crate) fn state_error(error: StateError) -> RaftError {
     }
 }
 
-fn run<R: Send + Sync + 'static>(turn: &Turn<R>, work: &Receiver<StateWork<R>>) {
-    while let Ok(work) = work.recv() {
-        match work {
-            StateWork::Apply { work, done } => {
-                // The library may be stopping; the work is done all the same.
-                let _ = done.send(turn.apply(work));
-            }
-            StateWork::Install { received, applied, done } => {
-                // As above.
-                let _ = done.send(turn.install(received, applied));
-            }
-            StateWork::Close { done } => {
-                // Whoever closes waits for it.
-                let _ = done.send(turn.close());
-                return;
-            }
+fn step<R: Send + Sync + 'static>(turn: &Turn<R>, work: StateWork<R>) -> ControlFlow<()> {
+    match work {
+        StateWork::Apply { work, done } => {
+            // The library may be stopping; the work is done all the same.
+            let _ = done.send(turn.apply(work));
+        }
+        StateWork::Install { received, applied, done } => {
+            // As above.
+            let _ = done.send(turn.install(received, applied));
+        }
+        StateWork::Close { done } => {
+            done(turn.close());
+            return ControlFlow::Break(());
         }
     }
+    ControlFlow::Continue(())
 }
