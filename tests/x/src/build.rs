@@ -38,12 +38,23 @@ pub fn target() -> Result<PathBuf, Failure> {
     }
 }
 
+/// Whether a variable tells a program that cargo runs which package it is of. Build scripts that look at these would else run anew, and
+/// all that stands on them be compiled again, whenever somebody builds without this program in between.
+fn is_of_this_package(name: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
+        .iter()
+        .any(|begin| name.starts_with(begin))
+}
+
 /// Cargo, in the root of the workspace, building into [`target`].
 pub fn cargo(args: &[&str]) -> Result<Command, Failure> {
     let target = target()?;
     claim(&target, root())?;
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(root()).env("CARGO_TARGET_DIR", target);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_of_this_package)) {
+        command.env_remove(name);
+    }
     Ok(command)
 }
 
@@ -129,6 +140,21 @@ fn become_it(command: &mut Command) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cargo_is_not_told_of_this_package() {
+        let command = cargo(&["version"]).expect("there is a place for what is built");
+        let removed: Vec<_> = command
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .filter_map(|(name, _)| name.to_str())
+            .collect();
+        assert!(
+            removed.contains(&"CARGO_PKG_NAME") && removed.contains(&"CARGO_MANIFEST_DIR"),
+            "{removed:?}"
+        );
+        assert!(!removed.contains(&"CARGO_HOME") && !removed.contains(&"CARGO"), "{removed:?}");
+    }
 
     #[test]
     fn what_another_clone_built_is_forgotten() {
