@@ -166,7 +166,8 @@ async fn what_no_limit_of_text_bound_where_it_came_from_is_not_refused_for_one_w
         Arc::new(Near(fronted)),
         system as _,
     );
-    let (op, json) = &legacy_requests()[0];
+    let requests = legacy_requests();
+    let (op, json) = requests.iter().find(|(op, _)| *op == OpKind::Scan).unwrap();
     let refused = client.unwrap().call(Context::default(), request(*op, json)).await.unwrap_err();
     assert!(refused.message.contains("Expression size has exceeded the maximum allowed size"), "{refused}");
 }
