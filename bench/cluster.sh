@@ -4,8 +4,9 @@
 #   bench/cluster.sh FOREBAY_BINARY BENCH_BINARY [ROUNDS] [SECONDS]
 #
 # Prints the tables of docs/performance.md: durable writes beside a node that stands alone and beside synced appends to as many
-# files; what write_visibility = "all" costs; hits on each node. All of it shares the machine's cores and its disk, which three
-# machines would not: so what is said of writes is a floor. Wants a machine with nothing else to do.
+# files; how long after an acknowledgement replicas answer with the write; what write_visibility = "all" costs; hits on each node.
+# All of it shares the machine's cores and its disk, which three machines would not: so what is said of writes is a floor. Wants a
+# machine with nothing else to do.
 set -euo pipefail
 usage() { sed -n '4p' "$0" >&2; exit 64; }
 [ $# -ge 2 ] || usage
@@ -94,8 +95,11 @@ for visibility in node all; do
   for connections in 1 64; do
     run put-item --loaded --connections "$connections" --target "$(at primary "$first")" --target "$(at replica "$other")"
   done
-  echo "Replicas, how long after the primary an entry is applied, seconds:"
-  for node in 1 2 3; do metric "127.0.0.$node" 'forebay_replication_lag_seconds{quantile="0.99"}' || true; done
+  third=$((other % 3 + 1))
+  for connections in 4 16 64; do
+    "$bench" lag --connections "$connections" --seconds "$((rounds * 2))" --writer "$(at primary "$first")" \
+      --reader "$(at other "$other")" --reader "$(at third "$third")"
+  done
   echo
   echo "## Three nodes, write_visibility = $visibility: GetItem hit on each"
   for node in 1 2 3; do "$bench" run get-item --loaded --connections 32 --rounds 1 --seconds 6 --target "$(at warm "$node")" >/dev/null; done

@@ -76,6 +76,18 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 5)]
         rounds: usize,
     },
+    /// Write to one node of a cluster under a load of durable writes, and time when other nodes answer with what was written. The
+    /// items are there.
+    Lag {
+        /// The node that is written to, as of `run`, over HTTP.
+        #[arg(long)]
+        writer: Target,
+        /// The nodes that are read.
+        #[arg(long = "reader", required = true)]
+        readers: Vec<Target>,
+        #[command(flatten)]
+        load: LoadArguments,
+    },
     /// Open many connections, ask once on each, and read the server's memory before and after. The items are there.
     Idle {
         /// As of `run`, with its process.

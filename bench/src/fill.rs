@@ -1,15 +1,13 @@
 //! The load phase: makes the tables and writes every item, in batches, over a few blocking connections.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::exchange::Exchange;
+use crate::blocking::Connection;
 use crate::item::{PARTED_TABLE, TABLE};
 use crate::scenario::{Load, Scenario};
-use crate::target::{Protocol, Target, connect};
-use crate::{BenchError, dax, http, item, redis};
+use crate::target::{Protocol, Target};
+use crate::{BenchError, http, item, redis};
 
 /// Items in one batch.
 const BATCH: u64 = 25;
@@ -18,49 +16,6 @@ const CONNECTIONS: u64 = 8;
 /// How long a table may take to become active.
 const ACTIVE_TRIES: usize = 200;
 const ACTIVE_PAUSE: Duration = Duration::from_millis(50);
-
-struct Connection<'a> {
-    target: &'a Target,
-    exchange: Exchange,
-    stream: TcpStream,
-    answer: Vec<u8>,
-}
-
-impl<'a> Connection<'a> {
-    fn open(target: &'a Target) -> Result<Connection<'a>, BenchError> {
-        // Only the ends of answers matter here, and those of HTTP and Redis say them.
-        let exchange = Exchange::new(target.protocol, Scenario::PutItem, 0, dax::Learned::ASSUMED);
-        let stream = connect(target, &[])?;
-        Ok(Connection { target, exchange, stream, answer: Vec::with_capacity(64 << 10) })
-    }
-
-    /// Sends a request and reads its answer; whether it was a good one.
-    fn exchange(&mut self, request: &[u8]) -> Result<bool, BenchError> {
-        let failed = || BenchError::io(format!("talking to {}", self.target.name));
-        self.stream.write_all(request).map_err(failed())?;
-        self.answer.clear();
-        let mut part = [0; 16 << 10];
-        loop {
-            let bytes = self.stream.read(&mut part).map_err(failed())?;
-            if bytes == 0 {
-                return Err(failed()(std::io::ErrorKind::UnexpectedEof.into()));
-            }
-            self.answer.extend_from_slice(&part[..bytes]);
-            if let Some(end) = self.exchange.answer_end(&self.answer) {
-                return Ok(end.good);
-            }
-        }
-    }
-
-    /// As [`Connection::exchange`], and an error unless the answer was a good one.
-    fn insist(&mut self, request: &[u8], doing: &str) -> Result<(), BenchError> {
-        if self.exchange(request)? {
-            Ok(())
-        } else {
-            Err(BenchError::answer(self.target, doing, &self.answer))
-        }
-    }
-}
 
 /// Makes the tables and writes every item.
 pub(crate) fn fill(target: &Target, load: &Load) -> Result<(), BenchError> {
@@ -132,17 +87,17 @@ fn create_table(target: &Target, parted: bool) -> Result<(), BenchError> {
     let mut request = Vec::new();
     http::request("CreateTable", &body, &mut request);
     let made = connection.exchange(&request)?;
-    if !made && memchr::memmem::find(&connection.answer, b"ResourceInUseException").is_none() {
-        return Err(BenchError::answer(target, "CreateTable", &connection.answer));
+    if !made && memchr::memmem::find(connection.answer(), b"ResourceInUseException").is_none() {
+        return Err(BenchError::answer(target, "CreateTable", connection.answer()));
     }
     request.clear();
     http::request("DescribeTable", &format!(r#"{{"TableName":"{table}"}}"#), &mut request);
     for _ in 0..ACTIVE_TRIES {
         connection.insist(&request, "DescribeTable")?;
-        if memchr::memmem::find(&connection.answer, br#""ACTIVE""#).is_some() {
+        if memchr::memmem::find(connection.answer(), br#""ACTIVE""#).is_some() {
             return Ok(());
         }
         std::thread::sleep(ACTIVE_PAUSE);
     }
-    Err(BenchError::answer(target, "DescribeTable", &connection.answer))
+    Err(BenchError::answer(target, "DescribeTable", connection.answer()))
 }

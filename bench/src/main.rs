@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "a load generator measures the machine's own time")]
 
 mod arguments;
+mod blocking;
 mod connect;
 mod dax;
 mod drive;
@@ -16,6 +17,7 @@ mod http;
 mod idle;
 mod item;
 mod keys;
+mod lag;
 mod lane;
 mod paced;
 mod process;
@@ -66,6 +68,12 @@ pub(crate) enum BenchError {
     /// A server's memory is to be read, and nothing says which process it is.
     #[error("{target} needs its process behind its address, as in name=dax://HOST:PORT#PID, one that runs")]
     NoProcess {
+        /// Which target.
+        target: String,
+    },
+    /// What is measured is asked over HTTP only.
+    #[error("{target} is to be an http:// address here")]
+    OnlyHttp {
         /// Which target.
         target: String,
     },
@@ -136,6 +144,9 @@ fn start(arguments: Arguments) -> Result<(), BenchError> {
         Command::Paced { targets, load, rate, share, writes_percent, rounds } => {
             let pace = paced::Pace { rate, share, writes_percent };
             paced::run(&targets, &load.load(scenario::Scenario::GetItem), pace, rounds)
+        }
+        Command::Lag { writer, readers, load } => {
+            lag::run(&writer, &readers, &load.load(scenario::Scenario::PutItem))
         }
         Command::Idle { target, load } => idle::run(&target, &load.load(scenario::Scenario::GetItem)),
         Command::Connect { target, load, rate } => {
