@@ -1,5 +1,6 @@
 //! The long form of the storms: `FOREBAY_ROUNDS` rounds, 50 unless said otherwise, each of a cluster of three nodes in a network of its
-//! own and of three faults drawn from all; `FOREBAY_SEED` is the first round's seed, and each further one has the next. As root.
+//! own and of three faults drawn from all; `FOREBAY_SEED` is the first round's seed, and each further one has the next. With `FOREBAY_WRITE_VISIBILITY=all`
+//! the nodes promise that what was acknowledged is seen on all of them, and are held to it. As root.
 
 use forebay_tests::cluster::Cluster;
 use forebay_tests::fault::Fault;
@@ -18,6 +19,12 @@ fn every_promise_holds_in_many_storms() {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, which is no number")),
         Err(_) => default,
     };
+    let visible_everywhere = match std::env::var("FOREBAY_WRITE_VISIBILITY").as_deref() {
+        Ok("all") => true,
+        Ok("node") | Err(std::env::VarError::NotPresent) => false,
+        other => panic!("FOREBAY_WRITE_VISIBILITY is {other:?}, neither node nor all"),
+    };
+    let settings = if visible_everywhere { "write_visibility = \"all\"" } else { "" };
     let (count, first) = (number("FOREBAY_ROUNDS", 50), number("FOREBAY_SEED", 1));
     let (mut failed, mut operations, mut acknowledged, mut unknown, mut reads) = (Vec::new(), 0, 0, 0, 0);
     let mut cluster = None;
@@ -26,10 +33,10 @@ fn every_promise_holds_in_many_storms() {
             // The last one's namespaces go first.
             drop(cluster.take());
         }
-        let cluster = cluster.get_or_insert_with(|| Cluster::in_network(3, ""));
+        let cluster = cluster.get_or_insert_with(|| Cluster::in_network(3, settings));
         let mut random = Random::new(seed ^ 0x0fa1_0fa1);
         let faults: Vec<Fault> = (0..FAULTS).map(|_| Fault::draw(&mut random)).collect();
-        let storm = Storm { seed, faults: &faults, outside: &[], rules: Rules::default() };
+        let storm = Storm { seed, faults: &faults, outside: &[], rules: Rules { visible_everywhere } };
         let round = round(cluster, storm);
         println!("seed {seed}, {faults:?}: {}", round.verdict);
         operations += round.verdict.operations;

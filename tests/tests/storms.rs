@@ -42,6 +42,20 @@ fn every_promise_holds_of_three_nodes_whose_network_disk_and_clock_fail() {
     every_promise_holds(&mut Cluster::in_network(3, ""), &Fault::OF_NETWORKS, 20_261_222);
 }
 
+/// `write_visibility = "all"`: whoever asks any node, over any protocol and without a token, sees every write that was acknowledged before,
+/// on whatever node; in single reads and in pages of queries. The official clients choose a node by themselves for each request.
+#[test]
+fn every_client_reads_its_own_writes_on_any_node_whatever_is_cut() {
+    let mut cluster = Cluster::in_network(3, "write_visibility = \"all\"");
+    let faults = [Fault::CutPrimary, Fault::CutReplica, Fault::DeafReplica, Fault::PausePrimary];
+    let outside = [Language::Python, Language::Go];
+    let rules = Rules { visible_everywhere: true };
+    let round = round(&mut cluster, Storm { seed: 20_261_322, faults: &faults, outside: &outside, rules });
+    println!("{}", round.verdict);
+    assert!(round.verdict.holds(), "{}\nthe record is kept as {:?}", round.verdict, round.kept);
+    assert!(round.verdict.acknowledged > 500 && round.verdict.reads > 500, "hardly anything was asked");
+}
+
 /// Nodes that break promises, because they are told to: pages are served for their time, whatever was written.
 #[test]
 fn pages_served_by_time_alone_are_found_out_on_three_nodes() {

@@ -1,4 +1,5 @@
-//! `write_visibility = "all"`: what is acknowledged is what every node answers, to clients that know of no version.
+//! What nodes answer from memory, to clients that know of no version: with `write_visibility = "all"` what is acknowledged, and in any
+//! case nothing older than `max_replica_lag`.
 //!
 //! Every read here is eventual, on another connection and another node than the write, and had an older answer in memory.
 
@@ -173,4 +174,37 @@ fn a_new_primary_acknowledges_nothing_that_another_node_does_not_see() {
         }
         cluster.start_all();
     }
+}
+
+#[test]
+fn a_node_that_is_cut_off_answers_nothing_from_memory_that_is_too_old() {
+    const MOST: Duration = Duration::from_secs(2);
+    let mut cluster = Cluster::in_network(3, "max_replica_lag = \"2s\"");
+    cluster.node(0).create_table(&table());
+    let (primary, replica) = (cluster.primary(), cluster.replica());
+    ok(&mut cluster.node(replica).connect(), "PutItem", &put(1));
+    assert_eq!(seen(cluster.node(replica)), [1; 3]);
+    cluster.network().expect("it has one").isolate(replica).expect("it can be cut off");
+    let cut = now();
+    ok(&mut cluster.node(primary).connect(), "PutItem", &put(2));
+    let get = json!({"TableName": TABLE, "Key": {"p": {"S": "p"}, "s": {"S": "s"}}});
+    let (mut answered, mut refused) = (0_u64, None);
+    while refused.is_none() {
+        let asked = cut.elapsed();
+        let reply = cluster.node(replica).connect().ask("GetItem", &get).expect("an answer");
+        if reply.status == 200 {
+            assert_eq!(number(&reply.json()["Item"]), 1, "it knows of nothing else");
+            assert!(asked <= MOST, "asked {asked:?} after it was cut off, it answered what was before");
+            answered += 1;
+        } else {
+            refused = Some((asked, reply));
+        }
+    }
+    let (asked, reply) = refused.expect("the loop ends with one");
+    println!("{answered} reads answered, the first refused one was asked after {asked:?}");
+    assert!(answered > 0, "it may answer for {MOST:?}");
+    assert!(reply.status >= 500, "one that clients try again: {}", String::from_utf8_lossy(&reply.body));
+    cluster.network().expect("it has one").heal().expect("it heals");
+    cluster.wait_until_whole();
+    assert_eq!(seen(cluster.node(replica)), [2; 3]);
 }

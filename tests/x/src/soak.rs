@@ -35,7 +35,7 @@ const SOAKS: &[Soak] = &[
     },
     Soak {
         name: "faults",
-        about: "50 rounds of three nodes under three faults each, every operation recorded and judged; as root (FOREBAY_ROUNDS, FOREBAY_SEED)",
+        about: "50 rounds of three nodes under three faults each, every operation recorded and judged; as root (FOREBAY_ROUNDS, FOREBAY_SEED, FOREBAY_WRITE_VISIBILITY)",
         amount: None,
         tests: &["--package", "forebay-tests", "--test", "soak_faults"],
     },
