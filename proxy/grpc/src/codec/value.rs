@@ -278,7 +278,8 @@ fn judge_types(types: u32, problems: &mut Problems) {
     }
 }
 
-/// Reads a field of the message `Item` into a map.
+/// Reads a field of the message `Item` into a map. Only names of attributes themselves, level 1, are judged: within a map any name is
+/// good, the empty one too.
 fn read_attribute(
     field_tag: u32,
     field: Field<'_>,
@@ -304,7 +305,9 @@ fn read_attribute(
         return;
     }
     let name = limits.text(name);
-    if let Err(error) = given::check_name(&name) {
+    if level == 1
+        && let Err(error) = given::check_name(&name)
+    {
         limits.problems.note(|| error);
     }
     let value = read_value(content, level, limits);

@@ -1,7 +1,9 @@
 //! Messages that are none, and messages whose values are not sound.
 
+use std::collections::BTreeMap;
+
 use api::expr::Author;
-use api::{ErrorKind, OpKind};
+use api::{AttributeValue, ErrorKind, OpKind};
 use bytes::Bytes;
 use prost::Message;
 
@@ -48,10 +50,29 @@ fn values_that_are_not_sound_are_refused_in_the_services_words() {
     assert_eq!(refusal(|out| put_bytes(out, 9, b"")), format!("{INVALID}An number set  may not be empty"));
     assert_eq!(refusal(|out| put_bytes(out, 10, b"")), format!("{INVALID}Binary sets should not be empty"));
     assert_eq!(refusal(|out| put_message(out, 7, |out| put_bytes(out, 1, b""))), EMPTY);
+}
+
+#[test]
+fn only_an_attribute_needs_a_name() {
+    // An entry of a map whose name is not there, which is how an empty one is written.
+    let nameless = |content: &[u8]| {
+        let mut bytes = Vec::new();
+        put_message(&mut bytes, 1, |out| put_bytes(out, 2, content));
+        bytes
+    };
+    let text = b"\x0a\x01x";
+    let error = WireItem::decode(&nameless(text)[..]).unwrap().into_item().unwrap_err();
     assert_eq!(
-        refusal(|out| put_message(out, 6, |out| put_message(out, 1, |out| put_bytes(out, 2, b"\x0a\x00")))),
-        format!("{INVALID}Empty attribute name")
+        (error.kind, error.message.as_ref()),
+        (ErrorKind::ValidationException, &*format!("{INVALID}Empty attribute name"))
     );
+    let mut map = Vec::new();
+    put_bytes(&mut map, 6, &nameless(text));
+    let inner = BTreeMap::from([(String::new(), AttributeValue::S("x".into()))]);
+    let value = WireValue::decode(&map[..]).unwrap().into_unchecked().check().unwrap();
+    assert_eq!(value, AttributeValue::M(inner));
+    let again = WireValue::from(&value).encode_to_vec();
+    assert_eq!(WireValue::decode(&again[..]).unwrap().into_unchecked().check().unwrap(), value);
 }
 
 #[test]
