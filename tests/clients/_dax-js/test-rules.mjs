@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { counter } from "./counters.mjs";
+import { requested } from "./counters.mjs";
 import { assertSame } from "./values.mjs";
 
 const KEY = { id: { S: "rules" } };
-const requests = (operation) => counter(`forebay_total_request_count_total{operation="${operation}"}`);
 
 export default function ({ client, dax, http, things: TableName, scores }) {
   test("each method has its own number of values and nothing else parts them", async () => {
@@ -72,14 +71,14 @@ export default function ({ client, dax, http, things: TableName, scores }) {
 
   test("a failed condition is tried once and a cancelled transaction twice", async () => {
     await dax.putItem({ TableName, Item: KEY });
-    const [puts, transactions] = [await requests("PutItem"), await requests("TransactWriteItems")];
     const check = { ConditionExpression: "attribute_not_exists(id)", TableName };
-    await assert.rejects(dax.putItem({ Item: KEY, ...check }), { code: "ConditionalCheckFailedException" });
+    const puts = await requested("PutItem", () =>
+      assert.rejects(dax.putItem({ Item: KEY, ...check }), { code: "ConditionalCheckFailedException" }));
     const put = { TableName, Item: { id: { S: "never by this" } } };
-    const cancelled = dax.transactWriteItems({ TransactItems: [{ Put: put }, { ConditionCheck: { Key: KEY, ...check } }] });
-    await assert.rejects(cancelled, { code: "TransactionCanceledException" });
-    assert.equal((await requests("PutItem")) - puts, 1);
-    assert.equal((await requests("TransactWriteItems")) - transactions, 2);
+    const items = { TransactItems: [{ Put: put }, { ConditionCheck: { Key: KEY, ...check } }] };
+    const transactions = await requested("TransactWriteItems", () =>
+      assert.rejects(dax.transactWriteItems(items), { code: "TransactionCanceledException" }));
+    assert.deepEqual([puts, transactions], [1, 2]);
     assert.equal((await dax.getItem({ TableName, Key: put.Item, ConsistentRead: true })).Item, undefined);
   });
 

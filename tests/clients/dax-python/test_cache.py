@@ -26,8 +26,8 @@ def test_get_item(dax, things):
 
 def test_an_absence(dax, things):
     dax.get_item(TableName=things, Key=key("nobody"))
-    with grows(hits("item", "GetItem"), by=3):
-        for _ in range(3):
+    with grows(hits("item", "GetItem"), by=10, pages=1):
+        for _ in range(10):
             assert "Item" not in dax.get_item(TableName=things, Key=key("nobody"))
     # And it ends with the first write.
     put(dax, things, "nobody")
@@ -53,8 +53,8 @@ def test_query(dax, scores):
         dax.put_item(TableName=scores, Item={"game": {"S": "cached"}, "player": {"S": f"p{at}"}, "points": {"N": str(at)}})
         # Its own write is seen by its next query, on the table and on the index.
         assert (found(), found(IndexName="by_points")) == (at + 1, at + 1)
-    with grows(hits("query"), by=8):
-        for _ in range(4):
+    with grows(hits("query"), by=20, pages=2):
+        for _ in range(10):
             assert (found(), found(IndexName="by_points")) == (5, 5)
     dax.delete_item(TableName=scores, Key={"game": {"S": "cached"}, "player": {"S": "p0"}})
     assert (found(), found(IndexName="by_points")) == (4, 4)
@@ -67,8 +67,8 @@ def test_scan(dax, http):
     for at in range(5):
         put(dax, table, f"scan {at}")
         assert dax.scan(TableName=table)["Count"] == at + 1
-    with grows(hits("scan"), by=4):
-        for _ in range(4):
+    with grows(hits("scan"), by=10, pages=1):
+        for _ in range(10):
             assert dax.scan(TableName=table)["Count"] == 5
     dax.batch_write_item(RequestItems={table: [{"DeleteRequest": {"Key": key("scan 0")}}]})
     assert dax.scan(TableName=table)["Count"] == 4

@@ -68,7 +68,7 @@ def test_players_score(leaderboard):
 
 def test_the_board_is_looked_at_far_more_often_than_it_changes(leaderboard):
     first = top(leaderboard)
-    with grows("forebay_query_cache_hits_total", by=20):
+    with grows("forebay_query_cache_hits_total", by=20, pages=1):
         for _ in range(20):
             assert top(leaderboard) == first
     leaderboard.put_item(Item={"season": "autumn", "player": "p00", "points": 1000})

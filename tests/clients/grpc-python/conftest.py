@@ -18,9 +18,17 @@ def address(url):
     return url.removeprefix("grpcs://").removeprefix("grpc://")
 
 
+def addresses():
+    """The nodes that are shared by all tests, parted by commas."""
+    return address(os.environ["FOREBAY_GRPC"])
+
+
 @pytest.fixture(scope="session")
 def channel():
-    with grpc.insecure_channel(address(os.environ["FOREBAY_GRPC"])) as channel:
+    # Each call goes to the next of the nodes. Without an authority the client would send the whole list as one, with its commas
+    # escaped, which HTTP/2 servers refuse.
+    options = [("grpc.lb_policy_name", "round_robin"), ("grpc.default_authority", "forebay")]
+    with grpc.insecure_channel(f"ipv4:{addresses()}", options=options) as channel:
         yield channel
 
 

@@ -1,7 +1,6 @@
 """What stands around the operations: errors, versions, health, reflection, signatures, TLS, a stop."""
 
 import hashlib
-import os
 import threading
 
 import botocore.auth
@@ -15,7 +14,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from conftest import PATIENCE_SECONDS, address, details, item, make_table, n, refused, s
+from conftest import PATIENCE_SECONDS, address, addresses, details, item, make_table, n, refused, s
 from node import Node, certificate
 
 SERVICE = "forebay.dynamodb.v1.DynamoDb"
@@ -172,7 +171,7 @@ def test_a_stop_is_told_to_watchers_and_waits_for_none():
 def test_what_is_not_grpc_is_answered_and_the_port_goes_on(db):
     import http.client
 
-    host, port = address(os.environ["FOREBAY_GRPC"]).rsplit(":", 1)
+    host, port = addresses().split(",")[0].rsplit(":", 1)
     plain = http.client.HTTPConnection(host, int(port), timeout=PATIENCE_SECONDS)
     with pytest.raises((http.client.HTTPException, OSError)):
         plain.request("GET", "/")

@@ -26,10 +26,12 @@ async function counter(name) {
   return rows.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
 }
 
-async function grows(name, by, body) {
+// Of so many `pages` among what `body` reads, each node behind the endpoint but the one that was asked before has its own first read.
+async function grows(name, by, body, { pages = 0 } = {}) {
+  const least = by - pages * (Number(process.env.FOREBAY_NODES ?? 1) - 1);
   const before = await counter(name);
   await body();
-  if (before !== null) assert.ok((await counter(name)) - before >= by, `${name} grew by less than ${by}`);
+  if (before !== null) assert.ok((await counter(name)) - before >= least, `${name} grew by less than ${least}`);
 }
 
 const cases = [];
@@ -93,7 +95,7 @@ test("queries follow writes", async () => {
   }
   await db.send(new DeleteCommand({ TableName, Key: { shelf: "fresh", sku: "s0" } }));
   assert.deepEqual(await shelf(), ["s1", "s2", "s3", "s4", "s5", "s6", "s7"]);
-  await grows("forebay_query_cache_hits_total", 3, async () => { for (let n = 0; n < 4; n++) await shelf(); });
+  await grows("forebay_query_cache_hits_total", 10, async () => { for (let n = 0; n < 10; n++) await shelf(); }, { pages: 1 });
 });
 
 test("an update returns what it touched", async () => {

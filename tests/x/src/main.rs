@@ -6,9 +6,12 @@
 
 mod build;
 mod check;
+mod cluster;
+mod message;
 mod node;
 mod prerequisite;
 mod soak;
+mod spread;
 mod suite;
 mod tally;
 mod test;

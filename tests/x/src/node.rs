@@ -1,4 +1,4 @@
-//! A fresh node in memory, for one suite.
+//! A fresh node in memory, for one suite, and how the pages of its admin port are read.
 
 #![allow(
     clippy::disallowed_methods,
@@ -13,6 +13,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::Failure;
+use crate::build::shown;
 
 /// A node that has not printed its addresses or is not ready by then is given up.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,25 +37,20 @@ pub struct Node {
 
 impl Node {
     /// Starts `forebay dev --in-memory` on free ports and waits until it is ready.
-    pub fn start(forebay: &Path) -> Result<Node, Failure> {
-        let args = [
-            "dev",
-            "--in-memory",
-            "--http-port",
-            "0",
-            "--dax-port",
-            "0",
-            "--grpc-port",
-            "0",
-            "--admin-port",
-            "0",
-        ];
-        let mut process = Command::new(forebay)
-            .args(args)
+    pub fn dev(forebay: &Path) -> Result<Node, Failure> {
+        let ports = ["--http-port", "--dax-port", "--grpc-port", "--admin-port"];
+        let mut command = Command::new(forebay);
+        command.args(["dev", "--in-memory"]).args(ports.iter().flat_map(|port| [port, "0"]));
+        Node::launch(command)
+    }
+
+    /// Starts what becomes a node with all these ports and waits until it is ready.
+    pub fn launch(mut command: Command) -> Result<Node, Failure> {
+        let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("cannot run {}: {error}", forebay.display()))?;
+            .map_err(|error| format!("cannot run {}: {error}", shown(&command)))?;
         let stdout = process.stdout.take().ok_or("the node has no standard output")?;
         let mut node = Node {
             process,
@@ -93,13 +89,18 @@ impl Node {
         Ok(node)
     }
 
-    /// Asks the node to stop, which it must do by itself and well.
-    pub fn stop(mut self) -> Result<(), Failure> {
-        let pid = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
-        if !sent.is_ok_and(|status| status.success()) {
-            return Err("the node had died before it was stopped".to_owned());
+    /// Asks the node to stop.
+    pub fn terminate(&self) -> Result<(), Failure> {
+        let sent = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        if sent.is_ok_and(|status| status.success()) {
+            Ok(())
+        } else {
+            Err("the node had died before it was stopped".to_owned())
         }
+    }
+
+    /// Waits until it has stopped, which it must do by itself and well.
+    pub fn wait(mut self) -> Result<(), Failure> {
         let until = Instant::now() + STOP_TIMEOUT;
         loop {
             match self.process.try_wait() {
@@ -122,11 +123,26 @@ impl Drop for Node {
 }
 
 fn is_ready(admin: &str) -> bool {
-    let Some(address) = admin.strip_prefix("http://") else { return false };
-    let Ok(mut stream) = TcpStream::connect(address.trim_end_matches('/')) else { return false };
-    let mut answer = String::new();
-    let asked = stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
-        && stream.write_all(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").is_ok()
-        && stream.read_to_string(&mut answer).is_ok();
-    asked && answer.starts_with("HTTP/1.1 200")
+    page(admin, "/ready").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+/// A page of an admin port, head and body.
+pub fn page(admin: &str, path: &str) -> Result<String, Failure> {
+    let address = admin.trim_start_matches("http://").trim_end_matches('/');
+    let ask = || {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().map_err(|error: std::io::Error| format!("{admin}{path}: {error}"))
+}
+
+/// The value of a sample on a page of metrics, by its name and labels as they are written there.
+pub fn sample(page: &str, name: &str) -> Result<f64, Failure> {
+    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.and_then(|value| value.parse().ok()).ok_or_else(|| format!("{name} is not among the metrics"))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::build::{binary, cargo, root};
 use crate::check::OWN_WORKSPACES;
+use crate::suite::Against;
 use crate::tally::{Counting, Tally, counted};
 use crate::{Failure, prerequisite, say, suite};
 
@@ -17,9 +18,12 @@ struct Step {
 enum What {
     /// `cargo test` with these further arguments.
     Cargo(Vec<String>),
-    /// A folder with a `run.sh`, against a node.
-    Suite(PathBuf),
+    /// A folder with a `run.sh`, what it is run against, and variables for it.
+    Suite(PathBuf, Against, &'static [(&'static str, &'static str)]),
 }
+
+/// Three nodes are put through fewer sequences than one, and through others.
+const DIFFERENTIAL_OF_THREE: &[(&str, &str)] = &[("FOREBAY_SEED", "100001"), ("FOREBAY_SEQUENCES", "30")];
 
 /// All steps, in the order they run: the fast and exact first.
 fn steps() -> Result<Vec<Step>, Failure> {
@@ -36,16 +40,25 @@ fn steps() -> Result<Vec<Step>, Failure> {
     }
     for folder in suite::clients()? {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        steps.push(Step { name: format!("client-{name}"), what: What::Suite(folder) });
+        steps.push(Step { name: format!("client-{name}"), what: What::Suite(folder, Against::Three, &[]) });
     }
-    for name in ["deploy", "differential"] {
-        steps.push(Step { name: name.to_owned(), what: What::Suite(root().join("tests").join(name)) });
+    for (name, folder, against, variables) in [
+        ("deploy", "deploy", Against::One, &[][..]),
+        ("differential", "differential", Against::One, &[]),
+        ("differential-three", "differential", Against::Three, DIFFERENTIAL_OF_THREE),
+    ] {
+        let folder = root().join("tests").join(folder);
+        steps.push(Step { name: name.to_owned(), what: What::Suite(folder, against, variables) });
     }
     Ok(steps)
 }
 
-/// The node as users get it. A copy, because cargo's tests build one in its place that has what only tests switch on in the libraries.
+/// The node as users get it, or the one that `FOREBAY_BIN` names. A copy, because cargo's tests build one in its place that has what
+/// only tests switch on in the libraries.
 fn as_shipped() -> Result<PathBuf, Failure> {
+    if let Some(named) = std::env::var_os("FOREBAY_BIN").filter(|value| !value.is_empty()) {
+        return std::path::absolute(&named).map_err(|error| format!("FOREBAY_BIN {named:?}: {error}"));
+    }
     let built = binary("forebay-proxy", "forebay")?;
     let copy = built.with_file_name("forebay-as-shipped");
     std::fs::copy(&built, &copy).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
@@ -67,7 +80,7 @@ pub fn test(filter: Option<&String>) -> Result<(), Failure> {
     }
     let is_workspace =
         |step: &Step| matches!(&step.what, What::Cargo(args) if args.iter().any(|arg| arg == "--workspace"));
-    let needs_node = |step: &Step| matches!(step.what, What::Suite(_)) || is_workspace(step);
+    let needs_node = |step: &Step| matches!(step.what, What::Suite(..)) || is_workspace(step);
     if chosen.iter().any(is_workspace) {
         prerequisite::ensure(prerequisite::FAULTS)?;
     }
@@ -80,8 +93,10 @@ pub fn test(filter: Option<&String>) -> Result<(), Failure> {
     for (index, step) in chosen.into_iter().enumerate() {
         say(&format!("test {} of {count}: {}", index + 1, step.name));
         let tally = match (&step.what, &forebay) {
-            (What::Suite(folder), Some(forebay)) => suite::run(folder, forebay, &path),
-            (What::Suite(_), None) => Err("a suite needs the node, which is built above for every suite")?,
+            (What::Suite(folder, against, variables), Some(forebay)) => {
+                suite::run(folder, *against, variables, forebay, &path)
+            }
+            (What::Suite(..), None) => Err("a suite needs the node, which is built above for every suite")?,
             (What::Cargo(args), forebay) => {
                 let mut command = cargo(&["test", "--release"])?;
                 command.args(args);

@@ -41,10 +41,10 @@ class CachesTest {
                 "ExpressionAttributeValues", of(":c", of("S", "at")));
     }
 
-    static DynamicTest repeated(String name, String operation, String counter, int hits, Map<String, Object> input) {
+    static DynamicTest repeated(String name, String operation, String counter, int hits, int pages, Map<String, Object> input) {
         return dynamicTest(name, () -> {
             CLIENT.call(operation, input);
-            SHARED.grows(counter, hits, () -> {
+            SHARED.grows(counter, hits, pages, () -> {
                 for (int time = 0; time < 10; time++) {
                     CLIENT.call(operation, input);
                 }
@@ -66,21 +66,21 @@ class CachesTest {
         CLIENT.put("cached", scored("b"));
         Map<String, Object> get = of("TableName", "cached", "Key", key("a"));
         return Stream.of(
-                repeated("GetItem", "GetItem", items("GetItem"), 10, get),
-                repeated("GetItem, projected", "GetItem", items("GetItem"), 10, with(get, "ProjectionExpression", "points")),
-                repeated("GetItem, consistent", "GetItem", items("GetItem"), 0, with(get, "ConsistentRead", true)),
-                repeated("BatchGetItem", "BatchGetItem", items("BatchGetItem"), 20,
+                repeated("GetItem", "GetItem", items("GetItem"), 10, 0, get),
+                repeated("GetItem, projected", "GetItem", items("GetItem"), 10, 0, with(get, "ProjectionExpression", "points")),
+                repeated("GetItem, consistent", "GetItem", items("GetItem"), 0, 0, with(get, "ConsistentRead", true)),
+                repeated("BatchGetItem", "BatchGetItem", items("BatchGetItem"), 20, 0,
                         of("RequestItems", of("cached", of("Keys", List.of(key("a"), key("b")))))),
-                repeated("Query", "Query", QUERIES, 10, query()),
-                repeated("Query of a page", "Query", QUERIES, 10, query("Limit", 2)),
-                repeated("Query of a projection", "Query", QUERIES, 10, query("ProjectionExpression", "player")),
-                repeated("Query of a local index", "Query", QUERIES, 10, query("IndexName", "by_points")),
-                repeated("Query of a global index", "Query", QUERIES, 10, inCountry("by_country")),
-                repeated("Query of a sparse projection", "Query", QUERIES, 10, inCountry("names")),
-                repeated("Scan", "Scan", SCANS, 10, of("TableName", "cached")),
-                repeated("Scan of an index", "Scan", SCANS, 10, of("TableName", "cached", "IndexName", "by_points")),
-                repeated("Scan of a segment", "Scan", SCANS, 10, of("TableName", "cached", "Segment", 0, "TotalSegments", 1)),
-                repeated("an absence", "GetItem", items("GetItem"), 10, of("TableName", "cached", "Key", key("nobody"))),
+                repeated("Query", "Query", QUERIES, 10, 1, query()),
+                repeated("Query of a page", "Query", QUERIES, 10, 1, query("Limit", 2)),
+                repeated("Query of a projection", "Query", QUERIES, 10, 1, query("ProjectionExpression", "player")),
+                repeated("Query of a local index", "Query", QUERIES, 10, 1, query("IndexName", "by_points")),
+                repeated("Query of a global index", "Query", QUERIES, 10, 1, inCountry("by_country")),
+                repeated("Query of a sparse projection", "Query", QUERIES, 10, 1, inCountry("names")),
+                repeated("Scan", "Scan", SCANS, 10, 1, of("TableName", "cached")),
+                repeated("Scan of an index", "Scan", SCANS, 10, 1, of("TableName", "cached", "IndexName", "by_points")),
+                repeated("Scan of a segment", "Scan", SCANS, 10, 1, of("TableName", "cached", "Segment", 0, "TotalSegments", 1)),
+                repeated("an absence", "GetItem", items("GetItem"), 10, 1, of("TableName", "cached", "Key", key("nobody"))),
                 dynamicTest("an absence ends with the first write", () -> {
                     CLIENT.put("cached", scored("nobody"));
                     assertNotNull(CLIENT.get("cached", key("nobody")).get("Item"));
