@@ -26,8 +26,10 @@ use store::embedded::Surroundings;
 use store::{Embedded, EmbeddedSettings};
 
 use crate::ask::Ask;
+use crate::cluster::Cluster;
 use crate::contract::inexpressible;
 use crate::directory::Directory;
+use crate::spread::{PROTOCOLS, Spread};
 
 /// An implementation under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,21 +47,45 @@ pub enum Subject {
     Dax,
     /// The same, served on loopback over gRPC, through our own client of it.
     Grpc,
+    /// Three nodes, each a process, that show a write everywhere once it is acknowledged: each call goes to the next node, over HTTP,
+    /// DAX and gRPC in turn. What DAX has no place for goes over HTTP.
+    Nodes,
 }
 
 /// A subject that runs. What it stands on is gone when this is dropped.
 pub struct Running {
     /// How to ask it.
     pub ask: Ask,
-    store: Arc<Embedded>,
-    /// Dropped last of all.
-    _directory: Option<Directory>,
+    ground: Ground,
+}
+
+/// What a subject stands on.
+enum Ground {
+    Store {
+        store: Arc<Embedded>,
+        /// Dropped last of all.
+        _directory: Option<Directory>,
+    },
+    Cluster(Cluster),
+}
+
+impl From<Arc<Embedded>> for Ground {
+    fn from(store: Arc<Embedded>) -> Ground {
+        Ground::Store { store, _directory: None }
+    }
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Subject; 6] =
-        [Subject::Embedded, Subject::Cached, Subject::Http, Subject::Front, Subject::Dax, Subject::Grpc];
+    pub const ALL: [Subject; 7] = [
+        Subject::Embedded,
+        Subject::Cached,
+        Subject::Http,
+        Subject::Front,
+        Subject::Dax,
+        Subject::Grpc,
+        Subject::Nodes,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -70,6 +96,7 @@ impl Subject {
             Subject::Front => "front",
             Subject::Dax => "dax",
             Subject::Grpc => "grpc",
+            Subject::Nodes => "nodes",
         }
     }
 
@@ -77,7 +104,12 @@ impl Subject {
     pub fn inexpressible(self, module: &str) -> Vec<&'static str> {
         let listed = match self {
             Subject::Dax => inexpressible::OVER_DAX,
-            Subject::Embedded | Subject::Cached | Subject::Http | Subject::Front | Subject::Grpc => &[],
+            Subject::Embedded
+            | Subject::Cached
+            | Subject::Http
+            | Subject::Front
+            | Subject::Grpc
+            | Subject::Nodes => &[],
         };
         let mut cases: Vec<_> =
             listed.iter().filter(|each| each.module == module).map(|each| each.case).collect();
@@ -101,22 +133,22 @@ impl Subject {
                 );
                 let store = Arc::new(store.expect("an empty store opens"));
                 let ask = Ask::through_trait(self.name(), Shared::new(Arc::clone(&store)));
-                Running { ask, store, _directory: Some(directory) }
+                Running { ask, ground: Ground::Store { store, _directory: Some(directory) } }
             }
             Subject::Cached => {
                 let Stack { store, db, .. } = stacked(&system);
-                Running { ask: Ask::through_trait(self.name(), db), store, _directory: None }
+                Running { ask: Ask::through_trait(self.name(), db), ground: store.into() }
             }
             Subject::Http => {
                 let Stack { store, db, .. } = stacked(&system);
                 let address = serve(server(db, &system)).await;
                 let settings = HttpDbSettings::new(format!("http://{address}"));
                 let client = HttpDb::new(settings, None, None, system).expect("the settings are good");
-                Running { ask: Ask::through_trait(self.name(), Shared::new(client)), store, _directory: None }
+                Running { ask: Ask::through_trait(self.name(), Shared::new(client)), ground: store.into() }
             }
             Subject::Front => {
                 let Stack { store, db, .. } = stacked(&system);
-                Running { ask: Ask::through_front(self.name(), server(db, &system)), store, _directory: None }
+                Running { ask: Ask::through_front(self.name(), server(db, &system)), ground: store.into() }
             }
             Subject::Dax => {
                 let Stack { store, lists, db: beside } = stacked(&system);
@@ -129,7 +161,7 @@ impl Subject {
                 let settings = DaxDbSettings::new(format!("dax://{address}"));
                 let over = DaxDb::new(settings, None, None, system).expect("the settings are good");
                 let db = Shared::new(DaxAndBeside { over, beside });
-                Running { ask: Ask::through_trait(self.name(), db), store, _directory: None }
+                Running { ask: Ask::through_trait(self.name(), db), ground: store.into() }
             }
             Subject::Grpc => {
                 let Stack { store, db, .. } = stacked(&system);
@@ -148,16 +180,32 @@ impl Subject {
                 let client =
                     GrpcDb::new(endpoint, Lane::Client, GrpcDbSettings::default(), Arc::new(Tcp), system);
                 let db = Shared::new(client.expect("an address is a host"));
-                Running { ask: Ask::through_trait(self.name(), db), store, _directory: None }
+                Running { ask: Ask::through_trait(self.name(), db), ground: store.into() }
+            }
+            Subject::Nodes => {
+                let cluster = Cluster::start_with(3, "write_visibility = \"all\"");
+                let ask = Ask::through_trait(self.name(), Shared::new(Spread::over(&cluster)));
+                Running { ask, ground: Ground::Cluster(cluster) }
             }
         }
     }
 }
 
 impl Running {
-    /// Stops it cleanly.
+    /// Stops it cleanly. Panics where a node of several was not asked over every protocol: then little was shown.
     pub async fn stop(self) {
-        self.store.close().await.expect("the store closes");
+        match self.ground {
+            Ground::Store { store, .. } => store.close().await.expect("the store closes"),
+            Ground::Cluster(cluster) => {
+                for ((at, node), protocol) in
+                    cluster.running().flat_map(|node| PROTOCOLS.map(|protocol| (node, protocol)))
+                {
+                    let label = format!("protocol=\"{protocol}\"");
+                    let asked = node.metric_of("forebay_protocol_requests_total", &label);
+                    assert!(asked > Some(0.0), "node {at} was not asked over {protocol}");
+                }
+            }
+        }
     }
 }
 
