@@ -3,6 +3,9 @@
 import os
 import urllib.request
 
+# How many nodes stand behind the endpoints.
+NODES = int(os.environ.get("FOREBAY_NODES", "1"))
+
 
 def counter(name, admin=None):
     """Sum of a counter over its labels, or of those written behind its name; None where the endpoint is no Forebay."""
@@ -21,7 +24,7 @@ class grows:
     node's own, and only what is written is in all of them."""
 
     def __init__(self, name, by=1, pages=0):
-        self.name, self.by = name, by - pages * (int(os.environ.get("FOREBAY_NODES", "1")) - 1)
+        self.name, self.by = name, by - pages * (NODES - 1)
 
     def __enter__(self):
         self.before = counter(self.name)

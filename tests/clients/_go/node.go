@@ -201,13 +201,19 @@ func (n *Node) grows(t *testing.T, name string, by float64, do func()) {
 // one that was asked before may have its own first read: memory is each node's own, and only what is written is in all of them.
 func (n *Node) growsByPages(t *testing.T, name string, by, pages float64, do func()) {
 	t.Helper()
-	nodes := 1.0
-	if said := os.Getenv("FOREBAY_NODES"); said != "" {
-		var err error
-		nodes, err = strconv.ParseFloat(said, 64)
-		must(t, err)
+	n.growsBut(t, name, by, pages*(nodes(t)-1), do)
+}
+
+// nodes is how many nodes stand behind the endpoints of the shared one.
+func nodes(t *testing.T) float64 {
+	t.Helper()
+	said := os.Getenv("FOREBAY_NODES")
+	if said == "" {
+		return 1
 	}
-	n.growsBut(t, name, by, pages*(nodes-1), do)
+	count, err := strconv.ParseFloat(said, 64)
+	must(t, err)
+	return count
 }
 
 func (n *Node) growsBut(t *testing.T, name string, by, but float64, do func()) {

@@ -71,7 +71,7 @@ func (s *suite) rules(t *testing.T) {
 		for range 50 {
 			fails(t, client, "PutItem", Object{"TableName": "things", "Item": id("never"), "ConditionExpression": "attribute_exists(id)"}, "ConditionalCheckFailedException")
 		}
-		if after := s.node.counter(t, `forebay_client_connections{protocol="dax"}`); after > before+3 {
+		if after := s.node.counter(t, `forebay_client_connections{protocol="dax"}`); after > before+3*nodes(t) {
 			t.Fatalf("%v connections became %v", before, after)
 		}
 	})

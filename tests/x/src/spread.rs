@@ -70,6 +70,14 @@ impl Link {
         stream.set_nodelay(true)?;
         Ok(Link { writer: BufWriter::new(stream.try_clone()?), reader: BufReader::new(stream) })
     }
+
+    /// Whether the peer of a connection that lies idle has left it open.
+    fn is_open(&self) -> bool {
+        let stream = self.reader.get_ref();
+        let looked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
+        let waits = looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        waits && stream.set_nonblocking(false).is_ok()
+    }
 }
 
 /// Requests over HTTP, one to the next node in turn.
@@ -92,10 +100,13 @@ fn spread(mut client: Link, nodes: &[SocketAddr], turn: &AtomicUsize) -> io::Res
     let mut links: Vec<Option<Link>> = nodes.iter().map(|_| None).collect();
     while let Some(request) = Head::read(&mut client.reader)? {
         let at = turn.fetch_add(1, Ordering::Relaxed) % nodes.len();
-        let link = match &mut links[at] {
+        // A node closes what lies idle for long.
+        let idle = links[at].take().filter(Link::is_open);
+        let link = match idle {
             Some(link) => link,
-            none => none.insert(Link::new(TcpStream::connect(nodes[at])?)?),
+            None => Link::new(TcpStream::connect(nodes[at])?)?,
         };
+        let link = links[at].insert(link);
         // A node may refuse a request before it has read all of it: what it says counts first.
         let sent = request.pass_request(&mut client.reader, &mut link.writer);
         let answer = Head::read(&mut link.reader)?.ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -217,6 +228,29 @@ mod tests {
             }
             let name = ["a", "b", "c"][at % 3];
             assert!(said.ends_with(&format!("\r\n\r\n1\r\n{name}\r\n2\r\n/{at}\r\n0\r\n\r\n")), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_a_node_has_closed_is_not_asked_on() {
+        // Answers one request on each connection, and says nothing of closing it.
+        let node = Front::start(|stream| {
+            let mut link = Link::new(stream)?;
+            if let Some(request) = Head::read(&mut link.reader)? {
+                request.pass_request(&mut link.reader, &mut io::sink())?;
+                link.writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
+            }
+            link.writer.flush()
+        });
+        let node = node.unwrap();
+        let spread = Spread::over(vec![node.address]).unwrap();
+        let mut client = Link::new(TcpStream::connect(spread.0.address).unwrap()).unwrap();
+        for _ in 0..3 {
+            client.writer.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+            client.writer.flush().unwrap();
+            let answer = Head::read(&mut client.reader).unwrap().expect("an answer");
+            assert_eq!(answer.words().nth(1), Some("200"));
+            std::thread::sleep(std::time::Duration::from_millis(50));
         }
     }
 

@@ -207,17 +207,21 @@ final class Node implements AutoCloseable {
         return rows.stream().mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1))).sum();
     }
 
+    /** How many nodes stand behind the endpoints of the shared one. */
+    static int behind() {
+        return Integer.parseInt(System.getenv().getOrDefault("FOREBAY_NODES", "1"));
+    }
+
     /**
      * Runs what must raise a counter by just so much. Of so many pages (an absence is one, since nobody wrote it), each node behind
      * the endpoint but the one that was asked before may have its own first read: memory is each node's own, and only what is written
      * is in all of them.
      */
     void grows(String name, double by, int pages, Runnable run) {
-        int nodes = Integer.parseInt(System.getenv().getOrDefault("FOREBAY_NODES", "1"));
         double before = counter(name);
         run.run();
         double grown = counter(name) - before;
-        double least = by - pages * (nodes - 1);
+        double least = by - pages * (behind() - 1);
         assertTrue(least <= grown && grown <= by, name + " grew by " + grown + ", not by " + least + " to " + by);
     }
 }
