@@ -2,7 +2,7 @@
 //! nodes are one page.
 //!
 //! Deliberately no load balancer: it tries nothing again and looks after no node's health, so whatever a node does, the suite sees.
-//! Each connection of a client has connections of its own to the nodes. So no node learns from a connection what another has
+//! Each request has a connection of its own to its node. So no node learns from a connection what another has
 //! answered on it, and what a client may see rests on what the nodes promise each other alone.
 
 use std::collections::HashMap;
@@ -70,14 +70,6 @@ impl Link {
         stream.set_nodelay(true)?;
         Ok(Link { writer: BufWriter::new(stream.try_clone()?), reader: BufReader::new(stream) })
     }
-
-    /// Whether the peer of a connection that lies idle has left it open.
-    fn is_open(&self) -> bool {
-        let stream = self.reader.get_ref();
-        let looked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
-        let waits = looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        waits && stream.set_nonblocking(false).is_ok()
-    }
 }
 
 /// Requests over HTTP, one to the next node in turn.
@@ -97,16 +89,10 @@ impl Spread {
 }
 
 fn spread(mut client: Link, nodes: &[SocketAddr], turn: &AtomicUsize) -> io::Result<()> {
-    let mut links: Vec<Option<Link>> = nodes.iter().map(|_| None).collect();
     while let Some(request) = Head::read(&mut client.reader)? {
         let at = turn.fetch_add(1, Ordering::Relaxed) % nodes.len();
-        // A node closes what lies idle for long.
-        let idle = links[at].take().filter(Link::is_open);
-        let link = match idle {
-            Some(link) => link,
-            None => Link::new(TcpStream::connect(nodes[at])?)?,
-        };
-        let link = links[at].insert(link);
+        // Anew for each request: what lies idle on the way to one node, while the others are asked, a node may close.
+        let mut link = Link::new(TcpStream::connect(nodes[at])?)?;
         // A node may refuse a request before it has read all of it: what it says counts first.
         let sent = request.pass_request(&mut client.reader, &mut link.writer);
         let answer = Head::read(&mut link.reader)?.ok_or(io::ErrorKind::UnexpectedEof)?;
