@@ -180,7 +180,8 @@ impl Cache {
         &self.settings
     }
 
-    /// Changes times to live and modes, for all tables and single ones, from now on. Sizes stay as they are.
+    /// Changes times to live and modes, for all tables and single ones, from now on. Sizes stay as they are. What is cached keeps
+    /// the time it was given, until [`Cache::shorten`] has passed.
     pub fn set_policies(&self, settings: &CacheSettings) {
         self.policies.store(Arc::new(Policies::of(settings)));
     }

@@ -31,6 +31,8 @@ enum Command {
     Status(Status),
     /// Change who belongs to a cluster, or which node is the primary.
     Member(MemberArguments),
+    /// Say or set what all nodes of a cluster obey: record-ttl-millis, query-ttl-millis.
+    Param(ParamArguments),
 }
 
 #[derive(Args)]
@@ -125,6 +127,35 @@ enum MemberChange {
 }
 
 #[derive(Args)]
+struct ParamArguments {
+    #[command(subcommand)]
+    what: Param,
+}
+
+#[derive(Subcommand)]
+enum Param {
+    /// Say what the parameters are, and where that comes from.
+    Get {
+        /// Which. Left out: all.
+        name: Option<String>,
+        #[command(flatten)]
+        asked: Asked,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a parameter, for all nodes and in effect at once.
+    Set {
+        /// Which: record-ttl-millis or query-ttl-millis.
+        name: String,
+        /// Milliseconds; "default" for what each node's config says. 0 is for items never by time, for pages none are cached.
+        value: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+}
+
+#[derive(Args)]
 struct Node {
     /// The config file, TOML.
     #[arg(long, value_name = "FILE")]
@@ -186,6 +217,14 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
             }
             MemberChange::TransferPrimary { number, asked } => {
                 operate::change(&settings_of(&asked)?, asked.node.as_deref(), Change::Transfer { number })
+            }
+        },
+        Command::Param(ParamArguments { what }) => match what {
+            Param::Get { name, asked, json } => {
+                operate::parameters(&settings_of(&asked)?, asked.node.as_deref(), name.as_deref(), json)
+            }
+            Param::Set { name, value, asked } => {
+                operate::set_parameter(&settings_of(&asked)?, asked.node.as_deref(), &name, &value)
             }
         },
         Command::Node(node) => {

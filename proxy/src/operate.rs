@@ -1,10 +1,12 @@
 //! What an operator asks of a cluster from the command line, over the peer port of one of its nodes.
 //!
-//! It takes the secret: whoever can read a node's config and secret may change the cluster, nobody else. The admin port has no
+//! It takes the secret: whoever can read a node's config and secret may change the cluster, nobody else. A node that stands alone
+//! has none; it is asked by a socket in its data directory, see [`crate::alone`]. The admin port has no
 //! such questions, since it asks nobody who they are.
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use host::clock::SystemClock;
@@ -13,6 +15,7 @@ use crate::cluster::control::{self, Ask, Said, Stage, Status};
 use crate::cluster::node::Plan;
 use crate::cluster::visibility::WriteVisibility;
 use crate::config::Config;
+use crate::parameters::{self, ParameterStatus};
 use crate::run::Failure;
 use crate::surroundings::System;
 
@@ -38,42 +41,119 @@ pub enum Change {
 
 /// Prints how a cluster stands, as the node at `node` knows, or the one that the config is of.
 pub fn status(config: &Config, node: Option<&str>, json: bool) -> Result<(), Failure> {
-    let plan = plan_of(config)?;
-    let address = node.unwrap_or(&plan.address).to_owned();
-    let said = ask(&plan, |peers| async move { control::ask(&peers, &address, &Ask::Status).await })?;
-    let Said::Status(status) = said else { return Err(unexpected(said)) };
-    let text = match json {
+    let status = status_of(config, node)?;
+    print(&match json {
         true => serde_json::to_string_pretty(&status).map_err(Failure::internal)? + "\n",
         false => describe(&status),
-    };
-    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::internal)
+    })
+}
+
+/// Prints the cluster's parameters, or one of them, as the node at `node` obeys them, or the one that the config is of.
+pub fn parameters(
+    config: &Config,
+    node: Option<&str>,
+    name: Option<&str>,
+    json: bool,
+) -> Result<(), Failure> {
+    if let Some(name) = name {
+        parameters::named(name).map_err(Failure::Usage)?;
+    }
+    let status = status_of(config, node)?;
+    if status.parameters.is_empty() {
+        return Err(Failure::TryAgain(
+            "the node's store is not open, or its version knows no parameters".into(),
+        ));
+    }
+    let asked = status.parameters.iter().filter(|parameter| name.is_none_or(|name| name == parameter.name));
+    let asked: Vec<&ParameterStatus> = asked.collect();
+    print(&match json {
+        true => serde_json::to_string_pretty(&asked).map_err(Failure::internal)? + "\n",
+        false => asked.into_iter().map(|parameter| describe_parameter(parameter, status.node)).collect(),
+    })
+}
+
+/// Sets a parameter of the cluster, `value` as somebody has written it.
+pub fn set_parameter(config: &Config, node: Option<&str>, name: &str, value: &str) -> Result<(), Failure> {
+    let (parameter, value) = parameters::read(name, value).map_err(Failure::Usage)?;
+    done(ask_for(config, node, &Ask::SetParameter { name: parameter.name().to_owned(), value })?)
 }
 
 /// Has a change made, by whichever node is the primary.
 pub fn change(config: &Config, node: Option<&str>, change: Change) -> Result<(), Failure> {
-    let plan = plan_of(config)?;
-    let first = node.unwrap_or(&plan.address).to_owned();
-    let addresses: Vec<String> = std::iter::once(first).chain(plan.settings.nodes.iter().cloned()).collect();
     let asked = match change {
         Change::Add { address } => Ask::Join { address },
         Change::Remove { number } => Ask::Remove { node: number },
         Change::Transfer { number } => Ask::Transfer { to: number },
     };
-    let said = ask(&plan, |peers| async move { control::ask_primary(&peers, &addresses, &asked).await })?;
+    if config.cluster.is_none() {
+        return Err(Failure::Usage("the config has no [cluster]: this node stands alone".into()));
+    }
+    done(ask_for(config, node, &asked)?)
+}
+
+fn done(said: Said) -> Result<(), Failure> {
     match said {
         Said::Done => Ok(()),
         Said::Joined { node } => {
             println!("it is member {node} now");
             Ok(())
         }
-        Said::Refused { why } => Err(Failure::TryAgain(why)),
-        Said::NotPrimary { .. } | Said::Status(_) => Err(unexpected(said)),
+        Said::Refused { .. } | Said::NotPrimary { .. } | Said::Status(_) => Err(unexpected(said)),
     }
 }
 
-fn plan_of(config: &Config) -> Result<Plan, Failure> {
-    Plan::of(config)?
-        .ok_or_else(|| Failure::Usage("the config has no [cluster]: this node stands alone".into()))
+fn status_of(config: &Config, node: Option<&str>) -> Result<Box<Status>, Failure> {
+    let said = match reach(config, node)? {
+        Reach::Cluster { plan, first } => {
+            ask(async |system| control::ask(&plan.peers(&system), &first, &Ask::Status).await)?
+        }
+        Reach::Alone(data) => ask(async |_| control::ask_alone(&data, &Ask::Status).await)?,
+    };
+    match said {
+        Said::Status(status) => Ok(status),
+        other => Err(unexpected(other)),
+    }
+}
+
+/// Has something done, by whichever node is the primary.
+fn ask_for(config: &Config, node: Option<&str>, change: &Ask) -> Result<Said, Failure> {
+    match reach(config, node)? {
+        Reach::Cluster { plan, first } => {
+            let all: Vec<String> =
+                std::iter::once(first).chain(plan.settings.nodes.iter().cloned()).collect();
+            ask(async |system| control::ask_primary(&plan.peers(&system), &all, change).await)
+        }
+        Reach::Alone(data) => ask(async |_| control::ask_alone(&data, change).await),
+    }
+}
+
+/// How the nodes of a config are reached.
+enum Reach {
+    /// By their peer ports, this one first.
+    Cluster { plan: Plan, first: String },
+    /// By the socket in the data directory of the only one.
+    Alone(PathBuf),
+}
+
+fn reach(config: &Config, node: Option<&str>) -> Result<Reach, Failure> {
+    if let Some(plan) = Plan::of(config)? {
+        let first = node.unwrap_or(&plan.address).to_owned();
+        return Ok(Reach::Cluster { plan, first });
+    }
+    if node.is_some() {
+        return Err(Failure::Usage(
+            "the config has no [cluster]: this node stands alone, and there is no other to ask by --node"
+                .into(),
+        ));
+    }
+    if config.store.in_memory {
+        return Err(Failure::Usage(
+            "a node that stands alone is asked by a socket in its data directory, and this one keeps its data in memory: \
+             change its settings and start it again"
+                .into(),
+        ));
+    }
+    Ok(Reach::Alone(config.store.data.clone()))
 }
 
 fn unexpected(said: Said) -> Failure {
@@ -84,18 +164,37 @@ fn unexpected(said: Said) -> Failure {
     })
 }
 
-fn ask<F>(plan: &Plan, question: impl FnOnce(crate::cluster::peers::Peers) -> F) -> Result<Said, Failure>
-where
-    F: Future<Output = std::io::Result<Said>>,
-{
+fn ask(question: impl AsyncFnOnce(Arc<System>) -> std::io::Result<Said>) -> Result<Said, Failure> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
     let system = Arc::new(System::new(Arc::new(SystemClock::new())));
-    runtime.block_on(question(plan.peers(&system))).map_err(Failure::try_again)
+    runtime.block_on(question(system)).map_err(Failure::try_again)
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::internal)
+}
+
+fn describe_parameter(parameter: &ParameterStatus, node: Option<u64>) -> String {
+    let ParameterStatus { name, value, set, tables } = parameter;
+    let field = name.replace('-', "_");
+    let of = node.map_or(String::new(), |node| format!(" of node {node}"));
+    let from = match set {
+        true => "set for the cluster".to_owned(),
+        false => format!("not set: [cache] {field}{of}, or its default"),
+    };
+    let mut text = format!("{name:<18} {value:<11} {from}\n");
+    for (table, value) in tables {
+        text += &format!("  {table:<16} {value:<11} [cache.tables.{table}] {field}{of}\n");
+    }
+    text
 }
 
 fn describe(status: &Status) -> String {
-    let mut text = format!("cluster  {}\n", status.cluster);
+    let mut text = match status.cluster.as_str() {
+        "" => "cluster  none, this node stands alone\n".to_owned(),
+        cluster => format!("cluster  {cluster}\n"),
+    };
     match &status.stage {
         Stage::Starting => return text + "this node is starting\n",
         Stage::Empty => return text + "this node has nothing yet, and waits for the others\n",
@@ -116,6 +215,9 @@ fn describe(status: &Status) -> String {
     }
     if status.changing {
         text += "members  are being changed\n";
+    }
+    for parameter in status.parameters.iter().filter(|parameter| parameter.set) {
+        text += &format!("set      {} {}\n", parameter.name, parameter.value);
     }
     let set: BTreeSet<WriteVisibility> =
         status.members.iter().map(|member| member.about.write_visibility).collect();

@@ -31,7 +31,7 @@ use crate::layer::Encoders;
 use crate::open_files::{self, Fit};
 use crate::surroundings::System;
 use crate::upstream::Group;
-use crate::{credentials, stack, upstream};
+use crate::{alone, credentials, parameters, stack, upstream};
 
 /// Why a node did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -181,7 +181,14 @@ async fn serve(
     };
     let store = open_store(config, group, &cache, &system).await?;
     tokio::spawn(Arc::clone(&cache).sweep_every(SWEEP_EVERY));
+    let obeyed = parameters::Follower::begin(Arc::clone(&store), Arc::clone(&cache), registry);
+    let following = tokio::spawn(obeyed.follow());
 
+    let desk = match &opening {
+        None => alone::serve(config, &store, &cache),
+        // Its desk is at the peer port.
+        Some(_) => None,
+    };
     let doors = Doors::bind(config)?;
     let endpoints = doors.endpoints(admin_address);
     let mut node = opening.map(|opening| {
@@ -256,6 +263,8 @@ async fn serve(
     if let Some(node) = &node {
         node.close();
     }
+    following.abort();
+    drop(desk);
     store.close().await.map_err(Failure::internal)
 }
 

@@ -148,6 +148,7 @@ fn run(state: &mut State, command: Command) -> Result<Outcome, EngineError> {
         }
         Body::TakePassingIds => return state.take_passing_ids().map(Outcome::Given),
         Body::RaiseLevel { level } => state.raise_level(level),
+        Body::SetParameter { parameter, value } => state.set_parameter(parameter, value),
         // Done before: it may end this replica.
         Body::Compare { noted: _ } => {}
     }

@@ -11,6 +11,7 @@ use api::{IndexId, Request, TableId};
 use bytes::Bytes;
 
 use crate::attribute_lists::{Demand, Names};
+use crate::parameters::Parameter;
 
 /// Format of the entries written now.
 const FORMAT: u8 = 1;
@@ -18,9 +19,13 @@ const FORMAT: u8 = 1;
 /// The newest level that this program can judge by. A group judges by the level in its state, which rises by
 /// [`Body::RaiseLevel`] once every member supports the next one, so that a rolling upgrade can't make two nodes judge one
 /// condition differently.
-pub const SEMANTICS_LEVEL: u32 = 1;
+///
+/// 1: the first. 2: [`Body::SetParameter`].
+pub const SEMANTICS_LEVEL: u32 = 2;
 /// The level every program supports.
 pub const FIRST_LEVEL: u32 = 1;
+/// From this level on there are parameters.
+pub const PARAMETERS_LEVEL: u32 = 2;
 
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -122,6 +127,13 @@ pub enum Body {
         /// Of an earlier command of this kind, as the primary noted it.
         noted: Option<Noted>,
     },
+    /// Sets a parameter of the whole group, or takes its value away. From [`PARAMETERS_LEVEL`] on.
+    SetParameter {
+        /// Which.
+        parameter: Parameter,
+        /// What it is from here on. None: what each node's own settings say.
+        value: Option<u64>,
+    },
 }
 
 /// The digest of all effects up to an entry: see [`crate::state::State::compare`].
@@ -148,6 +160,7 @@ impl Body {
             | Body::RaiseLevel { .. }
             | Body::Remove { .. }
             | Body::RemoveIndex { .. }
+            | Body::SetParameter { .. }
             | Body::TakePassingIds => false,
         }
     }
@@ -185,6 +198,7 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use crate::attribute_lists::Demand;
+    use crate::parameters::Parameter;
 
     use super::{Basis, Body, Command, CommandError, Noted};
     use api::op::DeleteTableInput;
@@ -204,6 +218,8 @@ mod tests {
             Body::DefineAttributeList { names: vec!["a".to_owned()].into(), demand: Demand::Answer },
             Body::RaiseLevel { level: 2 },
             Body::Compare { noted: Some(Noted { index: 7, digest: u64::MAX }) },
+            Body::SetParameter { parameter: Parameter::QueryTtlMillis, value: Some(0) },
+            Body::SetParameter { parameter: Parameter::RecordTtlMillis, value: None },
         ];
         for body in bodies {
             let command = Command { clock_millis: 77, entropy: u128::MAX, body };

@@ -25,19 +25,20 @@ use api::{
     Answer, ChangeSink, Context, Detail, DynamoDb, Error, ErrorKind, OpClass, Request, Response, Table,
     TableName, Version,
 };
-use raft::{Pace, Peers, RaftError, RaftNode, RaftSettings};
-use tokio::sync::Semaphore;
+use raft::{Leadership, Pace, Peers, RaftError, RaftNode, RaftSettings};
+use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 
 use crate::apply::{Applier, Outcome, Reply, too_stale};
 use crate::attribute_lists::{self, AttributeLists, Demand, Names};
-use crate::command::{Body, Command, SEMANTICS_LEVEL};
+use crate::command::{Body, Command, PARAMETERS_LEVEL, SEMANTICS_LEVEL};
 use crate::db::home::{CurrentDb, FixedHome, StateHome, VolatileHome};
 use crate::db::memory::MemoryDb;
 use crate::db::{DbLogDisk, ScanSource, SharedDb, WritePressure};
 use crate::engine;
 use crate::engine::view::View;
 use crate::error::{EngineError, OpenError, internal, not_primary, unknown_outcome};
+use crate::parameters::{self, Parameter, ParameterError, Parameters};
 use crate::published::Published;
 use crate::state::State;
 use keeper::Keeper;
@@ -225,6 +226,39 @@ impl Embedded {
     /// The level that entries are judged by: see [`crate::command::SEMANTICS_LEVEL`]. 0: the store has not begun.
     pub fn semantics_level(&self) -> u32 {
         self.core.published.semantics_level()
+    }
+
+    /// The parameters of the whole group, and every change to them. Of a store in a group, as this node has applied them.
+    pub fn parameters(&self) -> watch::Receiver<Parameters> {
+        self.core.published.parameters()
+    }
+
+    /// Sets a parameter of the whole group, or takes its value away; durable, and applied here, when it is answered. Errors: a
+    /// value out of bounds; members that could not read it; those of any write.
+    pub async fn set_parameter(
+        &self,
+        cx: &Context,
+        parameter: Parameter,
+        value: Option<u64>,
+    ) -> Result<(), ParameterError> {
+        parameters::check(parameter, value)?;
+        // Who has applied a level leads by it, or by a higher one. Otherwise only the primary can tell what is missing.
+        if self.semantics_level() < PARAMETERS_LEVEL {
+            return Err(match &*self.core.raft.leadership().borrow() {
+                Leadership::Leader { .. } => {
+                    ParameterError::NotSupported { members: self.core.lacking(PARAMETERS_LEVEL) }
+                }
+                Leadership::Follower { leader, .. } => ParameterError::Store(not_primary(Some(leader.id))),
+                Leadership::Unknown => ParameterError::Store(not_primary(None)),
+            });
+        }
+        let proposed = self.core.propose(cx, Body::SetParameter { parameter, value }).await;
+        let (reply, _) = proposed.map_err(ParameterError::Store)?;
+        match reply.outcome {
+            Outcome::Noted => Ok(()),
+            Outcome::Refused(error) => Err(ParameterError::Store(error)),
+            Outcome::Done(_) | Outcome::Given(_) | Outcome::Stale => Err(ParameterError::Store(internal())),
+        }
     }
 
     /// Why the store takes no writes, if it does not; reads go on, unless its state is found not to be the primary's. It stays

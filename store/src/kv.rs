@@ -19,6 +19,7 @@ pub mod dropped;
 pub mod format;
 pub mod index_entry;
 pub mod item;
+pub mod parameter;
 pub mod sequence;
 pub mod table;
 pub mod token;
@@ -37,6 +38,8 @@ pub enum Kind {
     Applied = 0x02,
     /// The next table or index id; one record. See [`sequence`].
     Sequence = 0x03,
+    /// A parameter of the whole group, by its number. See [`parameter`].
+    Parameter = 0x04,
     /// A table's schema, by table id. See [`table`].
     Table = 0x10,
     /// Items and bytes of a table and its indexes, by table id. See [`counters`].

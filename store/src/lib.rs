@@ -7,7 +7,7 @@
 //!
 //! The map: [`embedded`] the service; [`command`] what is replicated; [`apply`] how it takes effect; [`engine`] request to
 //! handler; [`index`] what a write changes in indexes; [`state`] and [`published`] the state as the applying thread and as
-//! readers see it; `transfer` the state on its way to a peer or from one; [`kv`] what stands on disk; [`db`] the seam to the storage engine; [`error`] what can go wrong.
+//! readers see it; `transfer` the state on its way to a peer or from one; [`kv`] what stands on disk; [`parameters`] what is set for all nodes; [`db`] the seam to the storage engine; [`error`] what can go wrong.
 
 pub mod apply;
 pub mod attribute_lists;
@@ -18,6 +18,7 @@ pub mod engine;
 pub mod error;
 pub mod index;
 pub mod kv;
+pub mod parameters;
 pub mod published;
 pub mod state;
 mod transfer;

@@ -17,6 +17,7 @@ use crate::attribute_lists::AttributeLists;
 use crate::command::Noted;
 use crate::engine::view::TableMap;
 use crate::kv::applied::Applied;
+use crate::parameters::Parameters;
 
 /// Shown by the applying thread, read by everyone.
 pub struct Published {
@@ -32,6 +33,7 @@ pub struct Published {
     parted: OnceLock<String>,
     applied: watch::Sender<u64>,
     schemas: watch::Sender<u64>,
+    parameters: watch::Sender<Parameters>,
     attribute_lists: AttributeLists,
 }
 
@@ -49,6 +51,7 @@ impl Default for Published {
             parted: OnceLock::new(),
             applied: watch::Sender::new(0),
             schemas: watch::Sender::new(0),
+            parameters: watch::Sender::default(),
             attribute_lists: AttributeLists::default(),
         }
     }
@@ -158,6 +161,15 @@ impl Published {
     /// Tells of every change to a table. The value counts them.
     pub fn watch_schemas(&self) -> watch::Receiver<u64> {
         self.schemas.subscribe()
+    }
+
+    /// The parameters of the whole group, and every change to them.
+    pub fn parameters(&self) -> watch::Receiver<Parameters> {
+        self.parameters.subscribe()
+    }
+
+    pub(crate) fn set_parameters(&self, parameters: Parameters) {
+        self.parameters.send_replace(parameters);
     }
 
     pub(crate) fn set_tables(&self, tables: TableMap) {

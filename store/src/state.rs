@@ -27,6 +27,7 @@ use crate::kv;
 use crate::kv::applied::Applied;
 use crate::kv::counters::Counters;
 use crate::kv::dropped::{Dropped, DroppedKind};
+use crate::parameters::{Parameter, Parameters};
 use crate::published::Published;
 
 /// When the entry under way takes effect.
@@ -49,6 +50,7 @@ pub struct State {
     names: TableMap,
     counters: HashMap<TableId, Counters>,
     next_id: u64,
+    parameters: Parameters,
     applied: Applied,
     stamp: Stamp,
     ordinal: u32,
@@ -72,6 +74,7 @@ struct Pending {
     counted: BTreeSet<TableId>,
     schemas: Vec<(Arc<Table>, bool)>,
     lists: Vec<Names>,
+    parameters: Option<Parameters>,
 }
 
 impl State {
@@ -85,11 +88,13 @@ impl State {
     ) -> Result<State, OpenError> {
         let db = current.shared();
         begin_format(&db)?;
-        let Loaded { applied, next_id, tables, counters, lists } = Loaded::read(&db, supported_level)?;
+        let Loaded { applied, next_id, parameters, tables, counters, lists } =
+            Loaded::read(&db, supported_level)?;
         lists.into_iter().for_each(|names| published.attribute_lists().show(names));
         let names = names_of(&tables);
         let stamp = Stamp { version: applied.version, log_time_millis: applied.log_time_millis };
         published.set_tables(names.clone());
+        published.set_parameters(parameters);
         published.set_applied(&applied);
         Ok(State {
             db,
@@ -100,6 +105,7 @@ impl State {
             names,
             counters,
             next_id,
+            parameters,
             applied,
             stamp,
             ordinal: 0,
@@ -113,11 +119,12 @@ impl State {
     /// Puts another in the place of everything: one of the same history, further on. Consumers of the feed have forgotten what
     /// was before when the first of the new can be read; a reader who began before goes on with what was. Gives that back.
     pub(crate) fn install(&mut self, db: SharedDb, loaded: Loaded) -> SharedDb {
-        let Loaded { applied, next_id, tables, counters, lists } = loaded;
+        let Loaded { applied, next_id, parameters, tables, counters, lists } = loaded;
         let before = std::mem::replace(&mut self.tables, tables);
         self.names = names_of(&self.tables);
         self.counters = counters;
         self.next_id = next_id;
+        self.parameters = parameters;
         self.stamp = Stamp { version: applied.version, log_time_millis: applied.log_time_millis };
         self.applied = applied;
         self.pending = Pending::default();
@@ -132,6 +139,7 @@ impl State {
             self.published.begin_commit(self.applied.version.index);
             self.current.replace(db);
             self.published.set_tables(self.names.clone());
+            self.published.set_parameters(self.parameters);
             self.published.set_applied(&self.applied);
         });
         for table in self.tables.values() {
@@ -329,6 +337,17 @@ impl State {
         Ok(first)
     }
 
+    /// Sets a parameter of the whole group, or takes its value away.
+    pub fn set_parameter(&mut self, parameter: Parameter, value: Option<u64>) {
+        let key = kv::parameter::key(parameter).to_vec();
+        match value {
+            Some(value) => self.put(key, kv::parameter::encode(value)),
+            None => self.delete(key),
+        }
+        self.parameters.set(parameter, value);
+        self.pending.parameters = Some(self.parameters);
+    }
+
     /// Makes or alters a table. An alteration counts its generation up.
     pub fn set_table(&mut self, mut table: Table) -> Arc<Table> {
         if let Some(before) = self.tables.get(&table.id) {
@@ -453,6 +472,9 @@ impl State {
         for names in pending.lists.drain(..) {
             self.published.attribute_lists().show(names);
         }
+        if let Some(parameters) = pending.parameters.take() {
+            self.published.set_parameters(parameters);
+        }
         self.sink.publish(&pending.changes, self.applied.version);
         if let Some(noted) = self.noted.back() {
             self.published.note(*noted);
@@ -471,6 +493,7 @@ impl State {
 pub(crate) struct Loaded {
     applied: Applied,
     next_id: u64,
+    parameters: Parameters,
     tables: HashMap<TableId, Arc<Table>>,
     counters: HashMap<TableId, Counters>,
     lists: Vec<Names>,
@@ -513,7 +536,14 @@ impl Loaded {
             }
             lists.push(kv::attribute_list::decode(record.value)?);
         }
-        Ok(Loaded { applied, next_id, tables, counters, lists })
+        drop(cursor);
+        let mut parameters = Parameters::default();
+        let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::prefix(kv::parameter::PREFIX)));
+        while let Some(record) = cursor.advance()? {
+            let parameter = kv::parameter::parameter(record.key)?;
+            parameters.set(parameter, Some(kv::parameter::decode(record.value)?));
+        }
+        Ok(Loaded { applied, next_id, parameters, tables, counters, lists })
     }
 
     /// How far it has been brought.

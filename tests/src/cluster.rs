@@ -19,7 +19,7 @@ use faults::{clock, process};
 use serde_json::Value;
 
 use crate::directory::Directory;
-use crate::node::{Node, binary, run};
+use crate::node::{Ended, Node, binary, run};
 
 /// A cluster that has not come to a primary by then has failed.
 const ELECTION_TIMEOUT: Duration = Duration::from_secs(30);
@@ -222,11 +222,16 @@ impl Cluster {
 
     /// Runs a subcommand with the config of a node, which must do what it is told.
     pub fn command(&self, at: usize, arguments: &[&str]) -> String {
-        let config = self.config(at);
-        let config = ["--config", config.to_str().expect("temporary paths are text")];
-        let ended = run(&[arguments, &config].concat(), &[]);
+        let ended = self.try_command(at, arguments);
         assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.said);
         ended.said
+    }
+
+    /// Runs a subcommand with the config of a node.
+    pub fn try_command(&self, at: usize, arguments: &[&str]) -> Ended {
+        let config = self.config(at);
+        let config = ["--config", config.to_str().expect("temporary paths are text")];
+        run(&[arguments, &config].concat(), &[])
     }
 
     /// How the cluster stands, as a node says.
@@ -236,9 +241,7 @@ impl Cluster {
 
     /// The same; null where the node can't say, as while it changes its mind of who leads.
     fn told(&self, at: usize) -> Value {
-        let config = self.config(at);
-        let config = config.to_str().expect("temporary paths are text");
-        serde_json::from_str(&run(&["status", "--json", "--config", config], &[]).said).unwrap_or(Value::Null)
+        serde_json::from_str(&self.try_command(at, &["status", "--json"]).said).unwrap_or(Value::Null)
     }
 
     /// Waits until the cluster, as a node says, stands so; answers how that is.

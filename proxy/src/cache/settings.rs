@@ -164,6 +164,11 @@ impl Policies {
         Policies { all, own: own.collect() }
     }
 
+    /// For tables of which nothing else is said.
+    pub(crate) fn all(&self) -> Policy {
+        self.all
+    }
+
     pub(crate) fn of_table(&self, name: &TableName) -> Policy {
         if self.own.is_empty() {
             return self.all;

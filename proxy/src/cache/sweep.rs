@@ -70,6 +70,28 @@ impl Cache {
         swept
     }
 
+    /// Drops what was to live longer than it would if it were kept now: after times to live have become shorter. It is judged by
+    /// the times for all tables, so that an entry of a table with a longer one of its own may go too, which costs a miss. A fill
+    /// that was under way may yet come by the old time.
+    pub async fn shorten(&self) {
+        let all = self.policies.load().all();
+        let now_nanos = self.clock.monotonic_nanos();
+        let latest =
+            (now_nanos.saturating_add(all.record_ttl_nanos), now_nanos.saturating_add(all.query_ttl_nanos));
+        for (turn, entry) in self.items.map().iter().enumerate() {
+            self.items.remove_dead(&entry, |_, _, deadline| deadline > latest.0);
+            if turn % ENTRIES_PER_TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        for (turn, entry) in self.pages.map().iter().enumerate() {
+            self.pages.remove_dead(&entry, |_, _, deadline| deadline > latest.1);
+            if turn % ENTRIES_PER_TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
     /// Sweeps again and again, as long as the task is not dropped.
     pub async fn sweep_every(self: Arc<Self>, every: Duration) {
         let mut due = tokio::time::interval(every);

@@ -6,26 +6,33 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::Context;
 use parking_lot::Mutex;
 use peer::Lane;
 use raft::{BoxedStream, Leadership, Member, Members, RaftError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::Embedded;
+use store::parameters::{Parameter, ParameterError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::about::About;
 use super::peers::Peers;
 use super::presence::Presence;
 use super::settings::NODES_MAX;
+use crate::cache::Cache;
+use crate::parameters::{self, ParameterStatus};
 
 /// Most bytes of a message.
 const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 /// Longest wait for an answer about the state of things.
 pub const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for a parameter to be set: within the time for a change, so that whoever asks hears why it was not.
+const SET_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a change.
 pub const CHANGE_TIMEOUT: Duration = Duration::from_secs(40);
 
@@ -48,6 +55,13 @@ pub enum Ask {
     Transfer {
         /// Its number. Left out: whichever has followed best.
         to: Option<u64>,
+    },
+    /// Set a parameter of the cluster.
+    SetParameter {
+        /// Its name.
+        name: String,
+        /// What it is to be. Left out: what each node's config says.
+        value: Option<u64>,
     },
 }
 
@@ -113,6 +127,9 @@ pub struct Status {
     pub changing: bool,
     /// All members.
     pub members: Vec<MemberStatus>,
+    /// The cluster's parameters.
+    #[serde(default)]
+    pub parameters: Vec<ParameterStatus>,
 }
 
 /// A member, as one node knows it.
@@ -156,7 +173,17 @@ enum Phase {
     // Belongs to the cluster; its store is not open, or not any more. To call it empty would let another node that is
     // really empty believe that there is no cluster yet.
     Closed,
-    Member(Arc<Embedded>, Arc<Presence>),
+    Member(Arc<Seat>),
+}
+
+/// What a member's desk looks at.
+pub struct Seat {
+    /// Its store.
+    pub store: Arc<Embedded>,
+    /// Who is there.
+    pub presence: Arc<Presence>,
+    /// Its caches, for what the config says of them.
+    pub cache: Arc<Cache>,
 }
 
 impl Desk {
@@ -180,8 +207,8 @@ impl Desk {
     }
 
     /// The node belongs to the cluster.
-    pub fn member(&self, store: Arc<Embedded>, presence: Arc<Presence>) {
-        *self.phase.lock() = Phase::Member(store, presence);
+    pub fn member(&self, seat: Seat) {
+        *self.phase.lock() = Phase::Member(Arc::new(seat));
     }
 
     /// The node belongs to the cluster, and its store is not open yet, or not any more: whoever asks lets go of it.
@@ -204,15 +231,16 @@ impl Desk {
             Phase::Empty => Err(Stage::Empty),
             Phase::Closed => Err(Stage::Member),
             Phase::Founding(nodes) => Err(Stage::Founding { nodes: nodes.clone() }),
-            Phase::Member(store, presence) => Ok((Arc::clone(store), Arc::clone(presence))),
+            Phase::Member(seat) => Ok(Arc::clone(seat)),
         };
         match (member, ask) {
             (Err(stage), Ask::Status) => Said::Status(Box::new(self.status_before(stage))),
             (Err(_), _) => Said::NotPrimary { primary: None },
-            (Ok((store, presence)), Ask::Status) => Said::Status(Box::new(self.status(&store, &presence))),
-            (Ok((store, _)), Ask::Join { address }) => self.join(&store, address).await,
-            (Ok((store, _)), Ask::Remove { node }) => said(store.log().remove(node).await),
-            (Ok((store, _)), Ask::Transfer { to }) => transfer(&store, to).await,
+            (Ok(seat), Ask::Status) => Said::Status(Box::new(self.status(&seat))),
+            (Ok(seat), Ask::Join { address }) => self.join(&seat.store, address).await,
+            (Ok(seat), Ask::Remove { node }) => said(seat.store.log().remove(node).await),
+            (Ok(seat), Ask::Transfer { to }) => transfer(&seat.store, to).await,
+            (Ok(seat), Ask::SetParameter { name, value }) => set_parameter(&seat.store, &name, value).await,
         }
     }
 
@@ -227,11 +255,13 @@ impl Desk {
             failure: None,
             changing: false,
             members: Vec::new(),
+            parameters: Vec::new(),
         }
     }
 
     /// How things stand with a member.
-    pub fn status(&self, store: &Embedded, presence: &Presence) -> Status {
+    pub fn status(&self, seat: &Seat) -> Status {
+        let Seat { store, presence, cache } = seat;
         let log = store.log();
         let members = Arc::clone(&log.membership().borrow());
         let (progress, present) = (log.progress(), presence.now(store));
@@ -253,6 +283,7 @@ impl Desk {
             failure: log.failure().map(|failure| failure.to_string()),
             changing: members.changing,
             members: members.iter().map(of).collect(),
+            parameters: parameters::describe(cache.settings(), &store.parameters().borrow()),
             ..self.status_before(Stage::Member)
         }
     }
@@ -279,6 +310,27 @@ fn said(done: Result<(), RaftError>) -> Said {
         Ok(()) => Said::Done,
         Err(RaftError::NotLeader { leader } | RaftError::LeadershipLost { leader }) => {
             Said::NotPrimary { primary: leader.map(|leader| leader.address) }
+        }
+        Err(error) => Said::Refused { why: error.to_string() },
+    }
+}
+
+async fn set_parameter(store: &Embedded, name: &str, value: Option<u64>) -> Said {
+    let parameter = match parameters::named(name) {
+        Ok(parameter) => parameter,
+        Err(why) => return Said::Refused { why },
+    };
+    let cx = Context::default();
+    let Ok(set) = tokio::time::timeout(SET_TIMEOUT, store.set_parameter(&cx, parameter, value)).await else {
+        let why = format!(
+            "no answer in {SET_TIMEOUT:?}: whether {name} was set is not known; look with `forebay param get`"
+        );
+        return Said::Refused { why };
+    };
+    match set {
+        Ok(()) => Said::Done,
+        Err(ParameterError::Store(error)) if error.is_not_primary() => {
+            Said::NotPrimary { primary: leader(store).map(|leader| leader.address) }
         }
         Err(error) => Said::Refused { why: error.to_string() },
     }
@@ -324,6 +376,11 @@ pub fn successor(store: &Embedded) -> Option<u64> {
 pub struct Conversation(BoxedStream);
 
 impl Conversation {
+    /// Over a stream to a node that answers.
+    pub fn over(stream: BoxedStream) -> Conversation {
+        Conversation(stream)
+    }
+
     /// With the node at an address.
     pub async fn begin(peers: &Peers, address: &str) -> io::Result<Conversation> {
         Ok(Conversation(peers.dial(address, Lane::Control).await?))
@@ -340,10 +397,20 @@ impl Conversation {
 pub async fn ask(peers: &Peers, address: &str, ask: &Ask) -> io::Result<Said> {
     let limit = match ask {
         Ask::Status => ASK_TIMEOUT,
-        Ask::Join { .. } | Ask::Remove { .. } | Ask::Transfer { .. } => CHANGE_TIMEOUT,
+        Ask::Join { .. } | Ask::Remove { .. } | Ask::Transfer { .. } | Ask::SetParameter { .. } => {
+            CHANGE_TIMEOUT
+        }
     };
     let asking = async { Conversation::begin(peers, address).await?.ask(ask).await };
     tokio::time::timeout(limit, asking)
+        .await
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the node did not answer in time"))?
+}
+
+/// Asks the node that stands alone over this data.
+pub async fn ask_alone(data: &Path, ask: &Ask) -> io::Result<Said> {
+    let asking = async { crate::alone::reach(data).await?.ask(ask).await };
+    tokio::time::timeout(CHANGE_TIMEOUT, asking)
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the node did not answer in time"))?
 }

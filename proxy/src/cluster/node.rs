@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 use super::about::About;
 use super::bootstrap::{Beginning, Bootstrapping, founders};
-use super::control::{Desk, successor};
+use super::control::{Desk, Seat, successor};
 use super::follows::Follower;
 use super::identity::IdentityFile;
 use super::listener::{Lanes, Listener, LogTransport};
@@ -217,7 +217,11 @@ impl Opening {
         } = self;
         let about = About { write_visibility, ..about };
         let presence = Arc::new(Presence::new(store.log().node_id()));
-        desk.member(Arc::clone(&store), Arc::clone(&presence));
+        desk.member(Seat {
+            store: Arc::clone(&store),
+            presence: Arc::clone(&presence),
+            cache: Arc::clone(cache),
+        });
         let clock = Arc::clone(system.clock()) as Arc<dyn Clock>;
         let leases = match write_visibility {
             WriteVisibility::Node => None,

@@ -210,6 +210,7 @@ async fn keep(core: &Core) {
         leadership.borrow_and_update();
         let steps = pending(core);
         let idle = steps.is_empty();
+        raise_level(core).await;
         // At once: the answer that made the table showed it being made, and the waiters of SDKs, which look right after it and
         // then only every 20 seconds, should find it done.
         for step in steps {
@@ -218,7 +219,7 @@ async fn keep(core: &Core) {
         tokio::select! {
             biased;
             _ = removal.tick() => if leads(core) {
-                agree(core).await;
+                compare(core).await;
                 remove(core).await;
             },
             () = std::future::ready(()), if !idle => {}
@@ -253,14 +254,23 @@ async fn take(core: &Core, step: Body) -> bool {
     false
 }
 
-/// Has the replicas compare themselves with this node, and raises the level that all of them support.
-async fn agree(core: &Core) {
-    if let Some(level) = common_level(core)
-        && level > core.published.semantics_level()
-        && take(core, Body::RaiseLevel { level }).await
+/// Raises the level to what all members support. Looked at often: a cluster that has just begun, or was just upgraded, should
+/// not let its operator wait for what comes with the level.
+async fn raise_level(core: &Core) {
+    let level = core.published.semantics_level();
+    if level != 0
+        && level < core.supported_level
+        && leads(core)
+        && let Some(common) = common_level(core)
+        && common > level
+        && take(core, Body::RaiseLevel { level: common }).await
     {
-        tracing::info!(level, "every member supports it: entries are judged by this level from now on");
+        tracing::info!(common, "every member supports it: entries are judged by this level from now on");
     }
+}
+
+/// Has the replicas compare themselves with this node.
+async fn compare(core: &Core) {
     let is_alone = core.raft.membership().borrow().iter().count() == 1;
     if !is_alone && !core.published.is_compared() {
         take(core, Body::Compare { noted: core.published.noted() }).await;
@@ -270,17 +280,31 @@ async fn agree(core: &Core) {
 /// The newest level that every member supports. None: one of them has not said it lately; it may have been started again with
 /// another version since.
 fn common_level(core: &Core) -> Option<u32> {
-    let members = Arc::clone(&core.raft.membership().borrow());
-    let progress = core.raft.progress();
-    let own = core.raft.node_id();
-    let supported = members.iter().map(|(id, _)| {
-        if id == own {
-            return Some(core.supported_level);
-        }
-        let progress = progress.get(&id)?;
-        progress.supports.filter(|_| progress.heard.is_some_and(|heard| heard < HEARD_LATELY))
-    });
-    supported.collect::<Option<Vec<_>>>()?.into_iter().min()
+    core.supported_levels().into_iter().map(|(_, level)| level).collect::<Option<Vec<_>>>()?.into_iter().min()
+}
+
+impl Core {
+    /// The newest level that each member supports, where it has said so lately.
+    fn supported_levels(&self) -> Vec<(u64, Option<u32>)> {
+        let members = Arc::clone(&self.raft.membership().borrow());
+        let progress = self.raft.progress();
+        let own = self.raft.node_id();
+        let of = |(id, _)| {
+            if id == own {
+                return (id, Some(self.supported_level));
+            }
+            let heard =
+                progress.get(&id).filter(|known| known.heard.is_some_and(|heard| heard < HEARD_LATELY));
+            (id, heard.and_then(|progress| progress.supports))
+        };
+        members.iter().map(of).collect()
+    }
+
+    /// Members that have not said lately that they support a level.
+    pub(super) fn lacking(&self, level: u32) -> Vec<u64> {
+        let lacks = |supported: &Option<u32>| supported.is_none_or(|supported| supported < level);
+        self.supported_levels().into_iter().filter(|(_, level)| lacks(level)).map(|(id, _)| id).collect()
+    }
 }
 
 /// Removes what nobody can be reading any more.

@@ -5,6 +5,7 @@ mod attribute_lists;
 mod faults;
 mod group;
 mod indexes;
+mod parameters;
 mod tables;
 mod transactions;
 mod transfer;

@@ -204,6 +204,24 @@ fn record_ttl_zero_is_for_ever_and_query_ttl_zero_caches_no_page() {
     assert!(fixture.cache.scan_key(&fixture.table, &scan, &mut Vec::new()).is_none());
 }
 
+#[tokio::test]
+async fn a_shorter_time_to_live_holds_for_what_is_cached_already_and_a_longer_one_does_not() {
+    let fixture = Fixture::small();
+    let cache = &fixture.cache;
+    let with = |record_ttl_millis| CacheSettings { record_ttl_millis, ..CacheSettings::default() };
+    let (old, new) = (key(1, 1), key(1, 2));
+    fill(&fixture, &old, None, 1);
+    cache.set_policies(&with(1_000));
+    fill(&fixture, &new, None, 1);
+    cache.shorten().await;
+    assert_eq!((found(&fixture, &old), found(&fixture, &new)), (None, Some(None)));
+    cache.set_policies(&with(0));
+    cache.shorten().await;
+    assert_eq!(found(&fixture, &new), Some(None));
+    fixture.clock.advance(Duration::from_secs(2));
+    assert_eq!(found(&fixture, &new), None, "it keeps the time it was given");
+}
+
 #[test]
 fn a_page_of_mode_ttl_outlives_a_write_and_counts_as_of_when_it_was_read() {
     let fixture = Fixture::small();

@@ -88,6 +88,20 @@ pub const REPLICA_LAG_VERSIONS: Family = Family {
     help: "Versions that the primary had applied, when it was last asked, and this node had not.",
 };
 
+/// How long a cached item may be served, of a table of which nothing else is said; 0 is for ever.
+pub const RECORD_TTL_MILLIS: Family = Family {
+    name: "forebay_record_ttl_milliseconds",
+    dax: None,
+    help: "How long a cached item may be served, of a table of which nothing else is said; 0 is for ever.",
+};
+
+/// How long a cached page may be served, of a table of which nothing else is said; 0 caches none.
+pub const QUERY_TTL_MILLIS: Family = Family {
+    name: "forebay_query_ttl_milliseconds",
+    dax: None,
+    help: "How long a cached page may be served, of a table of which nothing else is said; 0 caches none.",
+};
+
 /// Requests that came by a protocol, those of other nodes included.
 pub const PROTOCOL_REQUESTS: Family = Family {
     name: "forebay_protocol_requests_total",
@@ -352,6 +366,8 @@ pub const ALL: &[(Family, Kind)] = &[
     (IS_PRIMARY, Kind::Gauge),
     (FAILOVERS, Kind::Counter),
     (REPLICA_LAG_MILLIS, Kind::Gauge),
+    (RECORD_TTL_MILLIS, Kind::Gauge),
+    (QUERY_TTL_MILLIS, Kind::Gauge),
     (REPLICA_LAG_VERSIONS, Kind::Gauge),
     (PEERS_REFUSED, Kind::Counter),
 ];

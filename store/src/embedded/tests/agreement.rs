@@ -4,7 +4,7 @@ use raft::{Bootstrap, RaftError};
 
 use super::group::{Group, eventually};
 use super::*;
-use crate::command::{Body, Command, FIRST_LEVEL, SEMANTICS_LEVEL};
+use crate::command::{Body, Command, SEMANTICS_LEVEL};
 use crate::db::{Batch, Durability, KeyRange, Scan};
 use crate::error::OpenError;
 
@@ -25,7 +25,7 @@ async fn everyone_judges_by(group: &Group, level: u32) {
 fn the_level_rises_when_the_last_member_supports_the_next_and_not_before() {
     run(async {
         let mut group = Group::of(3).await;
-        everyone_judges_by(&group, FIRST_LEVEL).await;
+        everyone_judges_by(&group, SEMANTICS_LEVEL).await;
         group.level = NEWER;
         for id in [1, 2] {
             group.kill(id).await;
@@ -34,12 +34,12 @@ fn the_level_rises_when_the_last_member_supports_the_next_and_not_before() {
         }
         // Longer than the primary takes between two looks.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        everyone_judges_by(&group, FIRST_LEVEL).await;
+        everyone_judges_by(&group, SEMANTICS_LEVEL).await;
         // Nor while the last is not there: it may come back as it was.
         group.kill(3).await;
         group.put(key("a", 10)).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
-        everyone_judges_by(&group, FIRST_LEVEL).await;
+        everyone_judges_by(&group, SEMANTICS_LEVEL).await;
         group.open(3, Bootstrap::Join);
         everyone_judges_by(&group, NEWER).await;
 

@@ -103,6 +103,11 @@ pub(super) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
 impl Group {
     /// Members 1 to `count`, begun together, whose log is soon gone, and the table that the tests write to.
     pub(super) async fn of(count: u64) -> Group {
+        Group::at_level(count, SEMANTICS_LEVEL).await
+    }
+
+    /// The same, of programs that support this level.
+    pub(super) async fn at_level(count: u64, level: u32) -> Group {
         let settings = RaftSettings {
             keep_log_bytes: 0,
             recent_bytes: 1024,
@@ -110,7 +115,7 @@ impl Group {
             ..RaftSettings::default()
         };
         let (board, places) = (Switchboard::default(), BTreeMap::new());
-        let mut group = Group { board, places, settings, level: SEMANTICS_LEVEL };
+        let mut group = Group { board, places, settings, level };
         let members = (1..=count).map(|id| (id, Member::new(address(id)))).collect();
         for id in 1..=count {
             group.open(id, Bootstrap::Members(BTreeMap::clone(&members)));
