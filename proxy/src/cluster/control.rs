@@ -17,7 +17,7 @@ use raft::{BoxedStream, Leadership, Member, Members, RaftError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::Embedded;
-use store::parameters::{Parameter, ParameterError};
+use store::parameters::ParameterError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::about::About;

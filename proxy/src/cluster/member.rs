@@ -9,6 +9,7 @@ use raft::Leadership;
 use store::Embedded;
 use tokio::sync::watch;
 
+use super::presence::Presence;
 use super::visibility::leases::Leases;
 use crate::layer::Role;
 use crate::layer::route::Member;
@@ -17,6 +18,7 @@ use crate::layer::route::Member;
 pub struct OwnStore {
     store: Arc<Embedded>,
     role: watch::Receiver<Role>,
+    presence: Arc<Presence>,
     // Where writes wait for all that may answer from memory.
     leases: Option<Arc<Leases>>,
 }
@@ -32,7 +34,7 @@ pub fn role_of(leadership: &Leadership) -> Role {
 
 impl OwnStore {
     /// Over a store. Its role is followed for as long as the runtime runs that this is called in.
-    pub fn new(store: Arc<Embedded>, leases: Option<Arc<Leases>>) -> OwnStore {
+    pub fn new(store: Arc<Embedded>, presence: Arc<Presence>, leases: Option<Arc<Leases>>) -> OwnStore {
         let mut leadership = store.log().leadership();
         let (tell, role) = watch::channel(role_of(&leadership.borrow_and_update()));
         tokio::spawn(async move {
@@ -41,7 +43,7 @@ impl OwnStore {
                 tell.send_replace(role_of(&leadership.borrow_and_update()));
             }
         });
-        OwnStore { store, role, leases }
+        OwnStore { store, role, presence, leases }
     }
 
     /// The store itself.
@@ -81,5 +83,9 @@ impl Member for OwnStore {
 
     fn age(&self) -> Option<Duration> {
         self.store.log().confirmed_age()
+    }
+
+    fn unheard(&self) -> Duration {
+        self.presence.unheard(&self.store)
     }
 }

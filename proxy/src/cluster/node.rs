@@ -255,7 +255,7 @@ impl Opening {
             let parts = holder::Parts { store, cache, leases, peers, clock };
             tasks.to_the_end.extend([tokio::spawn(parts.clone().hold()), tokio::spawn(parts.serve(lease))]);
         }
-        let member = Arc::new(OwnStore::new(store, leases));
+        let member = Arc::new(OwnStore::new(store, Arc::clone(&presence), leases));
         let forward = Some(forward);
         Node { member, links, about, max_lag, presence, desk, forward, farewell, tasks, _listener: listener }
     }

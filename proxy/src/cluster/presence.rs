@@ -30,6 +30,7 @@ const ANSWER_WAIT: Duration = Duration::from_millis(200);
 /// Who is there.
 pub struct Presence {
     own: u64,
+    begun: Instant,
     // Held for a look.
     seen: Mutex<Seen>,
 }
@@ -61,7 +62,7 @@ pub struct Present {
 impl Presence {
     /// Of a node that has heard nobody yet, and takes all to be there.
     pub fn new(own: u64) -> Presence {
-        Presence { own, seen: Mutex::default() }
+        Presence { own, begun: Instant::now(), seen: Mutex::default() }
     }
 
     /// Who is there now.
@@ -69,6 +70,27 @@ impl Presence {
         let log = store.log();
         let leadership = log.leadership().borrow().clone();
         self.look(&leadership, &log.progress(), Instant::now())
+    }
+
+    /// How long ago somebody was heard that leads. Zero where this node does.
+    pub fn unheard(&self, store: &Embedded) -> Duration {
+        let log = store.log();
+        let leads = matches!(*log.leadership().borrow(), Leadership::Leader { .. });
+        self.unheard_at(leads, log.confirmed_age(), Instant::now())
+    }
+
+    fn unheard_at(&self, leads: bool, confirmed: Option<Duration>, now: Instant) -> Duration {
+        if leads {
+            return Duration::ZERO;
+        }
+        let unheard = match &self.seen.lock().primary {
+            // It led until the others were silent.
+            Some(known) if known.node == self.own => now.duration_since(known.since),
+            Some(known) => now.duration_since(known.heard),
+            None => now.duration_since(self.begun),
+        };
+        // The log's own messages say so too, as far as they were applied.
+        confirmed.map_or(unheard, |confirmed| confirmed.min(unheard))
     }
 
     /// Asks the primary for as long as there is one that is not this node. For ever.
@@ -229,6 +251,20 @@ mod tests {
         assert_eq!(seen, Present { primary: Some((2, 5)), silent: BTreeSet::from([1]) });
         let seen = presence.look(&Leadership::Leader { term: 5 }, &heard(&[(1, Some(5)), (3, None)]), later);
         assert_eq!(seen.silent, BTreeSet::new());
+    }
+
+    #[test]
+    fn silence_is_counted_from_whoever_was_heard_last() {
+        let presence = Presence::new(2);
+        let begun = presence.begun;
+        let second = Duration::from_secs(1);
+        assert_eq!(presence.unheard_at(false, None, begun + second), second, "nobody yet");
+        presence.look(&follower(1, 4), &heard(NOBODY), begun + second);
+        assert_eq!(presence.unheard_at(false, None, begun + second * 3), second * 2);
+        presence.look(&Leadership::Leader { term: 5 }, &heard(NOBODY), begun + second * 4);
+        assert_eq!(presence.unheard_at(true, Some(second), begun + second * 5), Duration::ZERO);
+        // It leads no more, because the others do not answer.
+        assert_eq!(presence.unheard_at(false, Some(second / 2), begun + second * 6), second / 2);
     }
 
     #[test]

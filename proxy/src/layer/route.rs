@@ -12,7 +12,8 @@
 //! What a failure leaves behind: a request that certainly had no effect, because whoever was asked was not the primary, is tried again until
 //! its deadline. Of any other failure of a write nobody here knows the outcome, and it is passed up at once, as the
 //! store says it. While there is no primary, requests wait for one: at most [`WAITING_MAX`] of them, the next is refused with
-//! an error that may be retried.
+//! an error that may be retried; and not for longer than an election takes. Once none has been heard for [`PRIMARY_WAIT`], a
+//! majority is missing, and requests are refused after [`LEAST_WAIT`], so that clients can go elsewhere, or come back later.
 
 #[cfg(test)]
 mod tests;
@@ -37,8 +38,12 @@ use crate::cache::Cache;
 pub const CATCH_UP: Duration = Duration::from_millis(50);
 /// Most requests that wait for a primary at a time.
 pub const WAITING_MAX: usize = 1_000;
-/// Longest a request without a deadline of its own looks for a primary.
-pub const LOOK_FOR_PRIMARY: Duration = Duration::from_secs(10);
+/// Longest a request without a deadline of its own may take where it is passed on.
+pub const PASSED_ON_MAX: Duration = Duration::from_secs(10);
+/// Requests wait for a primary until none has been heard for so long: by then another is elected, if a majority is there.
+pub const PRIMARY_WAIT: Duration = Duration::from_secs(2);
+/// Each waits so long in any case: two heartbeats and a half, by which a node that stood still hears who leads now.
+pub const LEAST_WAIT: Duration = Duration::from_millis(250);
 /// How long the answer to a write may yet come from whoever is not the primary any more.
 const LATE_ANSWER: Duration = Duration::from_secs(1);
 /// The pause before asking again, where whoever was asked is not the primary and nothing newer is known.
@@ -70,6 +75,8 @@ pub trait Member: DynamoDb {
     fn everywhere(&self, index: u64) -> impl Future<Output = ()> + Send;
     /// How long ago the store certainly held all that was committed.
     fn age(&self) -> Option<Duration>;
+    /// How long ago somebody was heard that leads. Zero where this node does.
+    fn unheard(&self) -> Duration;
 }
 
 /// The way to other nodes.
@@ -161,13 +168,16 @@ impl<M: Member, W: Way> Routed<M, W> {
     }
 
     async fn by_primary(&self, cx: Context, request: Request) -> Result<Answer, Error> {
-        let deadline = cx.deadline.map_or_else(|| Instant::now() + LOOK_FOR_PRIMARY, Instant::from_std);
+        let begun = Instant::now();
+        let deadline = cx.deadline.map_or_else(|| begun + PASSED_ON_MAX, Instant::from_std);
         let mut role = self.member.role();
         let mut waiting: Option<Waiting<'_>> = None;
         loop {
             let now = *role.borrow_and_update();
             let refused = match now {
                 Role::Primary => self.here(&cx, request.clone()).await,
+                // Whether what is sent to somebody who is not there has arrived, nobody could tell.
+                Role::ReplicaOf(_) if cx.hops == 0 && self.is_silent() => Err(not_primary(None)),
                 Role::ReplicaOf(primary) if cx.hops == 0 => {
                     self.there(primary, &cx, deadline, &request).await
                 }
@@ -184,18 +194,41 @@ impl<M: Member, W: Way> Routed<M, W> {
                 waiting = Some(self.wait()?);
             }
             // Whoever is the primary is known sooner or later; whoever was asked may know it before this node does.
+            let until = deadline.min(self.hopes_until(begun, Instant::now()));
             let pause = match now {
-                Role::Orphan => deadline,
-                Role::Primary | Role::ReplicaOf(_) => deadline.min(Instant::now() + LOOK_AGAIN),
+                Role::Orphan => until,
+                Role::Primary | Role::ReplicaOf(_) => until.min(Instant::now() + LOOK_AGAIN),
             };
-            tokio::select! {
+            let found = tokio::select! {
                 // An error is a store that has stopped; then the pause keeps this from spinning.
-                Ok(()) = role.changed() => {}
-                () = tokio::time::sleep_until(pause) => {}
-            }
-            if Instant::now() >= deadline {
+                Ok(()) = role.changed() => true,
+                () = tokio::time::sleep_until(pause) => false,
+            };
+            let now = Instant::now();
+            if now >= deadline || !found && now >= self.hopes_until(begun, now) {
                 return Err(error);
             }
+        }
+    }
+
+    /// Until when it makes sense to wait for a primary, for a request that began then.
+    fn hopes_until(&self, begun: Instant, now: Instant) -> Instant {
+        let left = PRIMARY_WAIT.saturating_sub(self.member.unheard());
+        (begun + LEAST_WAIT).max(now + left)
+    }
+
+    fn is_silent(&self) -> bool {
+        self.member.unheard() >= PRIMARY_WAIT
+    }
+
+    /// Waits until no primary has been heard for [`PRIMARY_WAIT`].
+    async fn silence(&self) {
+        loop {
+            let left = PRIMARY_WAIT.saturating_sub(self.member.unheard());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
         }
     }
 
@@ -203,14 +236,25 @@ impl<M: Member, W: Way> Routed<M, W> {
     async fn here(&self, cx: &Context, request: Request) -> Result<Answer, Error> {
         if cx.tables.first().is_none() && matches!(request.kind().class(), OpClass::Read | OpClass::Write) {
             // Who has just become the primary may have a table in its log that it has not made yet.
-            self.member.catch_up(cx).await?;
+            self.while_leading(self.member.catch_up(cx)).await?;
         }
-        let writes = request.kind().class() == OpClass::Write;
-        let answer = self.member.call(cx.clone(), request).await?;
+        let (writes, has_effect) = (request.kind().class() == OpClass::Write, has_effect(&request));
+        let call = self.member.call(cx.clone(), request);
+        let answer = if has_effect { call.await? } else { self.while_leading(call).await? };
         if let Some(version) = answer.version.filter(|_| writes) {
             self.member.everywhere(version.index).await;
         }
         Ok(answer)
+    }
+
+    /// What has no effect, while this node is the primary: a strong read waits for the others to say that it still is.
+    async fn while_leading<T>(&self, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let mut role = self.member.role();
+        tokio::select! {
+            biased;
+            answer = asked => answer,
+            Ok(_) = role.wait_for(|role| *role != Role::Primary) => Err(not_primary(None)),
+        }
     }
 
     /// Lets the primary answer, and makes the answer good for this node.
@@ -237,9 +281,14 @@ impl<M: Member, W: Way> Routed<M, W> {
     }
 
     /// Waits until another node is the primary, or none, and an answer of this one is not to be expected any more. Whoever is cut off
-    /// closes no connection, and what waits for it would wait as long as its own deadline.
+    /// closes no connection, and what waits for it would wait as long as its own deadline. Where nobody can be elected in its place,
+    /// it is the primary for this node for ever, and only falls silent.
     async fn is_no_more(&self, primary: u64, request: &Request) {
-        let moved = self.member.role().wait_for(|role| *role != Role::ReplicaOf(primary)).await.is_ok();
+        let mut role = self.member.role();
+        let moved = tokio::select! {
+            moved = role.wait_for(|role| *role != Role::ReplicaOf(primary)) => moved.is_ok(),
+            () = self.silence() => true,
+        };
         match (moved, has_effect(request)) {
             (true, false) => {}
             (true, true) => tokio::time::sleep(LATE_ANSWER).await,
@@ -353,7 +402,8 @@ pub fn not_primary(primary: Option<u64>) -> Error {
 fn no_primary() -> Error {
     Error::new(
         ErrorKind::ServiceUnavailableException,
-        "The cluster has no primary at the moment, and the request was not taken. Try again",
+        "This node reaches no primary: a majority of the cluster's nodes is down or out of reach, or elects one. The request was \
+         not taken and can be sent again; `forebay status` says which nodes are missing",
     )
 }
 

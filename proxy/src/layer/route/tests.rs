@@ -72,6 +72,7 @@ struct Replica {
     applied: watch::Sender<u64>,
     role: watch::Sender<Role>,
     age: Mutex<Option<Duration>>,
+    unheard: Mutex<Duration>,
     answered: AtomicUsize,
     /// Writes that were to be seen everywhere.
     awaited: Mutex<Vec<u64>>,
@@ -150,6 +151,10 @@ impl Member for Replica {
     fn age(&self) -> Option<Duration> {
         *self.age.lock()
     }
+
+    fn unheard(&self) -> Duration {
+        *self.unheard.lock()
+    }
 }
 
 /// The primary, as the replica reaches it.
@@ -216,6 +221,7 @@ impl World {
             applied: watch::Sender::new(0),
             role: watch::Sender::new(Role::ReplicaOf(1)),
             age: Mutex::new(Some(Duration::ZERO)),
+            unheard: Mutex::default(),
             answered: AtomicUsize::new(0),
             awaited: Mutex::default(),
             during: Mutex::default(),
@@ -640,4 +646,63 @@ async fn a_primary_that_is_cut_off_is_waited_for_until_there_is_another() {
     let (written, ()) = tokio::join!(world.ask(put(2)), moves());
     assert!(written.unwrap_err().is_outcome_unknown());
     assert!(took(begun, Duration::from_millis(400) + LATE_ANSWER), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_primary_was_heard_for_longer_than_an_election_takes_requests_are_refused_soon() {
+    let world = World::new();
+    world.put(1).await;
+    for role in [Role::Orphan, Role::ReplicaOf(1)] {
+        world.replica.role.send_replace(role);
+        for (unheard, waits) in
+            [(PRIMARY_WAIT * 5, LEAST_WAIT), (PRIMARY_WAIT - Duration::from_millis(10), LEAST_WAIT)]
+        {
+            *world.replica.unheard.lock() = unheard;
+            for request in [Request::from(put(2)), get(true).into()] {
+                // Whoever was the primary refuses connections.
+                world.primary.scripted.lock().extend((0..100).map(|_| not_primary(None)));
+                let begun = Instant::now();
+                let silenced = async {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    *world.replica.unheard.lock() = PRIMARY_WAIT;
+                };
+                let (refused, ()) = tokio::join!(world.ask(request), silenced);
+                let refused = refused.unwrap_err();
+                assert!(refused.is_not_primary() && !refused.is_outcome_unknown(), "{refused}");
+                assert!(refused.message.contains("forebay status"), "{refused}");
+                assert!(took(begun, waits), "{role:?}, {unheard:?}: {:?}", begun.elapsed());
+                world.primary.scripted.lock().clear();
+            }
+        }
+    }
+    // One that is found in that time answers.
+    world.replica.role.send_replace(Role::Orphan);
+    let found = async {
+        tokio::time::sleep(LEAST_WAIT / 2).await;
+        *world.replica.unheard.lock() = Duration::ZERO;
+        world.replica.role.send_replace(Role::ReplicaOf(2));
+    };
+    let (written, ()) = tokio::join!(world.ask(put(3)), found);
+    written.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_primary_that_falls_silent_where_nobody_can_be_elected_is_not_waited_for() {
+    let world = World::new();
+    world.put(1).await;
+    for (request, is_write) in [(Request::from(get(true)), false), (put(2).into(), true)] {
+        world.primary.silent.lock().insert(1);
+        world.primary.scripted.lock().extend((0..100).map(|_| not_primary(None)));
+        *world.replica.unheard.lock() = Duration::ZERO;
+        let silenced = async {
+            tokio::time::sleep(PRIMARY_WAIT - Duration::from_millis(1)).await;
+            *world.replica.unheard.lock() = PRIMARY_WAIT;
+        };
+        let begun = Instant::now();
+        let (refused, ()) = tokio::join!(world.ask(request), silenced);
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.is_outcome_unknown(), is_write, "{refused}");
+        assert!(begun.elapsed() < PRIMARY_WAIT + LATE_ANSWER * 2, "{:?}", begun.elapsed());
+        world.primary.scripted.lock().clear();
+    }
 }
