@@ -46,6 +46,7 @@ pub fn plan(
         secret_file: "(drawn at the start)".into(),
         name: membership.group().to_owned(),
         max_replica_lag: HumanDuration::from_secs(10),
+        log_kept: host::settings::ByteSize::gib(1),
         write_visibility,
         tls: None,
     };

@@ -31,7 +31,7 @@ use tracing::Instrument;
 
 use crate::apply::{Applier, Outcome, Reply, too_stale};
 use crate::attribute_lists::{self, AttributeLists, Demand, Names};
-use crate::command::{Body, Command, PARAMETERS_LEVEL, SEMANTICS_LEVEL};
+use crate::command::{Body, Command, Noted, PARAMETERS_LEVEL, SEMANTICS_LEVEL};
 use crate::db::home::{CurrentDb, FixedHome, StateHome, VolatileHome};
 use crate::db::memory::MemoryDb;
 use crate::db::{DbLogDisk, ScanSource, SharedDb, WritePressure};
@@ -226,6 +226,11 @@ impl Embedded {
     /// The level that entries are judged by: see [`crate::command::SEMANTICS_LEVEL`]. 0: the store has not begun.
     pub fn semantics_level(&self) -> u32 {
         self.core.published.semantics_level()
+    }
+
+    /// What was noted last for replicas to compare themselves by; of a store that stands alone, nothing.
+    pub fn compared(&self) -> Option<Noted> {
+        self.core.published.noted()
     }
 
     /// The parameters of the whole group, and every change to them. Of a store in a group, as this node has applied them.

@@ -19,7 +19,8 @@ use faults::{clock, process};
 use serde_json::Value;
 
 use crate::directory::Directory;
-use crate::node::{Ended, Node, binary, run};
+use crate::node::{Ended, Node, Spawned, binary, run};
+use crate::wire::Wire;
 
 /// A cluster that has not come to a primary by then has failed.
 const ELECTION_TIMEOUT: Duration = Duration::from_secs(30);
@@ -157,6 +158,11 @@ impl Cluster {
         for (at, starting) in starting {
             self.nodes[at] = Some(starting.join().expect("the node starts"));
         }
+    }
+
+    /// Starts a node without waiting until it is ready.
+    pub fn spawn(&self, at: usize) -> Spawned {
+        Spawned::new(self.launching(at, None))
     }
 
     /// Starts a node whose monotonic clock and uptime are ahead of the machine's.
@@ -362,6 +368,23 @@ impl Cluster {
     /// Makes a node stand still until what is answered is dropped.
     pub fn pause(&self, at: usize) -> process::Paused {
         process::pause(self.node(at).pid()).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// One request to a node that was only spawned, which must succeed. Waits until its port is open.
+    pub fn ask_spawned(&self, at: usize, op: &str, body: &Value) -> Value {
+        let begun = now();
+        let mut wire = loop {
+            match Wire::connect((self.address(at), self.ports.http()).into()) {
+                Ok(wire) => break wire,
+                Err(error) => {
+                    assert!(begun.elapsed() < ELECTION_TIMEOUT, "node {at} does not listen: {error}")
+                }
+            }
+            std::thread::sleep(POLL);
+        };
+        let reply = wire.ask(op, body).expect("the node answers");
+        assert_eq!(reply.status, 200, "{op} {body}: {}", String::from_utf8_lossy(&reply.body));
+        reply.json()
     }
 
     /// Waits until a table is usable, as a node says.

@@ -55,6 +55,59 @@ pub struct Node {
     pub ready_after: Duration,
 }
 
+/// A process that may become a node, and may be asked by its admin port. Dropping it kills it.
+pub struct Spawned {
+    process: Child,
+    said: std::sync::Arc<std::sync::Mutex<String>>,
+}
+
+impl Spawned {
+    /// Runs a command. What it says on standard error is kept, and its standard output is not looked at.
+    pub fn new(mut command: Command) -> Spawned {
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let stderr = process.stderr.take().expect("it was piped");
+        let said = std::sync::Arc::<std::sync::Mutex<String>>::default();
+        let heard = std::sync::Arc::clone(&said);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut said = heard.lock().expect("nobody panics with it");
+                said.push_str(&line);
+                said.push('\n');
+            }
+        });
+        Spawned { process, said }
+    }
+
+    /// What it has said on standard error.
+    pub fn said(&self) -> String {
+        self.said.lock().expect("nobody panics with it").clone()
+    }
+
+    /// The exit code, if it has ended by itself.
+    pub fn ended(&mut self) -> Option<Option<i32>> {
+        self.process.try_wait().expect("it is ours").map(|status| status.code())
+    }
+
+    /// SIGKILL, now.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it is ours");
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        // Both fail when it has ended already, which is what is wanted.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// How a process that did not become a node ended.
 #[derive(Debug)]
 pub struct Ended {

@@ -127,9 +127,21 @@ pub struct Status {
     pub changing: bool,
     /// All members.
     pub members: Vec<MemberStatus>,
+    /// What the node had after an entry of the log at which replicas compare themselves; the same on all that have noted it.
+    #[serde(default)]
+    pub compared: Option<Compared>,
     /// The cluster's parameters.
     #[serde(default)]
     pub parameters: Vec<ParameterStatus>,
+}
+
+/// The digest of all effects up to an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    /// The entry.
+    pub entry: u64,
+    /// The digest, in hexadecimal digits.
+    pub digest: String,
 }
 
 /// A member, as one node knows it.
@@ -255,6 +267,7 @@ impl Desk {
             failure: None,
             changing: false,
             members: Vec::new(),
+            compared: None,
             parameters: Vec::new(),
         }
     }
@@ -283,6 +296,9 @@ impl Desk {
             failure: log.failure().map(|failure| failure.to_string()),
             changing: members.changing,
             members: members.iter().map(of).collect(),
+            compared: store
+                .compared()
+                .map(|noted| Compared { entry: noted.index, digest: format!("{:016x}", noted.digest) }),
             parameters: parameters::describe(cache.settings(), &store.parameters().borrow()),
             ..self.status_before(Stage::Member)
         }

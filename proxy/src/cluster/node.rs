@@ -14,6 +14,7 @@ use host::admin::{Readiness, Requirement};
 use host::clock::Clock;
 use host::metrics::{Registry, names};
 use host::runtime::Fronts;
+use host::settings::ByteSize;
 use host::shutdown::Shutdown;
 use host::tls::MutualTls;
 use peer::Membership;
@@ -177,7 +178,7 @@ impl Opening {
             address: plan.address.clone(),
             group: plan.settings.name.clone(),
             bootstrap,
-            ..RaftSettings::default()
+            ..keeping(plan.settings.log_kept)
         };
         let Lanes { raft: arrived, forward, lease } = lanes;
         let network = raft::Peers::new(LogTransport::new(peers.clone(), arrived));
@@ -259,6 +260,13 @@ impl Opening {
         let forward = Some(forward);
         Node { member, links, about, max_lag, presence, desk, forward, farewell, tasks, _listener: listener }
     }
+}
+
+/// The log's settings, where it keeps so much for others. What the state does not hold durably yet can't go, so that is to be less.
+fn keeping(log_kept: ByteSize) -> RaftSettings {
+    let default = RaftSettings::default();
+    let flush_after_log_bytes = default.flush_after_log_bytes.min(log_kept.bytes() / 2);
+    RaftSettings { keep_log_bytes: log_kept.bytes(), flush_after_log_bytes, ..default }
 }
 
 fn by_place(plan: &Plan) -> std::io::Result<Beginning> {

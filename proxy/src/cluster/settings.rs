@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use host::settings::HumanDuration;
+use host::settings::{ByteSize, HumanDuration};
 use peer::{BadSecret, Membership};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,10 @@ use super::visibility::WriteVisibility;
 pub const NODES_MAX: usize = 11;
 /// The least that `max_replica_lag` may be: several heartbeats, or a node that is well would not answer.
 pub const REPLICA_LAG_MIN: Duration = Duration::from_secs(1);
+/// The least log that may be kept: it is let go of in steps of so much.
+pub const LOG_KEPT_MIN: ByteSize = ByteSize::mib(16);
+/// The most: what a node that was away would take longer to replay than to take a state.
+pub const LOG_KEPT_MAX: ByteSize = ByteSize::gib(64);
 /// Most bytes read of a secret's file.
 const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -32,6 +36,10 @@ pub struct ClusterSettings {
     /// Once what a node serves may be older than this, it stops answering from its cache and asks the primary.
     #[serde(default = "default_replica_lag")]
     pub max_replica_lag: HumanDuration,
+    /// Log kept for nodes that are away or behind, beyond what the node's own state needs; at most ten minutes' worth. Who was away
+    /// for longer is sent the whole state. 16MiB to 64GiB; the disk needs room for it.
+    #[serde(default = "default_log_kept")]
+    pub log_kept: ByteSize,
     /// When a write is acknowledged: "node", once the node that answers serves nothing older; "all", once no node does. The same on
     /// every node.
     #[serde(default)]
@@ -60,6 +68,10 @@ fn default_name() -> String {
 
 fn default_replica_lag() -> HumanDuration {
     HumanDuration::from_secs(10)
+}
+
+fn default_log_kept() -> ByteSize {
+    ByteSize::gib(1)
 }
 
 /// A cluster that can't come together. Each says what to do.
@@ -91,6 +103,9 @@ pub enum BadCluster {
         "[cluster] max_replica_lag is less than {REPLICA_LAG_MIN:?}; a node that is well may be that far behind"
     )]
     ReplicaLag,
+    /// Too little log, or too much.
+    #[error("[cluster] log_kept is {0}; it must be {LOG_KEPT_MIN} to {LOG_KEPT_MAX}")]
+    LogKept(ByteSize),
     /// The secret's file can't be read.
     #[error(
         "[cluster] secret_file {path} can't be read: {source}; make one with `openssl rand -hex 32 > {path}`, `chmod 600` it, and give every node the same"
@@ -156,6 +171,9 @@ impl ClusterSettings {
         if self.max_replica_lag.get() < REPLICA_LAG_MIN {
             return Err(BadCluster::ReplicaLag);
         }
+        if !(LOG_KEPT_MIN..=LOG_KEPT_MAX).contains(&self.log_kept) {
+            return Err(BadCluster::LogKept(self.log_kept));
+        }
         Ok(())
     }
 
@@ -197,6 +215,7 @@ mod tests {
             secret_file: "secret".into(),
             name: default_name(),
             max_replica_lag: default_replica_lag(),
+            log_kept: default_log_kept(),
             write_visibility: WriteVisibility::Node,
             tls: None,
         }
@@ -222,6 +241,13 @@ mod tests {
         let mut hasty = settings(&["a:8501"]);
         hasty.max_replica_lag = HumanDuration::from_secs(0);
         assert!(matches!(hasty.check(), Err(BadCluster::ReplicaLag)));
+        for (kept, fits) in [(15, false), (16, true), (64 * 1024, true), (64 * 1024 + 1, false)] {
+            let log_kept = ByteSize::mib(kept);
+            let checked = ClusterSettings { log_kept, ..settings(&["a:8501"]) }.check();
+            assert_eq!(checked.is_ok(), fits, "{log_kept}");
+            let said = checked.err().map_or(String::new(), |error| error.to_string());
+            assert!(fits || said.contains("16MiB to 64GiB"), "{said}");
+        }
     }
 
     #[test]
