@@ -49,7 +49,7 @@ pub fn serve(config: &Config, store: &Arc<Embedded>, cache: &Arc<Cache>) -> Opti
     let path = socket(&config.store.data);
     match listen(&path) {
         Ok(listener) => {
-            let desk = Arc::new(Desk::new(""));
+            let desk = Arc::new(Desk::alone(""));
             let presence = Arc::new(Presence::new(store.log().node_id()));
             desk.member(Seat { store: Arc::clone(store), presence, cache: Arc::clone(cache) });
             Some(Served { task: tokio::spawn(accept(listener, desk)), path })

@@ -9,7 +9,7 @@
 //! questions and changes. [`identity`], [`bootstrap`]: how a node comes by its number. [`member`]: this node's store as one of
 //! several; [`lists`]: attribute lists, which the primary numbers; [`follows`]: catching up with what other nodes know;
 //! [`primary`]: what they ask of this one. [`about`], [`roster`]: what nodes say of themselves and what
-//! clients are told of it; [`presence`]: which of them are there. [`upkeep`]: what a node does by itself. [`visibility`]: who may
+//! clients are told of it; [`presence`]: which of them are there; [`troubles`]: which could not be reached, and why. [`upkeep`]: what a node does by itself. [`visibility`]: who may
 //! answer from memory, where a write waits for all that may. [`node`]: all of this in the order of start and stop.
 
 pub mod about;
@@ -38,6 +38,7 @@ pub mod primary;
 pub mod roster;
 #[cfg(feature = "rocksdb")]
 pub mod settings;
+pub mod troubles;
 pub mod upkeep;
 pub mod visibility;
 #[cfg(feature = "rocksdb")]

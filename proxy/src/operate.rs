@@ -213,6 +213,10 @@ fn describe(status: &Status) -> String {
     if let Some(failure) = &status.failure {
         text += &format!("writes   refused: {failure}\n");
     }
+    if status.removed {
+        text +=
+            "removed  the primary says that this node is no member any more: stop it, and delete its data\n";
+    }
     if status.changing {
         text += "members  are being changed\n";
     }
@@ -223,6 +227,9 @@ fn describe(status: &Status) -> String {
         status.members.iter().map(|member| member.about.write_visibility).collect();
     if set.len() > 1 {
         text += "warning  members differ in [cluster] write_visibility: where it is \"node\" they answer without a lease\n";
+    }
+    for trouble in &status.unreached {
+        text += &format!("missing  {}: {}\n", trouble.address, trouble.why);
     }
     for member in &status.members {
         let role = match (status.primary == Some(member.node), member.voter) {

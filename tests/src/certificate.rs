@@ -24,3 +24,34 @@ pub fn trusting(pem: &str) -> Arc<rustls::ClientConfig> {
         .with_no_client_auth();
     Arc::new(config)
 }
+
+/// One that signs certificates of nodes.
+pub struct Authority {
+    issuer: rcgen::CertifiedIssuer<'static, rcgen::KeyPair>,
+}
+
+impl Authority {
+    /// A new one, of this name.
+    pub fn new(name: &str) -> Authority {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().expect("a key is made");
+        let issuer = rcgen::CertifiedIssuer::self_signed(params, key).expect("a certificate is made");
+        Authority { issuer }
+    }
+
+    /// Its own certificate, in PEM.
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// A certificate for a host, good until the beginning of a year, and its key, both in PEM.
+    pub fn issue(&self, host: &str, until: i32) -> (String, String) {
+        let mut params = rcgen::CertificateParams::new([host.to_owned()]).expect("a host");
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let key = rcgen::KeyPair::generate().expect("a key is made");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate is made");
+        (certificate.pem(), key.serialize_pem())
+    }
+}

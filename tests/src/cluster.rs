@@ -4,6 +4,7 @@
 //! that can deliver late ([`Cluster::delay`]), and the last node has a small disk ([`Cluster::fill_disk`]). Ports stay the same
 //! over restarts.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -18,6 +19,7 @@ use faults::relay::Relay;
 use faults::{clock, process};
 use serde_json::Value;
 
+use crate::certificate::Authority;
 use crate::directory::Directory;
 use crate::node::{Ended, Node, Spawned, binary, run};
 use crate::wire::Wire;
@@ -45,6 +47,10 @@ pub struct Cluster {
     founders: usize,
     /// Further lines of the config, the first of them in `[cluster]`.
     settings: &'static str,
+    /// What stands in the config of single nodes instead of something else.
+    amended: BTreeMap<usize, (String, String)>,
+    /// Who signs the nodes' certificates, where they show each other any.
+    authority: Option<Authority>,
     disk: Option<Disk>,
     network: Option<Network>,
     directory: Directory,
@@ -110,7 +116,13 @@ impl Cluster {
 
     /// The same, with further lines in the config of every node, the first of them in the section `[cluster]`.
     pub fn start_with(count: usize, settings: &'static str) -> Cluster {
-        Cluster::begin(count, settings, Ports::free(count), None)
+        Cluster::begin(count, settings, Ports::free(count), None, None)
+    }
+
+    /// The same, whose nodes show each other certificates.
+    pub fn start_with_certificates(count: usize) -> Cluster {
+        let authority = Authority::new("the cluster's authority");
+        Cluster::begin(count, "", Ports::free(count), None, Some(authority))
     }
 
     /// The same in network namespaces. The calling thread is put where their clients are, for good. Panics where there is no
@@ -118,10 +130,16 @@ impl Cluster {
     pub fn in_network(count: usize, settings: &'static str) -> Cluster {
         let network = Network::new(count).unwrap_or_else(|why| panic!("{why}"));
         network.enter(Place::Clients).unwrap_or_else(|why| panic!("{why}"));
-        Cluster::begin(count, settings, Ports { first: PORTS.start }, Some(network))
+        Cluster::begin(count, settings, Ports { first: PORTS.start }, Some(network), None)
     }
 
-    fn begin(count: usize, settings: &'static str, ports: Ports, network: Option<Network>) -> Cluster {
+    fn begin(
+        count: usize,
+        settings: &'static str,
+        ports: Ports,
+        network: Option<Network>,
+        authority: Option<Authority>,
+    ) -> Cluster {
         let directory = Directory::new("cluster");
         let secret = directory.path().join("secret");
         std::fs::write(&secret, "0123456789abcdef0123456789abcdef\n").expect("a file in our directory");
@@ -139,8 +157,20 @@ impl Cluster {
         let relays = relays.collect();
         let disk = network.as_ref().map(|_| Disk::new(DISK_BYTES).unwrap_or_else(|why| panic!("{why}")));
         let nodes = (0..count).map(|_| None).collect();
-        let mut cluster =
-            Cluster { nodes, relays, ports, founders: count, settings, disk, network, directory };
+        let amended = BTreeMap::new();
+        let mut cluster = Cluster {
+            nodes,
+            relays,
+            ports,
+            founders: count,
+            settings,
+            amended,
+            authority,
+            disk,
+            network,
+            directory,
+        };
+        (0..count).for_each(|at| cluster.certify(at));
         cluster.start_all();
         cluster
     }
@@ -209,15 +239,73 @@ impl Cluster {
             secret = self.directory.path().join("secret").display(),
             settings = self.settings,
         );
+        let mut text = text;
+        if self.authority.is_some() {
+            let [certificate, key, authority] = self.certificate_files(at);
+            text += &format!(
+                "[cluster.tls]\ncertificate = {certificate:?}\nkey = {key:?}\nauthority = {authority:?}\n"
+            );
+        }
+        if let Some((from, to)) = self.amended.get(&at) {
+            assert!(text.contains(from), "{from:?} is not in the config");
+            text = text.replace(from, to);
+        }
         std::fs::write(&path, text).expect("a file in our directory");
         path
     }
 
+    /// From its next start on, a node's config has something else in the place of what it would have.
+    pub fn amend(&mut self, at: usize, from: &str, to: &str) {
+        self.amended.insert(at, (from.to_owned(), to.to_owned()));
+    }
+
+    /// From its next start on, a node's config is as ever.
+    pub fn amend_nothing(&mut self, at: usize) {
+        self.amended.remove(&at);
+    }
+
+    /// Files of a node's certificate, its key and the authority.
+    pub fn certificate_files(&self, at: usize) -> [PathBuf; 3] {
+        ["certificate", "key", "authority"].map(|what| self.directory.path().join(format!("{what}-{at}.pem")))
+    }
+
+    /// Gives a node a good certificate, where the nodes have any.
+    pub fn certify(&self, at: usize) {
+        let Some(authority) = &self.authority else { return };
+        self.certify_by(at, authority, &self.address(at).to_string(), 4000);
+        let [_, _, file] = self.certificate_files(at);
+        std::fs::write(file, authority.pem()).expect("a file in our directory");
+    }
+
+    /// Gives a node a certificate of this authority for this host, good until the beginning of a year.
+    pub fn certify_by(&self, at: usize, authority: &Authority, host: &str, until: i32) {
+        let (certificate, key) = authority.issue(host, until);
+        for (file, pem) in self.certificate_files(at).into_iter().zip([certificate, key]) {
+            std::fs::write(file, pem).expect("a file in our directory");
+        }
+    }
+
+    /// Who signs the nodes' certificates.
+    pub fn authority(&self) -> &Authority {
+        self.authority.as_ref().expect("these nodes have certificates")
+    }
+
     /// One more node, over an empty directory, which joins. Answers its place.
     pub fn grow(&mut self) -> usize {
-        self.nodes.push(None);
+        let at = self.place_for_another();
         self.start_all();
+        at
+    }
+
+    /// A place for one more node, which is not started.
+    pub fn place_for_another(&mut self) -> usize {
+        self.nodes.push(None);
         self.nodes.len() - 1
+    }
+
+    /// Where a node's health is asked for.
+    pub fn admin_address(&self, at: usize) -> SocketAddr {
+        (self.address(at), self.ports.admin()).into()
     }
 
     /// Where the other nodes reach a node.

@@ -228,9 +228,17 @@ fn a_cluster_grows_by_a_node_without_a_vote_and_by_two_with_one_and_shrinks_agai
         let own = members.iter().find(|member| member["address"] == address).expect("it is a member");
         own["node"].as_u64().expect("a number")
     };
-    // Said beforehand, or found when it starts: the node is a member once, and follows.
+    // A member that can't be reached would never follow.
     let fourth_address = format!("127.0.0.4:{}", cluster.peer_address(0).rsplit(':').next().expect("a port"));
-    cluster.command(1, &["member", "add", &fourth_address]);
+    let refused = cluster.try_command(1, &["member", "add", &fourth_address]);
+    assert_eq!(refused.code, Some(75), "{}", refused.said);
+    assert!(
+        refused.said.contains(&fourth_address) && refused.said.contains("Start it first"),
+        "{}",
+        refused.said
+    );
+    let refused = cluster.try_command(1, &["member", "remove", "9"]);
+    assert!(refused.said.contains("there is no member 9; there are 1, 2, 3"), "{}", refused.said);
     let fourth = cluster.grow();
     assert_eq!(cluster.peer_address(fourth), fourth_address);
     let status = cluster.wait_for(0, "the fourth follows", |status| {

@@ -120,7 +120,7 @@ impl Bootstrapping<'_> {
         match control::ask(self.peers, node, &Ask::Status).await {
             Ok(Said::Status(status)) => Ok(status.stage),
             Ok(_) => Err(format!("{node} did not say how it stands")),
-            Err(error) => Err(format!("{node}: {error}")),
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -226,7 +226,7 @@ mod tests {
         let address = port.local_addr().unwrap().to_string();
         let counted = Registry::new().counter(names::PEERS_REFUSED, &[]);
         let complaints = Arc::new(Complaints::new("peer", counted, clock as Arc<dyn Clock>));
-        let desk = Arc::new(Desk::new("test"));
+        let desk = Arc::new(Desk::new("test", peers.clone()));
         let served = Listener::start(port, peers.clone(), Arc::clone(&desk), complaints).unwrap();
         let directory = std::env::temp_dir().join(format!("forebay-bootstrap-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&directory);

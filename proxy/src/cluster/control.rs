@@ -24,6 +24,7 @@ use super::about::About;
 use super::peers::Peers;
 use super::presence::Presence;
 use super::settings::NODES_MAX;
+use super::troubles::Trouble;
 use crate::cache::Cache;
 use crate::parameters::{self, ParameterStatus};
 
@@ -127,6 +128,12 @@ pub struct Status {
     pub changing: bool,
     /// All members.
     pub members: Vec<MemberStatus>,
+    /// Nodes that it could not reach of late.
+    #[serde(default)]
+    pub unreached: Vec<Trouble>,
+    /// Whether the primary says that this node is no member any more.
+    #[serde(default)]
+    pub removed: bool,
     /// What the node had after an entry of the log at which replicas compare themselves; the same on all that have noted it.
     #[serde(default)]
     pub compared: Option<Compared>,
@@ -172,6 +179,8 @@ const fn yes() -> bool {
 /// Answers what is asked of this node.
 pub struct Desk {
     cluster: String,
+    // None: of a node that stands alone.
+    peers: Option<Peers>,
     // Held for a look.
     phase: Mutex<Phase>,
     // Numbers are given one after another.
@@ -200,9 +209,15 @@ pub struct Seat {
 
 impl Desk {
     /// Of a node that does not know yet what it has.
-    pub fn new(cluster: &str) -> Desk {
+    pub fn new(cluster: &str, peers: Peers) -> Desk {
+        Desk { peers: Some(peers), ..Desk::alone(cluster) }
+    }
+
+    /// Of a node that has no others.
+    pub fn alone(cluster: &str) -> Desk {
         Desk {
             cluster: cluster.to_owned(),
+            peers: None,
             phase: Mutex::new(Phase::Starting),
             joining: tokio::sync::Mutex::new(()),
         }
@@ -250,7 +265,7 @@ impl Desk {
             (Err(_), _) => Said::NotPrimary { primary: None },
             (Ok(seat), Ask::Status) => Said::Status(Box::new(self.status(&seat))),
             (Ok(seat), Ask::Join { address }) => self.join(&seat.store, address).await,
-            (Ok(seat), Ask::Remove { node }) => said(seat.store.log().remove(node).await),
+            (Ok(seat), Ask::Remove { node }) => remove(&seat.store, node).await,
             (Ok(seat), Ask::Transfer { to }) => transfer(&seat.store, to).await,
             (Ok(seat), Ask::SetParameter { name, value }) => set_parameter(&seat.store, &name, value).await,
         }
@@ -267,6 +282,8 @@ impl Desk {
             failure: None,
             changing: false,
             members: Vec::new(),
+            unreached: self.peers.as_ref().map_or_else(Vec::new, Peers::troubles),
+            removed: false,
             compared: None,
             parameters: Vec::new(),
         }
@@ -296,6 +313,7 @@ impl Desk {
             failure: log.failure().map(|failure| failure.to_string()),
             changing: members.changing,
             members: members.iter().map(of).collect(),
+            removed: presence.is_removed(),
             compared: store
                 .compared()
                 .map(|noted| Compared { entry: noted.index, digest: format!("{:016x}", noted.digest) }),
@@ -304,9 +322,25 @@ impl Desk {
         }
     }
 
+    /// A node that the others can't reach would be a member that never follows. So it is looked for first.
     async fn join(&self, store: &Embedded, address: String) -> Said {
+        let Some(peers) = &self.peers else {
+            return Said::Refused {
+                why: "this node stands alone: [cluster] in its config would change that".to_owned(),
+            };
+        };
         let _alone = self.joining.lock().await;
         let log = store.log();
+        if !matches!(*log.leadership().borrow(), Leadership::Leader { .. }) {
+            return said(Err(RaftError::NotLeader { leader: leader(store) }));
+        }
+        if let Err(error) = ask(peers, &address, &Ask::Status).await {
+            let why = format!(
+                "the primary can't reach the node that is to join: {error}. Start it first, with an empty directory; it joins by \
+                 itself once it can be reached by the address in its [advertise] peer"
+            );
+            return Said::Refused { why };
+        }
         let members = Arc::clone(&log.membership().borrow());
         let highest = members.iter().map(|(id, _)| id).max().unwrap_or(0);
         // A number that was given before stands in the log before this point, so none comes twice, though its bearer be gone.
@@ -319,6 +353,21 @@ impl Desk {
             Err(error) => said(Err(error)),
         }
     }
+}
+
+async fn remove(store: &Embedded, node: u64) -> Said {
+    let log = store.log();
+    // What a replica does not know, the primary may.
+    if !matches!(*log.leadership().borrow(), Leadership::Leader { .. }) {
+        return said(Err(RaftError::NotLeader { leader: leader(store) }));
+    }
+    let members = Arc::clone(&log.membership().borrow());
+    if members.get(node).is_none() {
+        let there_are: Vec<String> = members.iter().map(|(id, _)| id.to_string()).collect();
+        let why = format!("there is no member {node}; there are {}", there_are.join(", "));
+        return Said::Refused { why };
+    }
+    said(log.remove(node).await)
 }
 
 fn said(done: Result<(), RaftError>) -> Said {
@@ -409,7 +458,7 @@ impl Conversation {
     }
 }
 
-/// Asks the node at an address.
+/// Asks the node at an address, which an error names.
 pub async fn ask(peers: &Peers, address: &str, ask: &Ask) -> io::Result<Said> {
     let limit = match ask {
         Ask::Status => ASK_TIMEOUT,
@@ -418,9 +467,10 @@ pub async fn ask(peers: &Peers, address: &str, ask: &Ask) -> io::Result<Said> {
         }
     };
     let asking = async { Conversation::begin(peers, address).await?.ask(ask).await };
-    tokio::time::timeout(limit, asking)
+    let asked = tokio::time::timeout(limit, asking)
         .await
-        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the node did not answer in time"))?
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the node did not answer in time")));
+    asked.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
 }
 
 /// Asks the node that stands alone over this data.
@@ -443,7 +493,7 @@ pub async fn ask_primary(peers: &Peers, addresses: &[String], change: &Ask) -> i
         match ask(peers, &address, change).await {
             Ok(Said::NotPrimary { primary }) => next.extend(primary),
             Ok(said) => return Ok(said),
-            Err(error) => last = Err(io::Error::new(error.kind(), format!("{address}: {error}"))),
+            Err(error) => last = Err(error),
         }
     }
     last

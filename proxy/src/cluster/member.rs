@@ -9,16 +9,19 @@ use raft::Leadership;
 use store::Embedded;
 use tokio::sync::watch;
 
-use super::presence::Presence;
 use super::visibility::leases::Leases;
 use crate::layer::Role;
 use crate::layer::route::Member;
+
+/// How long ago somebody was heard that leads.
+pub type Heard = Box<dyn Fn() -> Duration + Send + Sync>;
 
 /// The store, and who the primary is.
 pub struct OwnStore {
     store: Arc<Embedded>,
     role: watch::Receiver<Role>,
-    presence: Arc<Presence>,
+    // Where more is known of it than the log says.
+    heard: Option<Heard>,
     // Where writes wait for all that may answer from memory.
     leases: Option<Arc<Leases>>,
 }
@@ -34,7 +37,7 @@ pub fn role_of(leadership: &Leadership) -> Role {
 
 impl OwnStore {
     /// Over a store. Its role is followed for as long as the runtime runs that this is called in.
-    pub fn new(store: Arc<Embedded>, presence: Arc<Presence>, leases: Option<Arc<Leases>>) -> OwnStore {
+    pub fn new(store: Arc<Embedded>, leases: Option<Arc<Leases>>) -> OwnStore {
         let mut leadership = store.log().leadership();
         let (tell, role) = watch::channel(role_of(&leadership.borrow_and_update()));
         tokio::spawn(async move {
@@ -43,7 +46,12 @@ impl OwnStore {
                 tell.send_replace(role_of(&leadership.borrow_and_update()));
             }
         });
-        OwnStore { store, role, presence, leases }
+        OwnStore { store, role, heard: None, leases }
+    }
+
+    /// The same, of a node that hears of the primary otherwise than by the log, too.
+    pub fn hearing(self, heard: Heard) -> OwnStore {
+        OwnStore { heard: Some(heard), ..self }
     }
 
     /// The store itself.
@@ -86,6 +94,12 @@ impl Member for OwnStore {
     }
 
     fn unheard(&self) -> Duration {
-        self.presence.unheard(&self.store)
+        if matches!(*self.store.log().leadership().borrow(), Leadership::Leader { .. }) {
+            return Duration::ZERO;
+        }
+        // What the log says counts where it was applied: who applies slowly may have heard the primary all the while.
+        let by_log = self.store.log().confirmed_age();
+        let otherwise = self.heard.as_ref().map(|heard| heard());
+        by_log.into_iter().chain(otherwise).min().unwrap_or_default()
     }
 }

@@ -137,7 +137,8 @@ impl Opening {
         let refused = registry.counter(names::PEERS_REFUSED, &[]);
         let clock = Arc::clone(system.clock()) as Arc<dyn Clock>;
         let complaints = Arc::new(Complaints::new("peer", refused, clock));
-        let (peers, desk) = (plan.peers(system), Arc::new(Desk::new(&plan.settings.name)));
+        let peers = plan.peers(system);
+        let desk = Arc::new(Desk::new(&plan.settings.name, peers.clone()));
         if let Some(tls) = plan.tls.clone() {
             tokio::spawn(tls.watch(host::tls::RELOAD_EVERY));
         }
@@ -231,18 +232,23 @@ impl Opening {
         let required = if leases.is_some() { LeaseUse::Required } else { LeaseUse::None };
         cache.follow(Arc::clone(&clock), max_lag, required);
         let links = Links::new(peers.clone(), system, store.log().membership());
+        let known = {
+            let (presence, peers) = (Arc::clone(&presence), peers.clone());
+            move || upkeep::Known { removed: presence.is_removed(), unreached: peers.troubles() }
+        };
         let mut tasks = Tasks {
             of_a_member: vec![
                 tokio::spawn(upkeep::tell(Arc::clone(&store), about.clone())),
                 tokio::spawn(upkeep::promote(Arc::clone(&store))),
             ],
             to_the_end: vec![
-                tokio::spawn(upkeep::follow(
+                tokio::spawn(upkeep::follow_knowing(
                     Arc::clone(&store),
                     Arc::clone(cache),
                     max_lag,
                     ready,
                     registry.clone(),
+                    known,
                 )),
                 tokio::spawn(Arc::clone(&presence).follow(
                     Arc::clone(&store),
@@ -256,7 +262,9 @@ impl Opening {
             let parts = holder::Parts { store, cache, leases, peers, clock };
             tasks.to_the_end.extend([tokio::spawn(parts.clone().hold()), tokio::spawn(parts.serve(lease))]);
         }
-        let member = Arc::new(OwnStore::new(store, Arc::clone(&presence), leases));
+        let heard = Arc::clone(&presence);
+        let member = OwnStore::new(store, leases).hearing(Box::new(move || heard.unheard()));
+        let member = Arc::new(member);
         let forward = Some(forward);
         Node { member, links, about, max_lag, presence, desk, forward, farewell, tasks, _listener: listener }
     }

@@ -13,6 +13,7 @@ use raft::BoxedStream;
 use tokio::net::TcpStream;
 
 use super::settings::{PeerTlsSettings, split_address};
+use super::troubles::{Trouble, Troubles};
 use crate::surroundings::System;
 
 /// Longest wait for a TCP connection to a node.
@@ -24,6 +25,7 @@ pub struct Peers {
     membership: Membership,
     tls: Option<MutualTls>,
     system: Arc<System>,
+    troubles: Troubles,
 }
 
 /// A connection that was accepted, and may yet move to the thread that serves it.
@@ -56,7 +58,7 @@ pub fn tls_settings(settings: &PeerTlsSettings) -> TlsSettings {
 impl Peers {
     /// Of a cluster.
     pub fn new(membership: Membership, tls: Option<MutualTls>, system: Arc<System>) -> Peers {
-        Peers { membership, tls, system }
+        Peers { membership, tls, system, troubles: Troubles::default() }
     }
 
     fn nonce(&self) -> peer::handshake::Nonce {
@@ -67,9 +69,23 @@ impl Peers {
         nonce
     }
 
+    /// Nodes that could not be reached of late.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.troubles.now()
+    }
+
     /// A new connection to the node at an address, `host:port`. Errors: the network's, TLS's, and a refusal, which says what to
     /// do.
     pub async fn dial(&self, address: &str, lane: Lane) -> io::Result<BoxedStream> {
+        let dialled = self.dial_untold(address, lane).await;
+        match &dialled {
+            Ok(_) => self.troubles.reached(address),
+            Err(error) => self.troubles.failed(address, error),
+        }
+        dialled
+    }
+
+    async fn dial_untold(&self, address: &str, lane: Lane) -> io::Result<BoxedStream> {
         let (host, port) = split_address(address)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not host:port"))?;
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port)));
@@ -79,7 +95,7 @@ impl Peers {
         prepare(&stream)?;
         let mut stream: BoxedStream = match &self.tls {
             None => Box::new(stream),
-            Some(tls) => Box::new(tls.connect(host, stream).await?),
+            Some(tls) => Box::new(tls.connect(host, stream).await.map_err(advised)?),
         };
         peer::dial(&mut stream, &self.membership, lane, self.nonce()).await.map_err(refused)?;
         Ok(stream)
@@ -95,7 +111,7 @@ impl Peers {
                 Ok((lane, Arrived::Plain(stream.into_std()?)))
             }
             Some(tls) => {
-                let mut stream: BoxedStream = Box::new(tls.accept(stream).await?);
+                let mut stream: BoxedStream = Box::new(tls.accept(stream).await.map_err(advised)?);
                 let (lane, _) =
                     peer::accept(&mut stream, &self.membership, self.nonce()).await.map_err(refused)?;
                 Ok((lane, Arrived::Tls(stream)))
@@ -106,9 +122,27 @@ impl Peers {
 
 fn refused(refusal: peer::Refusal) -> io::Error {
     match refusal {
-        peer::Refusal::Io(error) => error,
+        // Where TLS is of version 1.3, what the peer thinks of a certificate comes only after the handshake.
+        peer::Refusal::Io(error) => advised(error),
         other => io::Error::new(io::ErrorKind::ConnectionRefused, other),
     }
+}
+
+/// The error, with what to do about it where that is known.
+fn advised(error: io::Error) -> io::Error {
+    let closed = matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    );
+    let advice = match host::tls::advice(&error) {
+        Some(advice) => advice,
+        None if closed => {
+            "the peer ended the connection during the handshake: if it goes on doing so, either it has [cluster.tls] and this node has \
+             not, or the other way round, or the address is of no peer port; its log says more"
+        }
+        None => return error,
+    };
+    io::Error::new(error.kind(), format!("{error}; {advice}"))
 }
 
 /// Small messages leave at once, and a peer that is gone without a word is found out.

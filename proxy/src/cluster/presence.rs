@@ -37,6 +37,7 @@ pub struct Presence {
 
 #[derive(Default)]
 struct Seen {
+    removed: bool,
     primary: Option<Primary>,
     silent: BTreeSet<u64>,
 }
@@ -72,25 +73,23 @@ impl Presence {
         self.look(&leadership, &log.progress(), Instant::now())
     }
 
-    /// How long ago somebody was heard that leads. Zero where this node does.
-    pub fn unheard(&self, store: &Embedded) -> Duration {
-        let log = store.log();
-        let leads = matches!(*log.leadership().borrow(), Leadership::Leader { .. });
-        self.unheard_at(leads, log.confirmed_age(), Instant::now())
+    /// Whether the primary says that this node is no member any more. It may still be asked, and is told by nobody else.
+    pub fn is_removed(&self) -> bool {
+        self.seen.lock().removed
     }
 
-    fn unheard_at(&self, leads: bool, confirmed: Option<Duration>, now: Instant) -> Duration {
-        if leads {
-            return Duration::ZERO;
-        }
-        let unheard = match &self.seen.lock().primary {
+    /// How long ago the primary was heard, or this node was it.
+    pub fn unheard(&self) -> Duration {
+        self.unheard_at(Instant::now())
+    }
+
+    fn unheard_at(&self, now: Instant) -> Duration {
+        match &self.seen.lock().primary {
             // It led until the others were silent.
             Some(known) if known.node == self.own => now.duration_since(known.since),
             Some(known) => now.duration_since(known.heard),
             None => now.duration_since(self.begun),
-        };
-        // The log's own messages say so too, as far as they were applied.
-        confirmed.map_or(unheard, |confirmed| confirmed.min(unheard))
+        }
     }
 
     /// Asks the primary for as long as there is one that is not this node. For ever.
@@ -132,6 +131,8 @@ impl Presence {
         if status.primary != status.node {
             return;
         }
+        seen.removed =
+            !status.members.is_empty() && status.members.iter().all(|member| member.node != self.own);
         seen.silent =
             status.members.iter().filter(|member| !member.present).map(|member| member.node).collect();
         let most = status.applied.saturating_sub(store.log().applied());
@@ -258,13 +259,11 @@ mod tests {
         let presence = Presence::new(2);
         let begun = presence.begun;
         let second = Duration::from_secs(1);
-        assert_eq!(presence.unheard_at(false, None, begun + second), second, "nobody yet");
+        assert_eq!(presence.unheard_at(begun + second), second, "nobody yet");
         presence.look(&follower(1, 4), &heard(NOBODY), begun + second);
-        assert_eq!(presence.unheard_at(false, None, begun + second * 3), second * 2);
+        assert_eq!(presence.unheard_at(begun + second * 3), second * 2);
         presence.look(&Leadership::Leader { term: 5 }, &heard(NOBODY), begun + second * 4);
-        assert_eq!(presence.unheard_at(true, Some(second), begun + second * 5), Duration::ZERO);
-        // It leads no more, because the others do not answer.
-        assert_eq!(presence.unheard_at(false, Some(second / 2), begun + second * 6), second / 2);
+        assert_eq!(presence.unheard_at(begun + second * 5), second);
     }
 
     #[test]

@@ -11,8 +11,12 @@ use raft::{Leadership, Members, PeerProgress, RaftError};
 use store::Embedded;
 
 use super::about::About;
+use super::troubles::Trouble;
 use crate::cache::Cache;
 
+/// What a node says that was removed and runs on.
+const REMOVED: &str = "this node was removed from the cluster: stop it and delete its data; it can come back only with an empty \
+                       directory, as another member";
 /// How often the age of what is served is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often the primary looks for nodes that have caught up.
@@ -26,6 +30,15 @@ const HEARD: Duration = Duration::from_secs(1);
 /// How many voters there may be, the most first.
 const VOTERS: [usize; 3] = [5, 3, 1];
 
+/// What is known of the node's place among the others besides what the log says.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Whether the primary says that it is no member any more.
+    pub removed: bool,
+    /// Whom it could not reach of late.
+    pub unreached: Vec<Trouble>,
+}
+
 /// Follows how the node stands, for ever. `ready` is met while the node knows a primary and is within `max_lag`.
 pub async fn follow(
     store: Arc<Embedded>,
@@ -34,6 +47,19 @@ pub async fn follow(
     ready: Requirement,
     registry: Registry,
 ) {
+    follow_knowing(store, cache, max_lag, ready, registry, Known::default).await;
+}
+
+/// The same, with what else is known when it is asked for.
+pub async fn follow_knowing(
+    store: Arc<Embedded>,
+    cache: Arc<Cache>,
+    max_lag: Duration,
+    ready: Requirement,
+    registry: Registry,
+    known: impl Fn() -> Known,
+) {
+    let mut told_removed = false;
     let (primary, failovers, age_gauge) = (
         registry.gauge(names::IS_PRIMARY, &[]),
         registry.counter(names::FAILOVERS, &[]),
@@ -61,14 +87,23 @@ pub async fn follow(
             cache.confirm(age);
         }
         let replaces = replaced(&store.log().membership().borrow(), store.log().node_id());
+        let Known { removed, unreached } = known();
+        if removed && !told_removed {
+            tracing::error!("{REMOVED}");
+        }
+        told_removed = removed;
         match (replaces, leader, age) {
+            _ if removed => ready.unmet(REMOVED),
             // Until it has that member's vote, the loss of one more node is the loss of the majority.
             (Some(other), ..) => {
                 ready.unmet(format!("this node has not yet taken the place of member {other}"))
             }
-            (None, None, _) => ready.unmet("no primary is known: too few nodes reach one another"),
+            (None, None, _) => ready
+                .unmet(format!("no primary is known: too few nodes reach one another{}", listed(&unreached))),
             (None, Some(_), Some(age)) if age <= max_lag => ready.met(),
-            (None, Some(_), _) => ready.unmet("this node has not caught up with the primary"),
+            (None, Some(_), _) => {
+                ready.unmet(format!("this node has not caught up with the primary{}", listed(&unreached)))
+            }
         }
         // An error is a log that has ended; the pause keeps this from spinning until the node has stopped.
         tokio::select! {
@@ -76,6 +111,10 @@ pub async fn follow(
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
+}
+
+fn listed(troubles: &[Trouble]) -> String {
+    troubles.iter().map(|Trouble { address, why }| format!("; {address}: {why}")).collect()
 }
 
 /// The member whose place a node is about to take.

@@ -4,7 +4,10 @@
 //! for connections to come. Connections that stand keep what they were made with. A pair that cannot be used (half written, key of
 //! another certificate, not PEM) changes nothing but a line in the log: the last good one goes on.
 
+mod advice;
 mod ec_key;
+
+pub use advice::advice;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
