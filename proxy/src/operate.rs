@@ -130,7 +130,7 @@ fn ask_for(config: &Config, node: Option<&str>, change: &Ask) -> Result<Said, Fa
 /// How the nodes of a config are reached.
 enum Reach {
     /// By their peer ports, this one first.
-    Cluster { plan: Plan, first: String },
+    Cluster { plan: Box<Plan>, first: String },
     /// By the socket in the data directory of the only one.
     Alone(PathBuf),
 }
@@ -138,7 +138,7 @@ enum Reach {
 fn reach(config: &Config, node: Option<&str>) -> Result<Reach, Failure> {
     if let Some(plan) = Plan::of(config)? {
         let first = node.unwrap_or(&plan.address).to_owned();
-        return Ok(Reach::Cluster { plan, first });
+        return Ok(Reach::Cluster { plan: Box::new(plan), first });
     }
     if node.is_some() {
         return Err(Failure::Usage(

@@ -66,6 +66,9 @@ fn goes_on(cluster: &Cluster, n: u64) {
     }
 }
 
+/// Makes a value what a newer version would have written.
+type Newer<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 #[test]
 fn data_of_a_newer_version_is_refused_with_the_version_to_start_and_left_as_it_is() {
     let mut cluster = Cluster::start(3);
@@ -82,7 +85,7 @@ fn data_of_a_newer_version_is_refused_with_the_version_to_start_and_left_as_it_i
     // and time.
     let level = |value: &mut Vec<u8>| value[29..33].copy_from_slice(&99u32.to_be_bytes());
     let format = |value: &mut Vec<u8>| *value.last_mut().expect("a number") = 9;
-    let cases: [(&Path, u8, &dyn Fn(&mut Vec<u8>), &str); 3] = [
+    let cases: [(&Path, u8, Newer<'_>, &str); 3] = [
         (&log, 1, &format, "this program is too old"),
         (&state, 1, &format, "the store has format 9"),
         (&state, 2, &level, "level 99"),
