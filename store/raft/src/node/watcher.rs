@@ -44,6 +44,8 @@ pub(super) struct Watcher<R: Send + Sync + 'static> {
 /// Leading, as the library has it.
 struct Leading {
     term: u64,
+    /// Whether the state here has held, since it leads, all that others had committed before.
+    caught_up: bool,
     /// Whether it was told.
     told: bool,
 }
@@ -80,7 +82,7 @@ impl<R: Send + Sync + 'static> Watcher<R> {
                     leading = None;
                 }
                 if leads {
-                    leading.get_or_insert(Leading { term, told: false });
+                    leading.get_or_insert(Leading { term, caught_up: false, told: false });
                 }
                 let now = match metrics.current_leader {
                     Some(leader) if leader != metrics.id => metrics
@@ -126,21 +128,24 @@ impl<R: Send + Sync + 'static> Watcher<R> {
         }
     }
 
-    /// Whether a quorum has lately answered this leader. If so, the state is as of then once what was committed is applied.
-    fn is_confirmed(&self, server: &ServerMetrics<R>, data: &DataMetrics<R>, leading: &Leading) -> bool {
+    /// Whether a quorum has lately answered this leader, and its state holds what others had committed before it led: who is told
+    /// of it reads here what had been acknowledged. The state is as of the quorum's answer once what was committed is applied.
+    fn is_confirmed(&self, server: &ServerMetrics<R>, data: &DataMetrics<R>, leading: &mut Leading) -> bool {
         if self.health.is_sole_voter() {
             return true;
         }
         let Some(age) = quorum_age(server, data) else { return false };
         let committed = data.borrow_watched().cluster_committed;
+        // Before an entry of its own is committed a leader does not know what was.
         let own = committed.filter(|id: &LogId| **id.committed_leader_id() == leading.term);
-        if let Some(committed) = own {
-            let applied_end = *self.applied.borrow() + 1;
-            let stamp = self.freshness.stamp();
-            self.freshness.claim(stamp, age, committed.index() + 1, applied_end);
-            self.freshness.applied(*self.applied.borrow() + 1);
-        }
-        age < self.patience
+        let Some(committed) = own else { return false };
+        let applied_end = *self.applied.borrow() + 1;
+        let stamp = self.freshness.stamp();
+        self.freshness.claim(stamp, age, committed.index() + 1, applied_end);
+        self.freshness.applied(*self.applied.borrow() + 1);
+        // Later the state may lag behind for a moment: what was acknowledged since had been applied here.
+        leading.caught_up |= applied_end > committed.index();
+        leading.caught_up && age < self.patience
     }
 }
 
