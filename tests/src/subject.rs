@@ -66,7 +66,7 @@ enum Ground {
         /// Dropped last of all.
         _directory: Option<Directory>,
     },
-    Cluster(Cluster),
+    Cluster(Box<Cluster>),
 }
 
 impl From<Arc<Embedded>> for Ground {
@@ -185,7 +185,7 @@ impl Subject {
             Subject::Nodes => {
                 let cluster = Cluster::start_with(3, "write_visibility = \"all\"");
                 let ask = Ask::through_trait(self.name(), Shared::new(Spread::over(&cluster)));
-                Running { ask, ground: Ground::Cluster(cluster) }
+                Running { ask, ground: Ground::Cluster(Box::new(cluster)) }
             }
         }
     }

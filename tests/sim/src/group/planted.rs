@@ -130,6 +130,10 @@ impl Member for Store {
     fn age(&self) -> Option<Duration> {
         self.own.age()
     }
+
+    fn unheard(&self) -> Duration {
+        self.own.unheard()
+    }
 }
 
 impl DynamoDb for Store {
