@@ -91,6 +91,7 @@ fn follow(writer: &Target, reader: &Target, key: u64, until: Instant) -> Result<
                     reads.answer(),
                 ));
             }
+            std::thread::sleep(BETWEEN_READS);
         }
         seen.lag.saturating_record(acknowledged.elapsed().as_nanos() as u64);
         std::thread::sleep(REST);
