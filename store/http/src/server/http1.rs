@@ -1,8 +1,9 @@
 //! HTTP/1.1 as SDKs speak it, read and written by hand: requests with a `Content-Length`, in chunks or without a body, with
 //! or without `Expect: 100-continue`.
 //!
-//! Whatever is well formed but out of that ordinary (upgrades, HEAD, HTTP/1.0 and HTTP/2) is handed over to hyper with the
-//! bytes read so far, for the rest of the connection. `docs/adr` holds the measurement behind this.
+//! Whatever is well formed but out of that ordinary (HEAD, HTTP/1.0 and HTTP/2) is handed over to hyper with the
+//! bytes read so far, for the rest of the connection. `docs/adr` holds the measurement behind this. A wish to go on in another
+//! protocol (`Upgrade`, as Java's own client sends with every request) is passed over, as a server may.
 //!
 //! Invariants: one read and one write per request on the good path; answers to pipelined requests leave together; the
 //! buffer grows with bytes that came, never with a length that was announced.
@@ -346,7 +347,6 @@ fn body_of(request: &Request<'_, '_>) -> Announced {
                 chunks = true;
             }
             6 if header.name.eq_ignore_ascii_case("expect") => otherwise |= !is_continue(header.value),
-            7 if header.name.eq_ignore_ascii_case("upgrade") => otherwise = true,
             _ => {}
         }
     }

@@ -102,6 +102,19 @@ async fn chunked_bodies_and_old_versions_are_served_too() {
     assert_eq!(ask(&mut io, old.as_bytes()).await.unwrap().0, 200);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_wish_for_another_protocol_is_passed_over_and_shortens_no_connection() {
+    let server = server(&json());
+    let mut io = connect(&server);
+    let wish = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAAB\r\n";
+    for _ in 0..2 {
+        let (status, head, body) = ask(&mut io, plain("GetItem", wish, GET_BODY).as_bytes()).await.unwrap();
+        assert_eq!((status, &body[..]), (200, &b"{\"answer\":1}"[..]), "{head}");
+        // Long past the time that a head may take.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+}
+
 #[tokio::test]
 async fn expect_continue_is_continued() {
     let mut io = connect(&server(&json()));
