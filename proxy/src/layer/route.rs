@@ -206,7 +206,9 @@ impl<M: Member, W: Way> Routed<M, W> {
             };
             let now = Instant::now();
             if now >= deadline || !found && now >= self.hopes_until(begun, now) {
-                return Err(error);
+                // What the last one asked had to say, such as that nobody listens there, tells a client less.
+                tracing::debug!(%error, "a request finds no primary and is given up");
+                return Err(not_primary(None));
             }
         }
     }
