@@ -26,10 +26,11 @@ use store::embedded::Surroundings;
 use store::{Embedded, EmbeddedSettings};
 
 use crate::ask::Ask;
+use crate::clients::PROTOCOLS;
 use crate::cluster::Cluster;
 use crate::contract::inexpressible;
 use crate::directory::Directory;
-use crate::spread::{PROTOCOLS, Spread};
+use crate::spread::Spread;
 
 /// An implementation under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

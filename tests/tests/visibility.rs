@@ -5,66 +5,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use forebay_tests::cluster::Cluster;
-use forebay_tests::node::Node;
-use forebay_tests::wire::Wire;
-use serde_json::{Value, json};
+use forebay_tests::numbers::now;
+use forebay_tests::seen::{Read, put, seen, table};
+use forebay_tests::wire::{Wire, request};
 
-const TABLE: &str = "seen";
 /// Writes of the plain test, each read on every node.
 const WRITES: u64 = 300;
 /// Times a node is made to stand still.
 const PAUSES: u64 = 3;
 /// Longer than any lease.
 const PAUSE: Duration = Duration::from_millis(2_500);
-
-fn table() -> Value {
-    json!({
-        "TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [
-            {"AttributeName": "p", "AttributeType": "S"}, {"AttributeName": "s", "AttributeType": "S"}
-        ],
-        "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}],
-    })
-}
-
-fn put(n: u64) -> Value {
-    json!({"TableName": TABLE, "Item": {"p": {"S": "p"}, "s": {"S": "s"}, "n": {"N": n.to_string()}}})
-}
-
-fn ok(wire: &mut Wire, op: &str, body: &Value) -> Value {
-    let reply = wire.ask(op, body).unwrap_or_else(|error| panic!("{op}: {error}"));
-    assert_eq!(reply.status, 200, "{op}: {}", String::from_utf8_lossy(&reply.body));
-    reply.json()
-}
-
-fn number(item: &Value) -> u64 {
-    item["n"]["N"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0)
-}
-
-/// What a node says of the item, read by itself, in a query and in a scan. Each on a connection that has seen nothing.
-fn seen(node: &Node) -> [u64; 3] {
-    let item = ok(
-        &mut node.connect(),
-        "GetItem",
-        &json!({"TableName": TABLE, "Key": {"p": {"S": "p"}, "s": {"S": "s"}}}),
-    );
-    let query = ok(
-        &mut node.connect(),
-        "Query",
-        &json!({"TableName": TABLE, "KeyConditionExpression": "p = :p",
-                "ExpressionAttributeValues": {":p": {"S": "p"}}}),
-    );
-    let scan = ok(&mut node.connect(), "Scan", &json!({"TableName": TABLE}));
-    [number(&item["Item"]), number(&query["Items"][0]), number(&scan["Items"][0])]
-}
-
-#[allow(clippy::disallowed_methods, reason = "how long writes are held up is said in the report")]
-fn now() -> Instant {
-    Instant::now()
-}
 
 #[test]
 fn a_write_through_any_node_is_seen_on_all_as_soon_as_it_is_acknowledged() {
@@ -75,7 +28,7 @@ fn a_write_through_any_node_is_seen_on_all_as_soon_as_it_is_acknowledged() {
     for n in 1..=WRITES {
         let writer = n as usize % 3;
         let begun = now();
-        ok(&mut cluster.node(writer).connect(), "PutItem", &put(n));
+        cluster.ok(writer, "PutItem", &put(n));
         took.push(begun.elapsed());
         // Whoever is the slowest to apply is not always the same.
         for at in (0..3).map(|step| (writer + 1 + step) % 3) {
@@ -95,7 +48,8 @@ fn write(node: std::net::SocketAddr, last: Arc<AtomicU64>, stop: Arc<AtomicBool>
     while !stop.load(Ordering::SeqCst) {
         let next = last.load(Ordering::SeqCst) + 1;
         let begun = now();
-        ok(&mut wire, "PutItem", &put(next));
+        let reply = wire.ask("PutItem", &put(next)).expect("the node answers");
+        assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
         longest = longest.max(begun.elapsed());
         last.store(next, Ordering::SeqCst);
     }
@@ -122,14 +76,14 @@ fn a_node_that_stood_still_answers_nothing_old_when_it_goes_on() {
         let before = last.load(Ordering::SeqCst);
         assert!(before > known, "writes went on without it");
         // Asked while it stands still, so that they are the first that it answers.
-        let get = json!({"TableName": TABLE, "Key": {"p": {"S": "p"}, "s": {"S": "s"}}}).to_string();
+        let [get, ..] = Read::eventual();
         for wire in &mut waiting {
-            wire.send(&forebay_tests::wire::request("GetItem", get.as_bytes(), &[])).expect("it is sent");
+            wire.send(&request(get.op, get.body.to_string().as_bytes(), &[])).expect("it is sent");
         }
         drop(paused);
         for wire in &mut waiting {
             let reply = wire.reply().expect("an answer").json();
-            assert!(number(&reply["Item"]) >= before, "{reply}, and {before} was acknowledged");
+            assert!(get.number(&reply) >= before, "{reply}, and {before} was acknowledged");
         }
         // It gets its lease back.
         let begun = now();
@@ -158,7 +112,7 @@ fn a_new_primary_acknowledges_nothing_that_another_node_does_not_see() {
         let primary = cluster.primary();
         for _ in 0..20 {
             n += 1;
-            ok(&mut cluster.node(primary).connect(), "PutItem", &put(n));
+            cluster.ok(primary, "PutItem", &put(n));
             for (at, node) in cluster.running() {
                 assert_eq!(seen(node), [n; 3], "node {at}");
             }
@@ -167,7 +121,7 @@ fn a_new_primary_acknowledges_nothing_that_another_node_does_not_see() {
         let next = cluster.primary();
         let begun = now();
         n += 1;
-        ok(&mut cluster.node(next).connect(), "PutItem", &put(n));
+        cluster.ok(next, "PutItem", &put(n));
         println!("round {round}: first write {:?} after the next primary was one", begun.elapsed());
         for (at, node) in cluster.running() {
             assert_eq!(seen(node), [n; 3], "node {at} after the primary was lost");
@@ -182,18 +136,18 @@ fn a_node_that_is_cut_off_answers_nothing_from_memory_that_is_too_old() {
     let mut cluster = Cluster::in_network(3, "max_replica_lag = \"2s\"");
     cluster.node(0).create_table(&table());
     let (primary, replica) = (cluster.primary(), cluster.replica());
-    ok(&mut cluster.node(replica).connect(), "PutItem", &put(1));
+    cluster.ok(replica, "PutItem", &put(1));
     assert_eq!(seen(cluster.node(replica)), [1; 3]);
     cluster.network().expect("it has one").isolate(replica).expect("it can be cut off");
     let cut = now();
-    ok(&mut cluster.node(primary).connect(), "PutItem", &put(2));
-    let get = json!({"TableName": TABLE, "Key": {"p": {"S": "p"}, "s": {"S": "s"}}});
+    cluster.ok(primary, "PutItem", &put(2));
+    let [get, ..] = Read::eventual();
     let (mut answered, mut refused) = (0_u64, None);
     while refused.is_none() {
         let asked = cut.elapsed();
-        let reply = cluster.node(replica).connect().ask("GetItem", &get).expect("an answer");
+        let reply = cluster.node(replica).connect().ask(get.op, &get.body).expect("an answer");
         if reply.status == 200 {
-            assert_eq!(number(&reply.json()["Item"]), 1, "it knows of nothing else");
+            assert_eq!(get.number(&reply.json()), 1, "it knows of nothing else");
             assert!(asked <= MOST, "asked {asked:?} after it was cut off, it answered what was before");
             answered += 1;
         } else {
