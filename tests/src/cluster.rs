@@ -387,6 +387,11 @@ impl Cluster {
         self.relays.iter().for_each(|relay| relay.set(by));
     }
 
+    /// The same of the connections that others make to one node. Those that it makes itself, as to pass a request on, stay fast.
+    pub fn delay_to(&self, at: usize, by: Duration) {
+        self.relays.get(at).expect("a cluster in a network has relays").set(by);
+    }
+
     /// Leaves no room on the small disk, which is the last node's, and answers what is in the way. Removing that makes room.
     pub fn fill_disk(&self) -> Option<PathBuf> {
         let filler = self.disk.as_ref()?.path().join("filler");
@@ -408,9 +413,15 @@ impl Cluster {
 
     /// Which node is the primary, as it says itself; waits until one does.
     pub fn primary(&self) -> usize {
+        self.primary_besides(None)
+    }
+
+    /// The same among all but one, which may stand still and is not asked.
+    pub fn primary_besides(&self, left_out: Option<usize>) -> usize {
         let begun = now();
+        let leads = |node: &Node| node.metric("forebay_is_primary") == Some(1.0);
         loop {
-            let primary = self.running().find(|(_, node)| node.metric("forebay_is_primary") == Some(1.0));
+            let primary = self.running().find(|(at, node)| Some(*at) != left_out && leads(node));
             if let Some((at, _)) = primary {
                 return at;
             }
