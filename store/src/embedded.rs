@@ -86,6 +86,19 @@ pub(crate) struct Core {
     pressure: keeper::Pressure,
 }
 
+/// The state as it stands, with who applies to it, and where readers find it.
+fn open_state(
+    supported_level: u32,
+    db: SharedDb,
+    home: Arc<dyn StateHome>,
+    sink: &Arc<dyn ChangeSink>,
+) -> Result<(Applier, Arc<Published>, Arc<CurrentDb>), OpenError> {
+    let published = Arc::new(Published::default());
+    let current = Arc::new(CurrentDb::new(db));
+    let state = State::open(Arc::clone(&current), Arc::clone(sink), Arc::clone(&published), supported_level)?;
+    Ok((Applier::new(state, home), published, current))
+}
+
 impl Embedded {
     /// Opens a store over two instances of the engine: one for the log, with a write-ahead log of its own, one for the
     /// state, without. Blocks until everything committed is applied; no request is taken before. Of what is applied
@@ -126,14 +139,11 @@ impl Embedded {
         surroundings: Surroundings,
         sink: Arc<dyn ChangeSink>,
     ) -> Result<Embedded, OpenError> {
-        let published = Arc::new(Published::default());
-        let current = Arc::new(CurrentDb::new(state_db));
-        let opened = (Arc::clone(&current), Arc::clone(&sink), Arc::clone(&published));
-        let state = State::open(opened.0, opened.1, opened.2, supported_level)?;
+        let (applier, published, current) = open_state(supported_level, state_db, home, &sink)?;
         let raft = RaftNode::open(
             RaftSettings { supports: supported_level, ..settings.raft },
             Arc::new(DbLogDisk::new(log_db)),
-            Applier::new(state, home),
+            applier,
             Arc::clone(&surroundings.clock),
             settings.network,
         )
@@ -154,14 +164,11 @@ impl Embedded {
         sink: Arc<dyn ChangeSink>,
         pace: Arc<dyn Pace>,
     ) -> Result<Embedded, OpenError> {
-        let published = Arc::new(Published::default());
-        let current = Arc::new(CurrentDb::new(state_db));
-        let opened = (Arc::clone(&current), Arc::clone(&sink), Arc::clone(&published));
-        let state = State::open(opened.0, opened.1, opened.2, SEMANTICS_LEVEL)?;
+        let (applier, published, current) = open_state(SEMANTICS_LEVEL, state_db, home, &sink)?;
         let raft = RaftNode::open_as_tasks(
             RaftSettings { supports: SEMANTICS_LEVEL, ..settings.raft },
             Arc::new(DbLogDisk::new(log_db)),
-            Applier::new(state, home),
+            applier,
             Arc::clone(&surroundings.clock),
             settings.network,
             pace,
