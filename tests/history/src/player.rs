@@ -68,15 +68,20 @@ impl<D: DynamoDb> Recorded<D> {
         let outcome = match request {
             Ok(request) => {
                 let cx = Context { min_version: token, ..Context::default() };
-                match self.db.call(cx, request).await {
-                    Ok(answer) => read_answer(action, answer),
-                    Err(error) => read_error(action, &error),
-                }
+                outcome(action, self.db.call(cx, request).await)
             }
             Err(error) => Outcome::Failed(format!("never sent: {error}")),
         };
         self.recorder.answered(asked, self.stage.now(), self.stage.connection(), &outcome)?;
         Ok(outcome)
+    }
+}
+
+/// What an action came to, by what the service said.
+pub fn outcome(action: &Action, answered: Result<Answer, Error>) -> Outcome {
+    match answered {
+        Ok(answer) => read_answer(action, answer),
+        Err(error) => read_error(action, &error),
     }
 }
 
@@ -99,8 +104,8 @@ fn whole_item(name: &str, item: Item) -> api::Item {
     if item.group == 0 { whole } else { whole.with("g", text(item.group.to_string())) }
 }
 
-/// What an item of the table holds; `None` where the workload did not write it so.
-fn read_item(item: &api::Item) -> Option<(String, Item)> {
+/// The key of an item of the table, and what it holds; `None` where the workload did not write it so.
+pub fn read_item(item: &api::Item) -> Option<(String, Item)> {
     let text = |name: &str| match item.get(name) {
         Some(AttributeValue::S(text)) => Some(text.as_str()),
         _ => None,
@@ -137,7 +142,8 @@ fn given(values: Values) -> Option<Values> {
     (!values.is_empty()).then_some(values)
 }
 
-fn request(name: &str, action: &Action) -> Result<Request, Error> {
+/// The request that an action is, of the table of that name. Errors: what the service would refuse for its form alone.
+pub fn request(name: &str, action: &Action) -> Result<Request, Error> {
     let table = Some(name.to_owned());
     match action {
         Action::Read { keys, mode: Mode::Snapshot } => {

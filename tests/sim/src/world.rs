@@ -14,11 +14,11 @@ use store::embedded::{SeededEntropy, Surroundings};
 use store::{Embedded, EmbeddedSettings};
 
 use crate::ledger::{Ledger, Mark, Outcome};
+use crate::lying::{Lie, Lying};
 use crate::oracle::cache::{Caches, Stamps, Watched};
 use crate::oracle::feed::Feed;
 use crate::oracle::index;
 use crate::random::Random;
-use crate::unsynced::Unsynced;
 
 const TABLE: &str = "sim";
 /// Keys that are written to.
@@ -203,7 +203,7 @@ impl World {
     fn open(&self, life: usize, watched: &Arc<Watched>) -> Result<Embedded, store::OpenError> {
         let log: SharedDb = match self.kind {
             Disk::Honest => Arc::new(self.log.open()),
-            Disk::NeverSynced => Arc::new(Unsynced(self.log.open())),
+            Disk::NeverSynced => Arc::new(Lying(self.log.open(), Lie::Synced)),
         };
         let state: SharedDb = Arc::new(self.state.open());
         let surroundings = Surroundings {

@@ -1,6 +1,6 @@
 //! `cargo x check` only reads; `cargo x fix` writes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::build::{cache, cargo, root, run};
@@ -13,6 +13,16 @@ const CARGO_DENY: &str = "0.20.2";
 pub const OWN_WORKSPACES: [(&str, &str); 2] =
     [("the simulation", "tests/sim/Cargo.toml"), ("the generated code", "tests/proto/Cargo.toml")];
 
+/// What cargo is to be told of a workspace besides its manifest: its settings, which cargo finds by itself only where it is called
+/// in that folder.
+pub fn own_settings(manifest: &str) -> Vec<String> {
+    let settings = Path::new(manifest).with_file_name(".cargo/config.toml");
+    match root().join(&settings).exists() {
+        true => vec!["--config".to_owned(), settings.display().to_string()],
+        false => Vec::new(),
+    }
+}
+
 /// Formatting, lints and licences.
 pub fn check() -> Result<(), Failure> {
     prerequisite::ensure_rust_components()?;
@@ -24,10 +34,11 @@ pub fn check() -> Result<(), Failure> {
     run(&mut cargo(&lints)?)?;
     for (name, manifest) in OWN_WORKSPACES {
         say(&format!("check: {name}, a workspace of its own"));
+        let settings = own_settings(manifest);
         let manifest = ["--manifest-path", manifest];
         run(cargo(&["fmt"])?.args(manifest).args(["--", "--check"]))?;
         let lints = ["--release", "--all-targets", "--locked", "--", "-D", "warnings"];
-        run(cargo(&["clippy"])?.args(manifest).args(lints))?;
+        run(cargo(&["clippy"])?.args(manifest).args(settings).args(lints))?;
     }
     let deny = cargo_deny()?;
     say("check: licences, duplicates, sources");

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::build::{binary, cargo, root};
-use crate::check::OWN_WORKSPACES;
+use crate::check::{OWN_WORKSPACES, own_settings};
 use crate::suite::Against;
 use crate::tally::{Counting, Tally, counted};
 use crate::{Failure, prerequisite, say, suite};
@@ -32,11 +32,11 @@ fn steps() -> Result<Vec<Step>, Failure> {
         what: What::Cargo(["--workspace", "--no-fail-fast", "--locked"].map(str::to_owned).to_vec()),
     }];
     for (name, manifest) in OWN_WORKSPACES {
-        let arguments = ["--manifest-path", manifest, "--no-fail-fast", "--locked"];
-        steps.push(Step {
-            name: name.trim_start_matches("the ").replace(' ', "-"),
-            what: What::Cargo(arguments.map(str::to_owned).to_vec()),
-        });
+        let mut arguments =
+            ["--manifest-path", manifest, "--no-fail-fast", "--locked"].map(str::to_owned).to_vec();
+        arguments.extend(own_settings(manifest));
+        let name = name.trim_start_matches("the ").replace(' ', "-");
+        steps.push(Step { name, what: What::Cargo(arguments) });
     }
     for folder in suite::clients()? {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
