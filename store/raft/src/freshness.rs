@@ -2,7 +2,7 @@
 //!
 //! A node's state is as of a moment if it holds everything that was committed before it. Who leads learns that from a round
 //! that a quorum answers: nobody else can have committed anything before the round began. It tells its followers, with every
-//! message, how long ago that was and what was committed then; the follower's state is as of that moment once it has applied
+//! message, how long ago that was and what was committed then, both looked up as it sends; the follower's state is as of that moment once it has applied
 //! as much. No two clocks are compared: a leader's message names the newest stamp of the follower's own clock that it has had
 //! from it, and left later than that stamp, however long it was under way. A clock begins anew with a process, so a stamp says
 //! which run of it it is of, and one of an earlier run says nothing.
@@ -35,6 +35,22 @@ pub(crate) struct Stamp {
     pub(crate) millis: u64,
 }
 
+/// What a leader knows of the newest round that a quorum has answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// How long ago it began.
+    pub(crate) age: Duration,
+    /// Everything that was committed when it began lies before this index.
+    pub(crate) committed_end: u64,
+}
+
+impl Round {
+    /// The age in whole milliseconds, rather too old than too young.
+    pub(crate) fn age_millis(&self) -> u64 {
+        u64::try_from(self.age.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    }
+}
+
 pub(crate) struct Freshness {
     clock: Arc<dyn Clock>,
     life: u64,
@@ -61,14 +77,14 @@ impl Freshness {
         Stamp { life: self.life, millis: self.clock.monotonic_millis() }
     }
 
-    /// The stamp came back, in a message that says a quorum had answered a round which began `quorum_age` before it left, and
-    /// that by then entries before `committed_end` were committed, of which the leader's own first is one.
-    pub(crate) fn claim(&self, stamp: Stamp, quorum_age: Duration, committed_end: u64, applied_end: u64) {
+    /// The stamp came back, in a message that names a round whose age is as of when it left. Entries before `applied_end` are
+    /// applied.
+    pub(crate) fn claim(&self, stamp: Stamp, round: Round, applied_end: u64) {
         if stamp.life != self.life {
             return;
         }
-        let age = u64::try_from(quorum_age.as_millis()).unwrap_or(u64::MAX);
-        let Some(at_millis) = stamp.millis.checked_sub(age) else { return };
+        let Some(at_millis) = stamp.millis.checked_sub(round.age_millis()) else { return };
+        let committed_end = round.committed_end;
         if committed_end <= applied_end {
             self.advance(at_millis);
             return;
@@ -114,7 +130,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
-    use super::{Freshness, MAX_CLAIMS, Stamp};
+    use super::{Freshness, MAX_CLAIMS, Round, Stamp};
     use crate::clock::Clock;
 
     #[derive(Default)]
@@ -136,6 +152,10 @@ mod tests {
         Stamp { life: LIFE, millis }
     }
 
+    fn round(age_millis: u64, committed_end: u64) -> Round {
+        Round { age: Duration::from_millis(age_millis), committed_end }
+    }
+
     fn millis(millis: u64) -> Option<Duration> {
         Some(Duration::from_millis(millis))
     }
@@ -145,9 +165,9 @@ mod tests {
         let clock = Arc::new(Hand(AtomicU64::new(1_000)));
         let freshness = Freshness::new(Arc::clone(&clock) as Arc<dyn Clock>, LIFE);
         assert_eq!(freshness.age(), None);
-        freshness.claim(at(900), Duration::from_millis(50), 10, 10);
+        freshness.claim(at(900), round(50, 10), 10);
         assert_eq!(freshness.age(), millis(150));
-        freshness.claim(at(950), Duration::from_millis(50), 20, 10);
+        freshness.claim(at(950), round(50, 20), 10);
         assert_eq!(freshness.age(), millis(150), "entry 19 is not applied");
         freshness.applied(19);
         assert_eq!(freshness.age(), millis(150));
@@ -155,7 +175,7 @@ mod tests {
         assert_eq!(freshness.age(), millis(100));
         clock.0.store(5_000, Ordering::Relaxed);
         assert_eq!(freshness.age(), millis(4_100));
-        freshness.claim(at(800), Duration::ZERO, 5, 20);
+        freshness.claim(at(800), round(0, 5), 20);
         assert_eq!(freshness.age(), millis(4_100), "an older moment takes nothing back");
     }
 
@@ -165,10 +185,10 @@ mod tests {
         let freshness = Freshness::new(Arc::clone(&clock) as Arc<dyn Clock>, LIFE);
         // The process before this one ran for a long time: its stamps lie ahead of this clock.
         for millis in [900, 1_000, 5_000] {
-            freshness.claim(Stamp { life: LIFE - 1, millis }, Duration::ZERO, 10, 10);
+            freshness.claim(Stamp { life: LIFE - 1, millis }, round(0, 10), 10);
         }
         assert_eq!(freshness.age(), None);
-        freshness.claim(at(900), Duration::ZERO, 10, 10);
+        freshness.claim(at(900), round(0, 10), 10);
         clock.0.store(4_900, Ordering::Relaxed);
         assert_eq!(freshness.age(), millis(4_000));
     }
@@ -177,7 +197,7 @@ mod tests {
     fn claims_are_bounded_and_the_oldest_and_the_newest_stay() {
         let freshness = Freshness::new(Arc::new(Hand(AtomicU64::new(10_000))), LIFE);
         for number in 0..1_000 {
-            freshness.claim(at(1_000 + number), Duration::ZERO, 100 + number, 0);
+            freshness.claim(at(1_000 + number), round(0, 100 + number), 0);
         }
         assert_eq!(freshness.claims.lock().len(), MAX_CLAIMS);
         freshness.applied(100);

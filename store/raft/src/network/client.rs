@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, Stream, StreamExt, stream};
@@ -139,17 +138,19 @@ fn append_request<R: Send + Sync + 'static>(
     request: AppendEntriesRequest<Types<R>>,
 ) -> proto::AppendRequest {
     let AppendEntriesRequest { vote, prev_log_id, entries, leader_commit } = request;
-    let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    // The stamp first: an age that was looked up before the stamp came would make the round younger than it is.
     let echo = peer.echo();
+    let round = links.newest_round();
     proto::AppendRequest {
         header: Some(links.header(target)),
         vote: wire::put_vote(&vote),
         previous: wire::put_log_id(prev_log_id),
         committed: wire::put_log_id(leader_commit),
         entries: wire::put_entries(&entries),
-        quorum_age_millis: links.quorum_age().map(millis),
+        quorum_age_millis: round.map(|round| round.age_millis()),
         echo: echo.map(|stamp| stamp.millis),
         echo_life: echo.map_or(0, |stamp| stamp.life),
+        quorum_committed_end: round.map(|round| round.committed_end),
     }
 }
 
@@ -376,8 +377,10 @@ pub(crate) async fn announce(links: &Links, to: u64, to_address: &str, member: M
 mod tests {
     use std::io;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use super::*;
+    use crate::freshness::Round;
     use crate::transport::{Dialled, PeerTransport};
 
     /// Nobody is reached.
@@ -397,20 +400,40 @@ mod tests {
         }
     }
 
+    fn links(transport: Arc<Nowhere>) -> Arc<Links> {
+        Arc::new(Links::new(1, "group".to_owned(), transport, Workers::Threads))
+    }
+
+    fn request(leader_commit: Option<crate::types::LogId>) -> AppendEntriesRequest<Types<()>> {
+        let vote = Vote::new_committed(1, 1);
+        AppendEntriesRequest { vote, prev_log_id: None, entries: Vec::new(), leader_commit }
+    }
+
+    /// A message that has waited for its turn was made when less was committed.
+    #[test]
+    fn a_round_is_named_with_what_is_committed_as_the_message_leaves() {
+        let links = links(Arc::default());
+        let peer = links.peer(2, "peer:1");
+        let made = request(Some(crate::types::log_id(1, 5)));
+        let message = append_request(&links, &peer, 2, made.clone());
+        assert_eq!((message.quorum_age_millis, message.quorum_committed_end), (None, None));
+        links.set_newest_round(|| Some(Round { age: Duration::from_micros(1_500), committed_end: 20 }));
+        let message = append_request(&links, &peer, 2, made);
+        assert_eq!(message.committed.map(|id| id.index), Some(5), "what the library says is left as it is");
+        assert_eq!((message.quorum_age_millis, message.quorum_committed_end), (Some(2), Some(20)));
+    }
+
     /// The library waits, after a failure, before it gives the first request.
     #[tokio::test]
     async fn a_peer_that_is_gone_is_not_tried_again_before_the_pause_is_over() {
         let transport = Arc::new(Nowhere::default());
-        let links =
-            Arc::new(Links::new(1, "group".to_owned(), Arc::clone(&transport) as _, Workers::Threads));
-        let network = Network::<()>::new(Some(links));
+        let network = Network::<()>::new(Some(links(Arc::clone(&transport))));
         let mut client = network.client(2, &Member::new("gone:1"), Use::Entries);
         let (pause, dials) = (Duration::from_millis(20), Arc::clone(&transport));
         let requests = stream::once(async move {
             tokio::time::sleep(pause).await;
             assert_eq!(dials.dials.load(Ordering::SeqCst), 0, "nothing is tried while the library waits");
-            let vote = Vote::new_committed(1, 1);
-            AppendEntriesRequest { vote, prev_log_id: None, entries: Vec::new(), leader_commit: None }
+            request(None)
         });
         let sent = client.stream_append(requests.boxed(), RPCOption::new(pause)).await;
         assert!(matches!(sent, Err(RPCError::Unreachable(_))));

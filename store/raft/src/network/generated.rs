@@ -41,7 +41,8 @@ pub struct AppendRequest {
     /// Consecutive, from the one after `previous`; each as it lies in the log, with its format number and checksum.
     #[prost(bytes = "bytes", repeated, tag = "5")]
     pub entries: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    /// Milliseconds since the newest round that a quorum has answered began, as the leader sends this. None: there was none.
+    /// Milliseconds since the newest round that a quorum has answered began, as the leader sends this. None: there was none, or the
+    /// leader has committed no entry of its own yet and does not know what is committed.
     #[prost(uint64, optional, tag = "6")]
     pub quorum_age_millis: ::core::option::Option<u64>,
     /// The newest `stamp` the leader has had from this follower.
@@ -50,6 +51,10 @@ pub struct AppendRequest {
     /// The `life` it came with.
     #[prost(fixed64, tag = "8")]
     pub echo_life: u64,
+    /// Everything that was committed when that round began lies before this index. Not `committed`: that is as of when the message
+    /// was made, which may have waited since for its turn while a newer round was answered.
+    #[prost(uint64, optional, tag = "9")]
+    pub quorum_committed_end: ::core::option::Option<u64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AppendResponse {

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -21,12 +20,12 @@ use super::{
     DIAL_TIMEOUT, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, MAX_MESSAGE_BYTES, REDIAL_MAX, REDIAL_MIN,
     WINDOW_BYTES, wire,
 };
-use crate::freshness::Stamp;
+use crate::freshness::{Round, Stamp};
 use crate::transport::PeerTransport;
 use crate::workers::Workers;
 
-/// How long ago the newest round began that a quorum has answered; `None` on whoever does not lead.
-type QuorumAge = Box<dyn Fn() -> Option<Duration> + Send + Sync>;
+/// The newest round that a quorum has answered; `None` on whoever does not lead, or does not know yet what is committed.
+type NewestRound = Box<dyn Fn() -> Option<Round> + Send + Sync>;
 
 /// All connections of a node.
 pub(crate) struct Links {
@@ -34,7 +33,7 @@ pub(crate) struct Links {
     group: String,
     transport: Arc<dyn PeerTransport>,
     peers: Mutex<HashMap<u64, Arc<PeerLinks>>>,
-    quorum_age: OnceLock<QuorumAge>,
+    newest_round: OnceLock<NewestRound>,
     workers: Workers,
 }
 
@@ -45,22 +44,22 @@ impl Links {
         transport: Arc<dyn PeerTransport>,
         workers: Workers,
     ) -> Self {
-        let (peers, quorum_age) = (Mutex::new(HashMap::new()), OnceLock::new());
-        Self { node_id, group, transport, peers, quorum_age, workers }
+        let (peers, newest_round) = (Mutex::new(HashMap::new()), OnceLock::new());
+        Self { node_id, group, transport, peers, newest_round, workers }
     }
 
     pub(super) fn workers(&self) -> &Workers {
         &self.workers
     }
 
-    /// Says, once, where to look up how old the quorum's last answer is.
-    pub(crate) fn set_quorum_age(&self, age: impl Fn() -> Option<Duration> + Send + Sync + 'static) {
+    /// Says, once, where to look up what a quorum has last answered.
+    pub(crate) fn set_newest_round(&self, newest: impl Fn() -> Option<Round> + Send + Sync + 'static) {
         // A second call would come from a second library on the same links, which there is not.
-        let _ = self.quorum_age.set(Box::new(age));
+        let _ = self.newest_round.set(Box::new(newest));
     }
 
-    pub(super) fn quorum_age(&self) -> Option<Duration> {
-        self.quorum_age.get().and_then(|age| age())
+    pub(super) fn newest_round(&self) -> Option<Round> {
+        self.newest_round.get().and_then(|newest| newest())
     }
 
     pub(super) fn header(&self, to: u64) -> Header {

@@ -25,7 +25,7 @@ use super::{
     ACCEPT_PAUSE, COMPLAINT_PERIOD, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, MAX_MESSAGE_BYTES,
     MAX_PEER_CONNECTIONS, MAX_STREAMS, STATE_SILENCE, WINDOW_BYTES, wire,
 };
-use crate::freshness::{Freshness, Stamp};
+use crate::freshness::{Freshness, Round, Stamp};
 use crate::member::Member;
 use crate::node::{Library, announced};
 use crate::snapshot::SnapshotHandle;
@@ -103,19 +103,19 @@ async fn connection<R: Send + Sync + 'static>(stream: BoxedStream, server: RaftS
 /// What a message says of how fresh the leader's knowledge is.
 struct Claim {
     stamp: Stamp,
-    quorum_age: Duration,
-    committed_end: u64,
+    round: Round,
 }
 
 impl Claim {
-    /// None, unless the leader has committed an entry of its own: before, it does not know all that is committed.
+    /// None of a leader that knows of no round, or of an older program that does not say what was committed then: the state here
+    /// is then as old as the last one that was named.
     fn of(request: &proto::AppendRequest) -> Option<Self> {
-        let committed =
-            request.committed.filter(|id| request.vote.is_some_and(|vote| vote.term == id.term))?;
         Some(Self {
             stamp: Stamp { life: request.echo_life, millis: request.echo? },
-            quorum_age: Duration::from_millis(request.quorum_age_millis?),
-            committed_end: committed.index.saturating_add(1),
+            round: Round {
+                age: Duration::from_millis(request.quorum_age_millis?),
+                committed_end: request.quorum_committed_end?,
+            },
         })
     }
 }
@@ -157,7 +157,7 @@ impl<R: Send + Sync + 'static> PeerService<R> {
         let follows = !matches!(result, Err(StreamAppendError::HigherVote(_)));
         if let (true, Some(claim)) = (follows, claim) {
             let applied_end = *applied.borrow() + 1;
-            freshness.claim(claim.stamp, claim.quorum_age, claim.committed_end, applied_end);
+            freshness.claim(claim.stamp, claim.round, applied_end);
             // What was applied since it was looked up has not met this claim.
             freshness.applied(*applied.borrow() + 1);
         }
@@ -385,5 +385,28 @@ async fn next(parts: &mut Streaming<proto::StatePart>) -> Result<Option<proto::s
     match tokio::time::timeout(STATE_SILENCE, parts.message()).await {
         Ok(part) => Ok(part?.and_then(|part| part.part)),
         Err(_) => Err(Status::deadline_exceeded("the sender of the state was silent for too long")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The library's own word of what is committed may be older than the round.
+    #[test]
+    fn a_message_that_does_not_name_what_was_committed_claims_nothing() {
+        let mut message = proto::AppendRequest {
+            vote: Some(proto::Ballot { term: 3, node: 1, committed: true }),
+            committed: Some(proto::LogId { term: 3, index: 9 }),
+            quorum_age_millis: Some(4),
+            echo: Some(1_000),
+            echo_life: 7,
+            ..Default::default()
+        };
+        assert!(Claim::of(&message).is_none());
+        message.quorum_committed_end = Some(12);
+        let claim = Claim::of(&message).unwrap();
+        assert_eq!(claim.stamp, Stamp { life: 7, millis: 1_000 });
+        assert_eq!(claim.round, Round { age: Duration::from_millis(4), committed_end: 12 });
     }
 }

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::keeper::Keeper;
-use super::watcher::{Told, Watcher, quorum_age};
+use super::watcher::{Told, Watcher, newest_round};
 use super::{Bootstrap, Gate, Health, Inner, Leadership, Library, RaftNode, RaftSettings};
 use crate::clock::Clock;
 use crate::error::RaftError;
@@ -366,8 +366,8 @@ async fn live<R: Send + Sync + 'static>(
         transport.is_some(),
     );
     if let Some(links) = &links {
-        let (server, data) = (library.server_metrics(), library.data_metrics());
-        links.set_quorum_age(move || quorum_age(&server, &data));
+        let (metrics, applied) = (library.metrics(), applied.clone());
+        links.set_newest_round(move || newest_round(&metrics, &applied).map(|(_, round)| round));
     }
     let watching = tokio::spawn(watcher.run(told));
     let keeping = tokio::spawn(keeper.run());

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use openraft::alias::WatchReceiverOf;
 use openraft::async_runtime::WatchReceiver;
-use openraft::metrics::{RaftDataMetrics, RaftServerMetrics};
+use openraft::metrics::RaftMetrics;
 use openraft::{Instant as _, ServerState};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Health, Leadership, Library, RaftSettings};
 use crate::error::Peer;
-use crate::freshness::Freshness;
+use crate::freshness::{Freshness, Round};
 use crate::member::Members;
 use crate::types::{LogId, Types};
 
@@ -67,7 +67,7 @@ impl<R: Send + Sync + 'static> Watcher<R> {
     /// Runs until the library stops.
     pub(super) async fn run(self, told: Told) {
         let mut metrics = self.library.server_metrics();
-        let data = self.library.data_metrics();
+        let all = self.library.metrics();
         let mut leading: Option<Leading> = None;
         // A term that was led and told so, and when that ended.
         let mut lost: Option<(u64, Instant)> = None;
@@ -104,7 +104,7 @@ impl<R: Send + Sync + 'static> Watcher<R> {
             let now = match (now, &mut leading) {
                 (Some(leader), _) => Leadership::Follower { leader, term },
                 (None, Some(leading)) => {
-                    leading.told = self.is_confirmed(&metrics, &data, leading);
+                    leading.told = self.is_confirmed(&all, leading);
                     if leading.told { Leadership::Leader { term: leading.term } } else { Leadership::Unknown }
                 }
                 (None, None) => Leadership::Unknown,
@@ -130,22 +130,19 @@ impl<R: Send + Sync + 'static> Watcher<R> {
 
     /// Whether a quorum has lately answered this leader, and its state holds what others had committed before it led: who is told
     /// of it reads here what had been acknowledged. The state is as of the quorum's answer once what was committed is applied.
-    fn is_confirmed(&self, server: &ServerMetrics<R>, data: &DataMetrics<R>, leading: &mut Leading) -> bool {
+    fn is_confirmed(&self, metrics: &Metrics<R>, leading: &mut Leading) -> bool {
         if self.health.is_sole_voter() {
             return true;
         }
-        let Some(age) = quorum_age(server, data) else { return false };
-        let committed = data.borrow_watched().cluster_committed;
-        // Before an entry of its own is committed a leader does not know what was.
-        let own = committed.filter(|id: &LogId| **id.committed_leader_id() == leading.term);
-        let Some(committed) = own else { return false };
-        let applied_end = *self.applied.borrow() + 1;
         let stamp = self.freshness.stamp();
-        self.freshness.claim(stamp, age, committed.index() + 1, applied_end);
+        let newest = newest_round(metrics, &self.applied).filter(|(term, _)| *term == leading.term);
+        let Some((_, round)) = newest else { return false };
+        let applied_end = *self.applied.borrow() + 1;
+        self.freshness.claim(stamp, round, applied_end);
         self.freshness.applied(*self.applied.borrow() + 1);
         // Later the state may lag behind for a moment: what was acknowledged since had been applied here.
-        leading.caught_up |= applied_end > committed.index();
-        leading.caught_up && age < self.patience
+        leading.caught_up |= applied_end >= round.committed_end;
+        leading.caught_up && round.age < self.patience
     }
 }
 
@@ -181,23 +178,29 @@ impl Told {
     }
 }
 
-type DataMetrics<R> = WatchReceiverOf<Types<R>, RaftDataMetrics<Types<R>>>;
-type ServerMetrics<R> = WatchReceiverOf<Types<R>, RaftServerMetrics<Types<R>>>;
+type Metrics<R> = WatchReceiverOf<Types<R>, RaftMetrics<Types<R>>>;
 
-/// On a leader: how long ago the newest round began that a quorum has answered. Who is a quorum by itself answers at once.
-pub(super) fn quorum_age<R: Send + Sync + 'static>(
-    server: &ServerMetrics<R>,
-    data: &DataMetrics<R>,
-) -> Option<Duration> {
-    let alone = {
-        let server = server.borrow_watched();
-        server.state == ServerState::Leader
-            && server.membership_config.membership().voter_ids().eq([server.id])
+/// On a leader: its term, and the newest round that a quorum has answered. Nothing before an entry of its own is committed: until
+/// then it does not know what is. All of it from one reading of the metrics: a round beside what was committed before it would
+/// say too much.
+pub(super) fn newest_round<R: Send + Sync + 'static>(
+    metrics: &Metrics<R>,
+    applied: &watch::Receiver<u64>,
+) -> Option<(u64, Round)> {
+    let (term, committed, age) = {
+        let metrics = metrics.borrow_watched();
+        let term = metrics.current_term;
+        let leads = metrics.state == ServerState::Leader;
+        let own = |id: &LogId| leads && **id.committed_leader_id() == term;
+        let committed = metrics.cluster_committed.filter(own)?;
+        // Who is a quorum by itself answers at once.
+        let alone = metrics.membership_config.membership().voter_ids().eq([metrics.id]);
+        let age = if alone { Duration::ZERO } else { metrics.last_quorum_acked.as_ref()?.elapsed() };
+        (term, committed.index(), age)
     };
-    if alone {
-        return Some(Duration::ZERO);
-    }
-    data.borrow_watched().last_quorum_acked.as_ref().map(|at| at.elapsed())
+    // The metrics may lag behind what was acknowledged meanwhile, which was applied here before. It matters where the round is now.
+    let committed_end = (committed + 1).max(*applied.borrow() + 1);
+    Some((term, Round { age, committed_end }))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -15,6 +17,7 @@ use super::{
 #[derive(Clone, Default)]
 pub(crate) struct RecorderDisk {
     inner: Arc<Mutex<Inner>>,
+    held: Arc<AtomicBool>,
     /// Crashes there were when the handle was made; after another it is a dead process's.
     crashes: usize,
 }
@@ -67,12 +70,17 @@ impl RecorderDisk {
         self.inner.lock().fail = true;
     }
 
+    /// While it is held nothing is applied: whoever would waits.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::SeqCst);
+    }
+
     /// A new process: only what was flushed is there.
     pub(crate) fn open(&self) -> Recorder {
         let mut inner = self.inner.lock();
         inner.visible = inner.durable.clone();
         let crashes = inner.crashes;
-        Recorder { disk: RecorderDisk { inner: Arc::clone(&self.inner), crashes } }
+        Recorder { disk: RecorderDisk { crashes, ..self.clone() } }
     }
 }
 
@@ -88,6 +96,9 @@ impl StateMachine for Recorder {
     }
 
     fn apply(&mut self, batch: ApplyBatch<'_>) -> Result<Vec<Bytes>, StateError> {
+        while self.disk.held.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let mut inner = self.disk.inner.lock();
         if inner.fail || inner.crashes != self.disk.crashes {
             return Err(StateError::Disk("the test said so".to_owned()));

@@ -327,6 +327,29 @@ async fn leadership_is_transferred_under_load_and_no_proposal_is_lost() {
 }
 
 #[tokio::test]
+async fn a_new_leader_is_told_of_once_it_has_applied_what_was_acknowledged_before() {
+    let mut group = Group::of(3);
+    let last = group.propose(0).await;
+    group.agreed(last).await;
+    let leader = group.leader().await;
+    let next = group.others(leader)[0];
+    let state = group.places[&next].state.clone();
+    state.hold(true);
+    group.propose(1).await;
+    group.node(leader).transfer_leadership(next).await.unwrap();
+    // It leads, a quorum answers it, and its own entry is committed: the others have it.
+    for _ in 0..100 {
+        assert_eq!(*group.node(next).leadership().borrow(), Leadership::Unknown);
+        assert_eq!(group.applied(next), expected(0..1));
+        sleep(Duration::from_millis(5)).await;
+    }
+    state.hold(false);
+    assert_eq!(group.leader_among(&[next]).await, next);
+    assert_eq!(group.applied(next), expected(0..2));
+    group.stop().await;
+}
+
+#[tokio::test]
 async fn members_are_added_promoted_described_and_removed_at_run_time() {
     let mut group = Group::empty();
     group.open(1, Bootstrap::Alone);
