@@ -239,9 +239,9 @@ impl Cache {
         self.standing.is_permitted()
     }
 
-    /// What was applied `age` ago was then all that was committed in the cluster.
-    pub fn confirm(&self, age: Duration) {
-        self.standing.confirm(age);
+    /// What was applied so long ago as `age` says was then all that was committed in the cluster. Answers what it said.
+    pub fn confirm(&self, age: impl FnOnce() -> Option<Duration>) -> Option<Duration> {
+        self.standing.confirm(age)
     }
 
     /// How old what is served may be; nothing, for a node that stands alone. `None`: nobody knows.

@@ -95,12 +95,15 @@ impl Standing {
         clock.monotonic_nanos() < until.load(Ordering::Acquire)
     }
 
-    /// What is served was all there was `age` ago.
-    pub(super) fn confirm(&self, age: Duration) {
-        let Some(following) = self.following.get() else { return };
-        let age_nanos = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-        let at = following.clock.monotonic_nanos().saturating_sub(age_nanos);
+    /// What is served was all there was so long ago as `age` says, which is asked here: after the clock was read, so that a node
+    /// that stands still in between takes what it knows for older than it is, and never for younger.
+    pub(super) fn confirm(&self, age: impl FnOnce() -> Option<Duration>) -> Option<Duration> {
+        let Some(following) = self.following.get() else { return age() };
+        let now = following.clock.monotonic_nanos();
+        let age = age()?;
+        let at = now.saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
         following.confirmed.fetch_max(at.saturating_add(1), Ordering::AcqRel);
+        Some(age)
     }
 
     /// How long ago what is served was certainly all there was. `None`: nobody knows.
@@ -144,13 +147,27 @@ mod tests {
         clock.0.store(1_000, Ordering::Relaxed);
         standing.follow(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_nanos(100), LeaseUse::None);
         assert_eq!((standing.age(), standing.is_fresh()), (None, false));
-        standing.confirm(Duration::from_nanos(40));
+        standing.confirm(|| Some(Duration::from_nanos(40)));
         assert_eq!((standing.age(), standing.is_fresh()), (Some(Duration::from_nanos(40)), true));
         // What is known already does not get older by being told of something older still.
-        standing.confirm(Duration::from_nanos(90));
+        standing.confirm(|| Some(Duration::from_nanos(90)));
         assert_eq!(standing.age(), Some(Duration::from_nanos(40)));
         clock.0.store(1_061, Ordering::Relaxed);
         assert!(!standing.is_fresh());
+    }
+
+    #[test]
+    fn a_node_that_stands_still_while_it_learns_its_age_is_no_younger_for_it() {
+        let (standing, clock) = (Standing::default(), Arc::new(Hand::default()));
+        clock.0.store(1_000, Ordering::Relaxed);
+        standing.follow(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_nanos(100), LeaseUse::None);
+        let stands_still = || {
+            clock.0.store(6_000, Ordering::Relaxed);
+            Some(Duration::from_nanos(40))
+        };
+        assert_eq!(standing.confirm(stands_still), Some(Duration::from_nanos(40)));
+        assert_eq!((standing.age(), standing.is_fresh()), (Some(Duration::from_nanos(5_040)), false));
+        assert_eq!(standing.confirm(|| None), None);
     }
 
     #[test]
@@ -158,7 +175,7 @@ mod tests {
         let (standing, clock) = (Standing::default(), Arc::new(Hand::default()));
         clock.0.store(1_000, Ordering::Relaxed);
         standing.follow(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_secs(9), LeaseUse::Required);
-        standing.confirm(Duration::ZERO);
+        standing.confirm(|| Some(Duration::ZERO));
         assert!(!standing.is_permitted() && !standing.is_fresh());
         // Asked for at 990, given for 20.
         standing.permit(990, Duration::from_nanos(20));

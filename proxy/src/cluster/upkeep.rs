@@ -81,11 +81,8 @@ pub async fn follow_knowing(
             }
             last = leader;
         }
-        let age = store.log().confirmed_age();
+        let age = cache.confirm(|| store.log().confirmed_age());
         age_gauge.set(age.map_or(-1, |age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)));
-        if let Some(age) = age {
-            cache.confirm(age);
-        }
         let replaces = replaced(&store.log().membership().borrow(), store.log().node_id());
         let Known { removed, unreached } = known();
         if removed && !told_removed {

@@ -213,7 +213,7 @@ impl World {
         let cache = Cache::new(CacheSettings::default(), Arc::clone(&shared), 7, 1, &registry).unwrap();
         cache.gap(version(0));
         cache.follow(shared, LAG, leases);
-        cache.confirm(Duration::ZERO);
+        cache.confirm(|| Some(Duration::ZERO));
         let committed = Arc::new(Committed::default());
         let replica = Arc::new(Replica {
             committed: Arc::clone(&committed),
@@ -425,7 +425,7 @@ async fn a_node_that_may_be_too_old_asks_and_where_nobody_answers_says_so() {
     world.replica.role.send_replace(Role::Primary);
     assert!(world.ask(get(false)).await.unwrap_err().kind.is_retryable());
     *world.replica.age.lock() = Some(Duration::ZERO);
-    world.primary.replica.cache.confirm(Duration::ZERO);
+    world.primary.replica.cache.confirm(|| Some(Duration::ZERO));
     assert_eq!(world.get().await, (v(1), Source::Cache));
 }
 
