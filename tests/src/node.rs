@@ -98,6 +98,11 @@ impl Spawned {
         self.process.kill().expect("it runs");
         self.process.wait().expect("it is ours");
     }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
 }
 
 impl Drop for Spawned {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use faults::process::Paused;
 use forebay_tests::cluster::Cluster;
 use forebay_tests::node::Spawned;
 use forebay_tests::numbers::{TABLE, get, now, number, put, table};
@@ -58,16 +59,16 @@ fn in_use(data: &Path) -> Option<String> {
     std::fs::read_to_string(data.join("STATE")).ok()
 }
 
-/// Starts a node and waits until it is being sent a state. `before` is what it has in use.
-fn receives(cluster: &Cluster, at: usize, before: &Option<String>) -> Spawned {
+/// Starts a node that is sent a state, and has it stand still in the middle of that: a fast machine is done with the whole of it in a
+/// tenth of a second. `before` is what it has in use.
+fn receives(cluster: &Cluster, at: usize, before: &Option<String>) -> (Spawned, Paused) {
     let process = cluster.spawn(at);
     let (data, config) = (cluster.data(at), cluster.config(at));
     // Its config was written when it was started: what an earlier attempt has left behind is older.
     eventually("a state arrives", || attempts(&data).iter().any(|attempt| is_younger(attempt, &config)));
-    // In the middle of it: all of it takes many times as long.
-    std::thread::sleep(Duration::from_millis(20));
+    let paused = faults::process::pause(process.pid()).expect("it is ours");
     assert_eq!(in_use(&data), *before, "it is not whole yet");
-    process
+    (process, paused)
 }
 
 /// What a node had after the last entry at which replicas compare themselves.
@@ -92,14 +93,15 @@ fn who_was_away_for_longer_than_the_log_is_kept_gets_the_state_however_often_tha
     let before = in_use(&cluster.data(away));
 
     // The receiver goes in the middle of it.
-    let mut receiver = receives(&cluster, away, &before);
+    let (mut receiver, _paused) = receives(&cluster, away, &before);
     receiver.kill();
     assert_eq!(in_use(&cluster.data(away)), before);
     cluster.ok(primary, "PutItem", &put("kept", 3));
 
     // The sender goes in the middle of it. The two that are left are a majority once the state is whole.
-    let receiver = receives(&cluster, away, &before);
+    let (receiver, paused) = receives(&cluster, away, &before);
     cluster.kill(primary);
+    drop(paused);
     assert_eq!(in_use(&cluster.data(away)), before);
     let other = (0..3).find(|at| *at != away && *at != primary).expect("there are three");
     let begun = now();
@@ -161,7 +163,8 @@ fn a_node_that_serves_is_sent_a_state_and_answers_all_the_while() {
     (0..ROUNDS).for_each(|round| drop(cluster.ok(primary, "BatchWriteItem", &large(round))));
     cluster.ok(primary, "PutItem", &put("n", 0));
     let before = in_use(&cluster.data(away));
-    let receiver = receives(&cluster, away, &before);
+    let (receiver, paused) = receives(&cluster, away, &before);
+    drop(paused);
     let (mut n, begun) = (0, now());
     while in_use(&cluster.data(away)) == before {
         n += 1;
