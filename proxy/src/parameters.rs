@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use host::metrics::{Gauge, Registry, names};
 use serde::{Deserialize, Serialize};
-use store::Embedded;
 use store::parameters::{Parameter, Parameters};
+use tokio::sync::watch;
 
 use crate::cache::{Cache, CacheSettings};
 
@@ -87,27 +87,32 @@ fn zero(parameter: Parameter) -> &'static str {
     }
 }
 
-/// Obeys the parameters of a store from now on.
+/// Obeys the parameters of the group from now on.
 pub struct Follower {
-    store: Arc<Embedded>,
+    // One receiver from the first look to the last: one that is made later takes what was set in between for seen.
+    parameters: watch::Receiver<Parameters>,
     cache: Arc<Cache>,
     gauges: [(Parameter, Gauge); 2],
 }
 
 impl Follower {
     /// Obeys what is set now. Before the caches answer anything, so that nothing is kept longer than it should be.
-    pub fn begin(store: Arc<Embedded>, cache: Arc<Cache>, registry: &Registry) -> Follower {
+    pub fn begin(
+        parameters: watch::Receiver<Parameters>,
+        cache: Arc<Cache>,
+        registry: &Registry,
+    ) -> Follower {
         let gauges = [
             (Parameter::RecordTtlMillis, registry.gauge(names::RECORD_TTL_MILLIS, &[])),
             (Parameter::QueryTtlMillis, registry.gauge(names::QUERY_TTL_MILLIS, &[])),
         ];
-        let follower = Follower { store, cache, gauges };
+        let mut follower = Follower { parameters, cache, gauges };
         follower.obey();
         follower
     }
 
-    fn obey(&self) {
-        let parameters = *self.store.parameters().borrow();
+    fn obey(&mut self) -> Parameters {
+        let parameters = *self.parameters.borrow_and_update();
         self.cache.set_policies(&in_effect(self.cache.settings(), &parameters));
         for status in describe(self.cache.settings(), &parameters) {
             let gauge = self.gauges.iter().find(|(parameter, _)| parameter.name() == status.name);
@@ -115,15 +120,14 @@ impl Follower {
                 gauge.set(i64::try_from(status.value).unwrap_or(i64::MAX));
             }
         }
+        parameters
     }
 
     /// Obeys every change, until the store is gone.
-    pub async fn follow(self) {
-        let mut parameters = self.store.parameters();
-        while parameters.changed().await.is_ok() {
-            let now = *parameters.borrow_and_update();
+    pub async fn follow(mut self) {
+        while self.parameters.changed().await.is_ok() {
+            let now = self.obey();
             tracing::info!(parameters = ?now, "the cluster's parameters have changed");
-            self.obey();
             self.cache.shorten().await;
         }
     }
@@ -147,6 +151,22 @@ mod tests {
         assert!(record.tables.is_empty());
         assert_eq!((query.name.as_str(), query.value, query.set), ("query-ttl-millis", 7, false));
         assert_eq!(query.tables, BTreeMap::from([("orders".to_owned(), 9)]));
+    }
+
+    #[tokio::test]
+    async fn what_is_set_between_the_first_look_and_following_is_obeyed() {
+        let registry = Registry::new();
+        let clock = Arc::new(host::clock::ManualClock::at(0));
+        let cache = Cache::new(CacheSettings::default(), clock, 7, 1, &registry).unwrap();
+        let mut now = Parameters::default();
+        let (set, parameters) = watch::channel(now);
+        let follower = Follower::begin(parameters, Arc::clone(&cache), &registry);
+        now.set(Parameter::QueryTtlMillis, Some(0));
+        set.send_replace(now);
+        // Nothing follows that would wake it a second time.
+        drop(set);
+        follower.follow().await;
+        assert_eq!(cache.policy(&crate::cache::tests::table(1)).query_ttl_nanos, 0);
     }
 
     #[test]

@@ -181,7 +181,7 @@ async fn serve(
     };
     let store = open_store(config, group, &cache, &system).await?;
     tokio::spawn(Arc::clone(&cache).sweep_every(SWEEP_EVERY));
-    let obeyed = parameters::Follower::begin(Arc::clone(&store), Arc::clone(&cache), registry);
+    let obeyed = parameters::Follower::begin(store.parameters(), Arc::clone(&cache), registry);
     let following = tokio::spawn(obeyed.follow());
 
     let desk = match &opening {

@@ -80,7 +80,8 @@ impl Parameters {
         }
     }
 
-    pub(crate) fn set(&mut self, parameter: Parameter, value: Option<u64>) {
+    /// Gives one a value, or takes it away.
+    pub fn set(&mut self, parameter: Parameter, value: Option<u64>) {
         match parameter {
             Parameter::RecordTtlMillis => self.record_ttl_millis = value,
             Parameter::QueryTtlMillis => self.query_ttl_millis = value,
