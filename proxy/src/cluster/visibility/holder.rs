@@ -141,9 +141,13 @@ impl Parts {
         let registration = self.leases.register(node);
         loop {
             let applied = tokio::time::timeout(LEASE, read(&mut stream)).await??;
-            // Nothing is known of a quorum: then none is given.
-            let age = log.confirmed_age().unwrap_or(LEASE);
-            let here = Standing { term: log.term(), applied: self.store.version().index, age };
+            let here = || Standing {
+                term: log.term(),
+                is_member: log.membership().borrow().get(node).is_some(),
+                applied: self.store.version().index,
+                // Nothing is known of a quorum: then none is given.
+                age: log.confirmed_age().unwrap_or(LEASE),
+            };
             match self.leases.report(&registration, applied, here) {
                 Some(given) => write(&mut stream, u64::try_from(given.as_nanos()).unwrap_or(0)).await?,
                 None => return Ok(()),

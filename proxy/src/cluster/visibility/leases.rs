@@ -4,8 +4,8 @@
 //! only past all that hold one ([`Leases::everywhere`]), and one is given only to whoever has come as far as this node had when it began to be
 //! counted. A node is counted from before its lease begins until after it ends.
 //!
-//! It knows no network and no log: what it must be told is said where it is asked for. Bounded by the members, and those that
-//! left a moment ago.
+//! It knows no network and no log: what it must be told is said where it is asked for. Bounded by the connections of those that
+//! report, the members, and those that left a moment ago.
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub struct Standing {
     /// The term it leads in.
     pub term: u64,
+    /// Whether the node that reports belongs to the group.
+    pub is_member: bool,
     /// How far it has applied the log.
     pub applied: u64,
     /// How long ago the last round began that a quorum has answered.
@@ -82,11 +84,22 @@ struct Admitted {
     due: u64,
 }
 
-/// A node's place in the table, as long as it is the newest of that node.
-#[derive(Debug, PartialEq, Eq)]
+/// A node's place in the table, as long as it is the newest of that node. Given back when it is dropped.
 pub struct Registration {
+    leases: Arc<Leases>,
     node: u64,
     number: u64,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut table = self.leases.table.lock();
+        if let Some(node) = table.nodes.get_mut(&self.node).filter(|node| node.registration == self.number) {
+            // What it holds runs on, and counts until it has ended.
+            node.registration = 0;
+        }
+        table.forget(self.leases.clock.monotonic_nanos());
+    }
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -124,7 +137,7 @@ impl Leases {
     }
 
     /// A node has come to say how far it is. What an earlier connection of it says is not heard any more.
-    pub fn register(&self, node: u64) -> Registration {
+    pub fn register(self: &Arc<Self>, node: u64) -> Registration {
         let mut table = self.table.lock();
         table.registrations += 1;
         let number = table.registrations;
@@ -132,16 +145,24 @@ impl Leases {
         known.registration = number;
         // Its process may be another by now, which has applied less.
         (known.applied, known.admitted, known.owes) = (0, None, 0);
-        Registration { node, number }
+        Registration { leases: Arc::clone(self), node, number }
     }
 
     /// A node has applied the log so far. Answers how long it may answer from memory, counted from when it said so: nothing, where it has
     /// to come closer first. `None`: this is not its primary, or it is to register again.
-    pub fn report(&self, by: &Registration, applied: u64, here: Standing) -> Option<Duration> {
-        let now = self.clock.monotonic_nanos();
+    ///
+    /// `here` is asked under the table's lock, as the clock is: a write that was released because the node did not count was
+    /// released under it before, and so is applied, and past the end of what the node held, by what is read here.
+    pub fn report(
+        &self,
+        by: &Registration,
+        applied: u64,
+        here: impl FnOnce() -> Standing,
+    ) -> Option<Duration> {
         let mut table = self.table.lock();
+        let (now, here) = (self.clock.monotonic_nanos(), here());
         let floor = table.floor;
-        if table.term != here.term {
+        if table.term != here.term || !here.is_member {
             return None;
         }
         let node = table.nodes.get_mut(&by.node).filter(|node| node.registration == by.number)?;
@@ -199,10 +220,14 @@ impl Leases {
 }
 
 impl Table {
+    /// Forgets whoever counts no more and is not here either.
+    fn forget(&mut self, now: u64) {
+        self.nodes.retain(|_, node| node.until > now || node.registration > 0);
+    }
+
     /// Until when somebody may answer who has not come so far.
     fn behind(&mut self, index: u64, now: u64) -> Option<u64> {
-        // Whoever counts no more and does not come back is forgotten.
-        self.nodes.retain(|_, node| node.until > now || node.registration > 0);
+        self.forget(now);
         self.nodes
             .values()
             .filter(|node| node.applied < index && node.until > now)

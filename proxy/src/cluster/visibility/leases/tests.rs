@@ -36,13 +36,14 @@ impl World {
     fn here(&self) -> Standing {
         Standing {
             term: self.term.load(Ordering::SeqCst),
+            is_member: true,
             applied: self.applied,
             age: Duration::from_millis(100),
         }
     }
 
     fn report(&self, by: &Registration, applied: u64) -> Option<Duration> {
-        self.leases.report(by, applied, self.here())
+        self.leases.report(by, applied, || self.here())
     }
 
     /// A node that has applied all there is and holds a lease.
@@ -211,6 +212,60 @@ async fn a_lease_of_a_primary_that_no_quorum_has_confirmed_lately_is_none() {
     let world = World::new();
     let second = world.leases.register(2);
     let here = Standing { age: Duration::from_secs(3), ..world.here() };
-    assert_eq!(world.leases.report(&second, 10, here), Some(Duration::ZERO));
+    assert_eq!(world.leases.report(&second, 10, || here), Some(Duration::ZERO));
     assert_eq!(world.leases.counted(), [(2, 10), (3, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_primary_has_applied_is_asked_where_no_write_can_be_released_in_between() {
+    let world = World::new();
+    world.pass(WHOLE).await;
+    // Nobody has a lease: a write is released at once, unless somebody is being given one.
+    let second = world.leases.register(2);
+    let given = world.leases.report(&second, 10, || {
+        assert!(
+            world.leases.table.try_lock().is_none(),
+            "a write may be released between the look and the lease"
+        );
+        Standing { applied: 11, ..world.here() }
+    });
+    assert_eq!(given, Some(Duration::ZERO), "it would answer what was before the write");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_ended_while_the_node_waited_its_turn_is_not_renewed_as_if_it_ran() {
+    let mut world = World::new();
+    let second = world.held_by(2);
+    world.applied += 1;
+    let table = world.leases.table.lock();
+    let (leases, here) = (Arc::clone(&world.leases), world.here());
+    let reporting = std::thread::spawn(move || leases.report(&second, 10, || here));
+    // It can't have looked at the clock yet, whenever it begins; where it has, this gives it the time to.
+    std::thread::sleep(Duration::from_millis(50));
+    world.clock.advance(WHOLE);
+    drop(table);
+    assert_eq!(
+        reporting.join().unwrap(),
+        Some(Duration::ZERO),
+        "a write that was released meanwhile is not known to it"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_no_member_is_told_nothing_and_who_has_gone_is_forgotten() {
+    let mut world = World::new();
+    let second = world.held_by(2);
+    let here = Standing { is_member: false, ..world.here() };
+    assert_eq!(world.leases.report(&second, 10, || here), None);
+    for stranger in 100..200 {
+        world.leases.register(stranger);
+    }
+    assert_eq!(world.leases.table.lock().nodes.len(), 2);
+    drop(second);
+    // What it was given runs on.
+    let write = world.write();
+    assert!(!is_released(&write).await);
+    world.pass(WHOLE + Duration::from_millis(1)).await;
+    assert!(is_released(&write).await);
+    assert!(world.leases.table.lock().nodes.is_empty());
 }
