@@ -6,7 +6,8 @@
 //! on it asks the primary, and no write waits for it. So a client that knows of no version reads its own writes on any node.
 //!
 //! Why no two primaries can disagree. A lease runs from the beginning of the last round in which a quorum confirmed the primary,
-//! so nobody was elected before that. A new primary counts every member as holding a lease until one could not run any longer.
+//! so nobody was elected before that. A new primary counts every member, and whoever was one a moment ago, as holding a lease
+//! until one could not run any longer.
 //! And it gives none to a node that has not applied all that was committed before it was elected.
 //!
 //! Deliberately no part of the log: nothing of this is written anywhere, and a node that starts again holds nothing.

@@ -47,6 +47,25 @@ pub struct Parts {
 impl Parts {
     /// Keeps the lease of this node, for ever.
     pub async fn hold(self) {
+        tokio::select! {
+            () = self.keep() => {}
+            () = self.heed_members() => {}
+        }
+    }
+
+    /// Tells the table who belongs to the group, until the log has ended.
+    async fn heed_members(&self) {
+        let mut membership = self.store.log().membership();
+        loop {
+            let members = Arc::clone(&membership.borrow_and_update());
+            self.leases.members(members.iter().map(|(id, _)| id));
+            if membership.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn keep(&self) {
         let mut leadership = self.store.log().leadership();
         loop {
             let now = leadership.borrow_and_update().clone();
@@ -74,7 +93,7 @@ impl Parts {
         }
     }
 
-    /// As the primary: as long as a quorum says so.
+    /// As the primary: as long as a quorum says so, and it belongs to the group.
     async fn lead(&self, term: u64) {
         let log = self.store.log();
         if self.leases.term() < term {
@@ -85,13 +104,16 @@ impl Parts {
                     return tokio::time::sleep(AGAIN).await;
                 }
             };
+            // What the log says now may not have been heeded yet.
             let members = Arc::clone(&log.membership().borrow());
-            let others = members.iter().map(|(id, _)| id).filter(|id| *id != log.node_id());
-            self.leases.begin(term, floor, others);
+            self.leases.members(members.iter().map(|(id, _)| id));
+            self.leases.begin(term, floor, log.node_id());
         }
         loop {
             let asked = self.clock.monotonic_nanos();
-            if let Some(age) = log.confirmed_age().filter(|_| log.term() == term) {
+            // Who is removed leads on for a moment: the next primary counts what it held by then, and no more.
+            let is_member = log.membership().borrow().get(log.node_id()).is_some();
+            if let Some(age) = log.confirmed_age().filter(|_| is_member && log.term() == term) {
                 self.cache.permit(asked, LEASE.saturating_sub(age));
             }
             tokio::time::sleep(RENEW).await;

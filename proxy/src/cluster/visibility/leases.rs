@@ -10,7 +10,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ use super::{GRACE, LEASE};
 
 /// Entries behind the primary within which a node gets a lease. One that is further behind would hold up writes while it catches up.
 const CLOSE: u64 = 1_000;
+/// How long a node that belongs to the group no more is counted by a new primary: what holds leases is given none once it is removed,
+/// and this is a lease, and as much again for who sees the removal late.
+const LATELY: Duration = Duration::from_secs(2);
 /// A node that holds a lease and has not reached, by now, what the primary had applied so long ago is given no other.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -62,6 +65,11 @@ struct Table {
     floor: u64,
     registrations: u64,
     nodes: BTreeMap<u64, Node>,
+    members: BTreeSet<u64>,
+    /// Who belonged to the group a moment ago, and when that ended. By this node's clock.
+    former: BTreeMap<u64, u64>,
+    /// Until then somebody may hold a lease of whom nothing is known here. By this node's clock.
+    strangers_until: u64,
 }
 
 #[derive(Default)]
@@ -107,9 +115,25 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 impl Leases {
-    /// None given, by nobody.
+    /// None given, by nobody. Whoever was removed from the group before this is not known here, and may hold one.
     pub fn new(clock: Arc<dyn Clock>) -> Leases {
-        Leases { clock, table: Mutex::default(), come: watch::Sender::new(Come::default()) }
+        let strangers_until = clock.monotonic_nanos().saturating_add(nanos(LEASE + GRACE));
+        let table = Table { strangers_until, ..Table::default() };
+        Leases { clock, table: Mutex::new(table), come: watch::Sender::new(Come::default()) }
+    }
+
+    /// Who belongs to the group from now on, this node or not. To be told whether this node leads or not: a new primary counts those
+    /// that were removed just before it was elected, the primary that was among them.
+    pub fn members(&self, members: impl IntoIterator<Item = u64>) {
+        let mut table = self.table.lock();
+        let now = self.clock.monotonic_nanos();
+        let members = members.into_iter().collect();
+        let before = std::mem::replace(&mut table.members, members);
+        for gone in before {
+            table.former.insert(gone, now);
+        }
+        let Table { members, former, .. } = &mut *table;
+        former.retain(|node, since| !members.contains(node) && now < since.saturating_add(nanos(LATELY)));
     }
 
     /// The term whose leases these are.
@@ -118,10 +142,10 @@ impl Leases {
     }
 
     /// This node is the primary in a new term, and has applied all that was committed before: `floor` is how far that is. Whoever is
-    /// a member may hold a lease of an earlier primary.
-    pub fn begin(&self, term: u64, floor: u64, members: impl IntoIterator<Item = u64>) {
-        let now = self.clock.monotonic_nanos();
+    /// a member, or was one lately, may hold a lease of an earlier primary; this node, `own`, needs nobody's word.
+    pub fn begin(&self, term: u64, floor: u64, own: u64) {
         let mut table = self.table.lock();
+        let now = self.clock.monotonic_nanos();
         if term <= table.term {
             return;
         }
@@ -129,9 +153,12 @@ impl Leases {
         table.terms += 1;
         table.floor = floor;
         let until = now.saturating_add(nanos(LEASE + GRACE));
-        for node in members {
+        let Table { nodes, members, former, .. } = &mut *table;
+        let lately = former.iter().filter(|(_, since)| now < since.saturating_add(nanos(LATELY)));
+        let counted = members.iter().chain(lately.map(|(node, _)| node)).filter(|node| **node != own);
+        for node in counted {
             // What it said in another term it may have forgotten since, with a process that has ended.
-            table.nodes.insert(node, Node { until, ..Node::default() });
+            nodes.insert(*node, Node { until, ..Node::default() });
         }
         self.tell(&mut table, now);
     }
@@ -232,6 +259,7 @@ impl Table {
             .values()
             .filter(|node| node.applied < index && node.until > now)
             .map(|node| node.until)
+            .chain((self.strangers_until > now).then_some(self.strangers_until))
             .max()
     }
 }

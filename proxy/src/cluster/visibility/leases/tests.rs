@@ -19,7 +19,9 @@ impl World {
     fn new() -> World {
         let clock = ManualClock::at(0);
         let leases = Arc::new(Leases::new(Arc::new(clock.clone())));
-        leases.begin(1, 10, [2, 3]);
+        clock.advance(WHOLE);
+        leases.members([1, 2, 3]);
+        leases.begin(1, 10, 1);
         World { leases, clock, term: Arc::new(AtomicU64::new(1)), applied: 10 }
     }
 
@@ -181,7 +183,7 @@ async fn a_new_primary_waits_for_leases_that_an_earlier_one_may_have_given() {
     let early = world.write();
     assert!(!is_released(&early).await, "of who holds leases in this term nothing is known yet");
     assert_eq!(world.report(&second, 11), None, "a lease of a term that has ended");
-    world.leases.begin(5, 11, [2, 3]);
+    world.leases.begin(5, 11, 1);
     let late = world.write();
     let second = world.leases.register(2);
     world.report(&second, 12);
@@ -268,4 +270,51 @@ async fn who_is_no_member_is_told_nothing_and_who_has_gone_is_forgotten() {
     world.pass(WHOLE + Duration::from_millis(1)).await;
     assert!(is_released(&write).await);
     assert!(world.leases.table.lock().nodes.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_primary_waits_for_the_one_that_was_removed_and_leads_no_more() {
+    let mut world = World::new();
+    // Node 3 has led, and is removed: for a moment it leads on, and answers from memory for as long as a lease.
+    world.leases.members([1, 2]);
+    world.pass(Duration::from_millis(150)).await;
+    world.term.store(2, Ordering::SeqCst);
+    world.leases.begin(2, 10, 1);
+    let second = world.leases.register(2);
+    let write = world.write();
+    world.report(&second, 11);
+    assert!(!is_released(&write).await, "the one that was removed answers what was before");
+    for _ in 0..3 {
+        world.pass(Duration::from_millis(300)).await;
+        world.report(&second, 11);
+    }
+    assert!(!is_released(&write).await);
+    world.pass(Duration::from_millis(121)).await;
+    assert!(is_released(&write).await);
+    // Whose removal is long ago holds up nothing, and is not remembered.
+    world.pass(LATELY).await;
+    world.term.store(3, Ordering::SeqCst);
+    world.leases.members([1, 2]);
+    world.leases.begin(3, 11, 1);
+    let second = world.leases.register(2);
+    let write = world.write();
+    world.report(&second, 12);
+    assert!(is_released(&write).await);
+    assert!(world.leases.table.lock().former.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_primary_whose_process_began_just_now_may_not_know_who_was_removed() {
+    let (clock, leads) = (ManualClock::at(0), || 1);
+    let leases = Arc::new(Leases::new(Arc::new(clock.clone())));
+    leases.members([1]);
+    leases.begin(1, 10, 1);
+    let write = tokio::spawn({
+        let leases = Arc::clone(&leases);
+        async move { leases.everywhere(11, leads).await }
+    });
+    assert!(!is_released(&write).await);
+    clock.advance(WHOLE);
+    tokio::time::advance(WHOLE + Duration::from_millis(1)).await;
+    assert!(is_released(&write).await);
 }
