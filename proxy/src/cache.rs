@@ -86,6 +86,15 @@ pub struct SharedPage {
     pub version: Version,
 }
 
+/// What an answer must be of that this node can't give yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owed {
+    /// A version that was acknowledged.
+    Version(Version),
+    /// All that is committed by now.
+    Newest,
+}
+
 /// Both caches of a node.
 pub struct Cache {
     settings: CacheSettings,
@@ -255,6 +264,22 @@ impl Cache {
         self.standing.owes(self.position.applied())
     }
 
+    /// The outcome of a write of `key` is not known: whatever of it, and of pages it may have changed, is not to be answered from here,
+    /// as [`Cache::owed_item`] and [`Cache::owed_page`] say, until this node certainly holds all that is committed by now.
+    pub fn doubt(&self, table: &Arc<Table>, key: KeyBytes) {
+        // As in `owe`.
+        let _feed = self.feed.lock();
+        let Some(at) = self.position.now() else { return };
+        self.stamps.raise(&self.hasher, &unseen(table, key, at.version));
+        self.standing.doubt(at.version.index);
+    }
+
+    /// The same of everything.
+    pub fn doubt_all(&self) {
+        let _feed = self.feed.lock();
+        self.standing.doubt(0);
+    }
+
     /// Before a write that another node committed is acknowledged here: whatever of `key` and of pages it may have changed is
     /// as of `version` or later from now on, or [`Cache::owed_item`] and [`Cache::owed_page`] say that it is not.
     pub fn owe(&self, table: &Arc<Table>, key: KeyBytes, version: Version) {
@@ -264,20 +289,7 @@ impl Cache {
             // A node that follows another log, or none yet, is not fresh, and serves nothing.
             return;
         }
-        let change = Change {
-            table: Arc::clone(table),
-            key,
-            // It is not known here what stood there, so that pages of every index are in doubt.
-            old: Image::Unknown,
-            new: Image::Unknown,
-            indexes: Vec::new(),
-            version,
-            ordinal: 0,
-            log_time_millis: 0,
-            origin_region: 0,
-            cause: Cause::User,
-        };
-        self.stamps.raise(&self.hasher, &change);
+        self.stamps.raise(&self.hasher, &unseen(table, key, version));
         self.standing.owe(version.index);
     }
 
@@ -290,25 +302,32 @@ impl Cache {
         }
     }
 
-    /// The version that a read of this key must be of, where this node has not applied it yet.
-    pub fn owed_item(&self, key: &ItemKey<'_>) -> Option<Version> {
-        self.owed(self.stamps.key(key.hash()))
+    /// What a read of this key must be of, where this node has not applied it yet.
+    pub fn owed_item(&self, key: &ItemKey<'_>) -> Option<Owed> {
+        self.owed(|| Some(self.stamps.key(key.hash())))
     }
 
     /// The same of a page.
-    pub fn owed_page(&self, key: &PageKey<'_>) -> Option<Version> {
-        let [first, second] = self.stamps.read(&key.dependencies);
-        self.owed(first.max(second))
+    pub fn owed_page(&self, key: &PageKey<'_>) -> Option<Owed> {
+        self.owed(|| self.stamps.read(&key.dependencies).into_iter().max())
     }
 
     /// The same of a read of which nothing else is known.
-    pub fn owed_most(&self) -> Option<Version> {
-        self.owed(self.standing.owed())
+    pub fn owed_most(&self) -> Option<Owed> {
+        self.owed(|| None)
     }
 
-    fn owed(&self, index: u64) -> Option<Version> {
-        let at = self.position.now()?;
-        (index > at.version.index).then(|| at.version_at(index))
+    /// `stamp` is that of what is read; `None` where it has none.
+    fn owed(&self, stamp: impl FnOnce() -> Option<u64>) -> Option<Owed> {
+        // While an epoch is being replaced nobody can tell what the stamps are of.
+        let Some(at) = self.position.now() else { return Some(Owed::Newest) };
+        let (stamp, debts) = (stamp(), self.standing.debts());
+        let is_doubted = debts.doubted_from().is_some_and(|from| stamp.is_none_or(|stamp| stamp >= from));
+        if is_doubted || !self.position.is_in(at.epoch) {
+            return Some(Owed::Newest);
+        }
+        let index = stamp.unwrap_or(debts.index);
+        (index > at.version.index).then(|| Owed::Version(at.version_at(index)))
     }
 
     fn around(&self) -> Surroundings<'_> {
@@ -530,6 +549,22 @@ impl Cache {
     }
 }
 
+/// A write of which only the key is known here, so that pages of every index are in doubt.
+fn unseen(table: &Arc<Table>, key: KeyBytes, version: Version) -> Change {
+    Change {
+        table: Arc::clone(table),
+        key,
+        old: Image::Unknown,
+        new: Image::Unknown,
+        indexes: Vec::new(),
+        version,
+        ordinal: 0,
+        log_time_millis: 0,
+        origin_region: 0,
+        cause: Cause::User,
+    }
+}
+
 impl Cache {
     fn begin_epoch(&self, applied: Version) {
         let continues = self.position.continues(&applied);
@@ -541,6 +576,7 @@ impl Cache {
             self.stamps.raise_all(index);
         } else {
             self.stamps.reset(index);
+            self.standing.change_log();
         }
         self.position.begin(Version { index, ..applied });
     }

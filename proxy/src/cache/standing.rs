@@ -6,6 +6,11 @@
 //! applied that version, a read whose stamps stand above what is applied is not to be answered here below them. The
 //! highest such version is kept, so that a node that owes nothing pays one load for each request.
 //!
+//! **In doubt.** Of a write whose outcome nobody knows there is no version. What it may have changed is in doubt until the node
+//! certainly holds all that was committed by the moment it was told ([`Standing::confirm`]): until then it is to be asked of whoever
+//! does. The stamps of it are raised to what is applied, and whatever stands as high counts as in doubt, so that nothing is kept of
+//! single keys. Another log has other stamps: then all is in doubt.
+//!
 //! **Age.** A node of a cluster answers from its cache only while it knows that what it holds is not older than a bound (P7).
 //! Whoever knows says so by [`Standing::confirm`]; silence makes it older. By the fine clock, because a coarse one stands
 //! still for a moment when a stopped process goes on.
@@ -19,6 +24,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use host::clock::Clock;
+use parking_lot::Mutex;
+
+/// What clocks that count milliseconds may be wrong by, on the way from a round of the group to an age. Unit: nanoseconds.
+const GRAIN_NANOS: u64 = 5_000_000;
 
 /// Whether a node needs a lease to answer from its cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +41,34 @@ pub enum LeaseUse {
 /// The standing of a node. One that stands alone owes nothing and is of no age.
 #[derive(Default)]
 pub(super) struct Standing {
-    owed: AtomicU64,
+    // The highest index that may be owed; above all there are while something is in doubt.
+    behind: AtomicU64,
+    debts: Mutex<Debts>,
     following: OnceLock<Following>,
+}
+
+/// What may be owed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Debts {
+    /// Up to this index.
+    pub(super) index: u64,
+    // The first ends when it ends, however many come after it; those are one until then.
+    doubts: [Option<Doubt>; 2],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Doubt {
+    /// All whose stamps stand so high or higher, of whatever version.
+    from: u64,
+    /// Until all that was committed by then is applied. By the clock that is followed.
+    until: u64,
+}
+
+impl Debts {
+    /// All whose stamps stand so high or higher are in doubt.
+    pub(super) fn doubted_from(&self) -> Option<u64> {
+        self.doubts.iter().flatten().map(|doubt| doubt.from).min()
+    }
 }
 
 struct Following {
@@ -48,19 +83,59 @@ struct Following {
 impl Standing {
     /// Up to `index` of this log something may be owed. The stamps must have been raised before.
     pub(super) fn owe(&self, index: u64) {
-        // Pairs with the acquire in `owes`: whoever sees the index sees the stamps.
-        self.owed.fetch_max(index, Ordering::Release);
+        self.change(|debts| debts.index = debts.index.max(index));
     }
 
-    /// The highest of what may be owed.
-    pub(super) fn owed(&self) -> u64 {
-        self.owed.load(Ordering::Acquire)
+    /// What has stamps at `from` or above is in doubt from now on. The stamps must have been raised before. A node that stands alone
+    /// has nobody to ask, and holds all there is.
+    pub(super) fn doubt(&self, from: u64) {
+        let Some(following) = self.following.get() else { return };
+        let now = following.clock.monotonic_nanos();
+        self.change(|debts| {
+            let place = usize::from(debts.doubts[0].is_some());
+            let from = debts.doubts[place].map_or(from, |before| before.from.min(from));
+            debts.doubts[place] = Some(Doubt { from, until: now.saturating_add(GRAIN_NANOS) });
+        });
+    }
+
+    /// The node follows another log: what was owed of the one before has no meaning, and what is in doubt has no stamps.
+    pub(super) fn change_log(&self) {
+        self.change(|debts| {
+            debts.index = 0;
+            debts.doubts.iter_mut().flatten().for_each(|doubt| doubt.from = 0);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Debts)) {
+        let mut debts = self.debts.lock();
+        change(&mut debts);
+        // Pairs with the acquire in `owes`: whoever sees this sees the stamps.
+        self.behind.store(debts.doubted_from().map_or(debts.index, |_| u64::MAX), Ordering::Release);
+    }
+
+    /// What may be owed. Doubts end here, once they can.
+    pub(super) fn debts(&self) -> Debts {
+        let debts = *self.debts.lock();
+        let confirmed =
+            self.following.get().map_or(0, |following| following.confirmed.load(Ordering::Acquire));
+        // One is added to what is confirmed.
+        let has_ended =
+            |doubt: Option<Doubt>| doubt.is_some_and(|doubt| confirmed.saturating_sub(1) > doubt.until);
+        if !has_ended(debts.doubts[0]) {
+            return debts;
+        }
+        self.change(|now| {
+            while has_ended(now.doubts[0]) {
+                now.doubts = [now.doubts[1], None];
+            }
+        });
+        *self.debts.lock()
     }
 
     /// Whether a node that has applied so much may owe something.
     #[inline]
     pub(super) fn owes(&self, applied: u64) -> bool {
-        self.owed.load(Ordering::Acquire) > applied
+        self.behind.load(Ordering::Acquire) > applied
     }
 
     /// From now on nothing is served that may be older than `most`, and where there are leases nothing without one.
@@ -195,5 +270,45 @@ mod tests {
         standing.owe(7);
         standing.owe(5);
         assert!(standing.owes(6) && !standing.owes(7));
+        standing.change_log();
+        assert!(!standing.owes(0), "of a log that is no more nothing is owed");
+    }
+
+    #[test]
+    fn a_doubt_ends_once_all_that_was_committed_by_then_is_held() {
+        let (standing, clock) = (Standing::default(), Arc::new(Hand::default()));
+        standing.doubt(5);
+        assert!(!standing.owes(0), "a node that stands alone holds all there is");
+        let second = 1_000_000_000;
+        clock.0.store(second, Ordering::Relaxed);
+        standing.follow(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_secs(9), LeaseUse::None);
+        standing.owe(7);
+        standing.doubt(8);
+        standing.doubt(6);
+        let now = standing.debts();
+        assert_eq!((now.index, now.doubted_from()), (7, Some(6)));
+        assert!(standing.owes(u64::MAX - 1));
+        // What was held before says nothing of it, whenever it is heard.
+        clock.0.store(2 * second, Ordering::Relaxed);
+        standing.confirm(|| Some(Duration::from_secs(1)));
+        assert!(standing.debts().doubted_from().is_some());
+        standing.change_log();
+        let now = standing.debts();
+        assert_eq!((now.index, now.doubted_from()), (0, Some(0)));
+        standing.confirm(|| Some(Duration::from_millis(990)));
+        assert_eq!((standing.debts().doubted_from(), standing.owes(0)), (None, false));
+    }
+
+    #[test]
+    fn doubts_that_come_without_end_do_not_keep_the_first() {
+        let (standing, clock) = (Standing::default(), Arc::new(Hand::default()));
+        standing.follow(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_secs(9), LeaseUse::None);
+        for turn in 1..100 {
+            clock.0.fetch_add(10_000_000, Ordering::Relaxed);
+            standing.doubt(turn);
+            standing.confirm(|| Some(Duration::from_millis(1)));
+            let from = standing.debts().doubted_from().unwrap();
+            assert!(turn - from <= 1, "at {turn} all from {from} on is in doubt");
+        }
     }
 }

@@ -11,8 +11,8 @@
 //!
 //! What a failure leaves behind: a request that certainly had no effect, because whoever was asked was not the primary, is tried again until
 //! its deadline. Of any other failure of a write nobody here knows the outcome, and it is passed up at once, as the
-//! store says it. While there is no primary, requests wait for one: at most [`WAITING_MAX`] of them, the next is refused with
-//! an error that may be retried; and not for longer than an election takes. Once none has been heard for [`PRIMARY_WAIT`], a
+//! store says it; what it may have changed is read at the primary until this node has caught up (P1). While there is no
+//! primary, requests wait for one: at most [`WAITING_MAX`] of them, the next is refused with an error that may be retried; and not for longer than an election takes. Once none has been heard for [`PRIMARY_WAIT`], a
 //! majority is missing, and requests are refused after [`LEAST_WAIT`], so that clients can go elsewhere, or come back later.
 
 #[cfg(test)]
@@ -154,7 +154,8 @@ impl<M: Member, W: Way> Routed<M, W> {
 
     fn is_fresh(&self, cx: &Context) -> bool {
         let most = cx.max_staleness.map_or(self.max_lag, |most| most.min(self.max_lag));
-        self.member.age().is_some_and(|age| age <= most) && self.cache.is_permitted()
+        // That nothing is newer no clock can tell.
+        !most.is_zero() && self.member.age().is_some_and(|age| age <= most) && self.cache.is_permitted()
     }
 
     /// Whether this node has, or soon gets, the version that is asked for. Of another log it is not known to.
@@ -187,6 +188,10 @@ impl<M: Member, W: Way> Routed<M, W> {
             };
             let error = match refused {
                 Err(error) if cx.hops == 0 && may_be_asked_again(&error, &request) => error,
+                Err(error) if error.is_outcome_unknown() && has_effect(&request) => {
+                    self.doubt(&cx, &request);
+                    return Err(error);
+                }
                 answered => return answered,
             };
             self.counts.again.increment();
@@ -310,6 +315,14 @@ impl<M: Member, W: Way> Routed<M, W> {
                 Some(keys) => keys.into_iter().for_each(|(table, key)| self.cache.owe(table, key, version)),
                 None => self.cache.owe_all(version),
             }
+        }
+    }
+
+    /// Before a write is reported as one whose outcome nobody knows: until this node has caught up, it does not say what was before.
+    fn doubt(&self, cx: &Context, request: &Request) {
+        match written(cx, request) {
+            Some(keys) => keys.into_iter().for_each(|(table, key)| self.cache.doubt(table, key)),
+            None => self.cache.doubt_all(),
         }
     }
 

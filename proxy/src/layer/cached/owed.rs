@@ -1,11 +1,15 @@
 //! Reads of what this node has acknowledged and not applied yet, and of what it may have fallen behind on.
 //!
-//! Neither is answered from memory, and neither joins a flight: it is passed on with the version that it must be of.
+//! Neither is answered from memory, and neither joins a flight: it is passed on with the version that it must be of, or, where
+//! that is not known, as a read of what is committed by now.
+
+use std::time::Duration;
 
 use api::{Context, DynamoDb, Request, Version};
 
 use super::pages::PageRequest;
 use super::{Cached, key};
+use crate::cache::Owed;
 
 impl<D: DynamoDb> Cached<D> {
     /// Whether a request has to be looked at more closely before it may be answered from memory. For a node that stands
@@ -17,16 +21,19 @@ impl<D: DynamoDb> Cached<D> {
     }
 
     /// What becomes of a request that is in doubt: `true` where it has to be passed on. Then it asks for the version that
-    /// was acknowledged.
+    /// was acknowledged, or for what nothing is newer than.
     pub(super) fn is_passed_on(&self, cx: &mut Context, request: &Request) -> bool {
-        if let Some(owed) = self.owed(cx, request) {
-            cx.min_version = Some(later(cx.min_version, owed));
-            return true;
+        match self.owed(cx, request) {
+            Some(Owed::Version(owed)) => cx.min_version = Some(later(cx.min_version, owed)),
+            Some(Owed::Newest) => cx.max_staleness = Some(Duration::ZERO),
+            None => {
+                return cx.max_staleness.is_some_and(|most| self.cache.age().is_none_or(|age| age > most));
+            }
         }
-        cx.max_staleness.is_some_and(|most| self.cache.age().is_none_or(|age| age > most))
+        true
     }
 
-    fn owed(&self, cx: &Context, request: &Request) -> Option<Version> {
+    fn owed(&self, cx: &Context, request: &Request) -> Option<Owed> {
         match request {
             Request::GetItem(input) => {
                 let table = cx.tables.named(&input.table)?;
@@ -36,7 +43,7 @@ impl<D: DynamoDb> Cached<D> {
                 })
             }
             Request::BatchGetItem(input) => {
-                let mut most: Option<Version> = None;
+                let mut most: Option<Owed> = None;
                 for keys in &input.tables {
                     let table = cx.tables.named(&keys.table)?;
                     for given in &keys.keys {
@@ -44,7 +51,13 @@ impl<D: DynamoDb> Cached<D> {
                             key::write_given(table, given, scratch)?;
                             self.cache.owed_item(&self.cache.item_key(table, scratch)?)
                         });
-                        most = owed.map(|owed| later(most, owed)).or(most);
+                        most = match (most, owed) {
+                            (Some(Owed::Newest), _) | (_, Some(Owed::Newest)) => Some(Owed::Newest),
+                            (Some(Owed::Version(most)), Some(Owed::Version(owed))) => {
+                                Some(Owed::Version(later(Some(most), owed)))
+                            }
+                            (most, owed) => owed.or(most),
+                        };
                     }
                 }
                 most

@@ -65,6 +65,10 @@ fn version(index: u64) -> Version {
     Version { incarnation: 1, shard: 0, index }
 }
 
+fn unknown() -> Error {
+    Error::new(ErrorKind::InternalServerError, "?").with(Detail::OutcomeUnknown)
+}
+
 /// A node that applies what it is told to.
 struct Replica {
     committed: Arc<Committed>,
@@ -78,6 +82,8 @@ struct Replica {
     awaited: Mutex<Vec<u64>>,
     /// What happens while the next read is answered.
     during: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// What becomes of the next request.
+    fails: Mutex<Option<Error>>,
 }
 
 impl Replica {
@@ -109,6 +115,9 @@ impl DynamoDb for Replica {
         self.answered.fetch_add(1, Ordering::SeqCst);
         if let Some(happens) = self.during.lock().take() {
             happens();
+        }
+        if let Some(error) = self.fails.lock().take() {
+            return Err(error);
         }
         if *self.role.borrow() == Role::Primary
             && let Request::PutItem(input) = &request
@@ -225,6 +234,7 @@ impl World {
             answered: AtomicUsize::new(0),
             awaited: Mutex::default(),
             during: Mutex::default(),
+            fails: Mutex::default(),
         });
         let primary = Arc::new(Primary {
             committed,
@@ -260,6 +270,12 @@ impl World {
 
     fn asked(&self) -> usize {
         self.primary.asked.lock().len()
+    }
+
+    /// What is held was all there was a moment ago.
+    fn catches_up(&self) {
+        self.clock.advance(Duration::from_millis(10));
+        self.replica.cache.confirm(|| Some(Duration::ZERO));
     }
 
     /// From now on what is written is applied here only when the test says so.
@@ -361,6 +377,53 @@ async fn what_is_owed_of_one_key_is_not_asked_of_another() {
     let before = world.asked();
     assert_eq!(value_of(world.ask(other).await.unwrap()).0, None);
     assert_eq!(world.asked(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_write_of_unknown_outcome_the_primary_is_asked_until_this_node_has_caught_up() {
+    let world = World::new();
+    world.put(1).await;
+    world.get().await;
+    assert_eq!(items_of(&world).await, 1);
+    world.lags();
+    // It is committed, and whoever did that is lost before it answers.
+    world.primary.committed.put(put(2).item);
+    world.primary.scripted.lock().push_back(unknown());
+    assert!(world.ask(put(2)).await.unwrap_err().is_outcome_unknown());
+    let before = world.asked();
+    assert_eq!(world.get().await.0, v(2));
+    assert_eq!(items_of(&world).await, 2);
+    assert_eq!(world.asked(), before + 2);
+    // Nobody else's business, and nothing that was heard before ends it.
+    let mut other = get(false);
+    other.key = Item::new().with("pk", string("other")).with("sk", string("s"));
+    assert_eq!(value_of(world.ask(other).await.unwrap()).0, None);
+    assert_eq!(world.asked(), before + 2);
+    world.replica.cache.confirm(|| Some(Duration::ZERO));
+    assert_eq!(world.get().await.0, v(2));
+    // Where there is nobody to ask, nothing is said.
+    world.replica.role.send_replace(Role::Orphan);
+    let refused = world.ask(get(false)).await.unwrap_err();
+    assert!(refused.is_not_primary() && refused.kind.is_retryable(), "{refused}");
+    world.replica.apply(2);
+    world.catches_up();
+    assert_eq!(world.get().await, (v(2), Source::Cache));
+    assert_eq!(items_of(&world).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_primary_that_loses_a_write_of_its_own_does_not_say_what_was_before() {
+    let world = World::new();
+    world.put(1).await;
+    world.get().await;
+    world.lags();
+    world.replica.role.send_replace(Role::Primary);
+    *world.replica.fails.lock() = Some(unknown());
+    assert!(world.ask(put(2)).await.unwrap_err().is_outcome_unknown());
+    // The next one has it.
+    world.primary.committed.put(put(2).item);
+    world.replica.role.send_replace(Role::ReplicaOf(2));
+    assert_eq!(world.get().await.0, v(2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -469,7 +532,6 @@ async fn a_request_that_had_no_effect_is_tried_again_and_a_write_of_unknown_outc
     world.primary.scripted.lock().extend([not_primary(Some(2)), not_primary(None)]);
     world.put(1).await;
     assert_eq!((world.asked(), world.primary.committed.end()), (3, 1));
-    let unknown = || Error::new(ErrorKind::InternalServerError, "?").with(Detail::OutcomeUnknown);
     world.primary.scripted.lock().push_back(unknown());
     assert!(world.ask(put(2)).await.unwrap_err().is_outcome_unknown());
     assert_eq!((world.asked(), world.primary.committed.end()), (4, 1));
