@@ -286,8 +286,8 @@ impl Cache {
         // A new epoch must not take the stamps away in between.
         let _feed = self.feed.lock();
         if !self.position.continues(&version) {
-            // A node that follows another log, or none yet, is not fresh, and serves nothing.
-            return;
+            // Of a log that this node has not heard of yet. What it is given of it may be from before the write.
+            return self.standing.doubt(0);
         }
         self.stamps.raise(&self.hasher, &unseen(table, key, version));
         self.standing.owe(version.index);
@@ -296,10 +296,11 @@ impl Cache {
     /// The same of everything.
     pub fn owe_all(&self, version: Version) {
         let _feed = self.feed.lock();
-        if self.position.continues(&version) {
-            self.stamps.raise_all(version.index);
-            self.standing.owe(version.index);
+        if !self.position.continues(&version) {
+            return self.standing.doubt(0);
         }
+        self.stamps.raise_all(version.index);
+        self.standing.owe(version.index);
     }
 
     /// What a read of this key must be of, where this node has not applied it yet.

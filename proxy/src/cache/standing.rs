@@ -6,7 +6,8 @@
 //! applied that version, a read whose stamps stand above what is applied is not to be answered here below them. The
 //! highest such version is kept, so that a node that owes nothing pays one load for each request.
 //!
-//! **In doubt.** Of a write whose outcome nobody knows there is no version. What it may have changed is in doubt until the node
+//! **In doubt.** Of a write whose outcome nobody knows there is no version; and one of a log that this node has not heard of, because
+//! the state it waits for has not come yet, says nothing here. What these may have changed is in doubt until the node
 //! certainly holds all that was committed by the moment it was told ([`Standing::confirm`]): until then it is to be asked of whoever
 //! does. The stamps of it are raised to what is applied, and whatever stands as high counts as in doubt, so that nothing is kept of
 //! single keys. Another log has other stamps: then all is in doubt.

@@ -1,7 +1,7 @@
 //! A replica, its cache and its primary: every promise, each over a node that lags for as long as the test wants.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use api::item::ItemBody;
 use api::op::{
@@ -73,6 +73,8 @@ fn unknown() -> Error {
 struct Replica {
     committed: Arc<Committed>,
     cache: Arc<Cache>,
+    /// Nothing, before it was given a state.
+    incarnation: AtomicU64,
     applied: watch::Sender<u64>,
     role: watch::Sender<Role>,
     age: Mutex<Option<Duration>>,
@@ -87,6 +89,13 @@ struct Replica {
 }
 
 impl Replica {
+    /// It is given a state, of all that was committed up to an index.
+    fn install(&self, index: u64) {
+        self.cache.gap(version(index));
+        self.incarnation.store(1, Ordering::SeqCst);
+        self.applied.send_replace(index);
+    }
+
     fn apply(&self, index: u64) {
         let table = table(1);
         for at in *self.applied.borrow() + 1..=index {
@@ -138,7 +147,8 @@ impl Member for Replica {
     }
 
     fn version(&self) -> Version {
-        version(*self.applied.borrow())
+        let incarnation = self.incarnation.load(Ordering::SeqCst);
+        Version { incarnation, ..version(*self.applied.borrow()) }
     }
 
     async fn reached(&self, index: u64) {
@@ -227,6 +237,7 @@ impl World {
         let replica = Arc::new(Replica {
             committed: Arc::clone(&committed),
             cache: Arc::clone(&cache),
+            incarnation: AtomicU64::new(1),
             applied: watch::Sender::new(0),
             role: watch::Sender::new(Role::ReplicaOf(1)),
             age: Mutex::new(Some(Duration::ZERO)),
@@ -377,6 +388,26 @@ async fn what_is_owed_of_one_key_is_not_asked_of_another() {
     let before = world.asked();
     assert_eq!(value_of(world.ask(other).await.unwrap()).0, None);
     assert_eq!(world.asked(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_through_a_node_that_waits_for_its_first_state_is_not_followed_by_an_older_one() {
+    let world = World::new();
+    world.lags();
+    world.primary.committed.put(put(1).item);
+    world.replica.incarnation.store(0, Ordering::SeqCst);
+    world.replica.cache.gap(Version::default());
+    world.put(2).await;
+    // What it is given is from before the write.
+    world.replica.install(1);
+    assert_eq!(world.get().await.0, v(2));
+    assert_eq!(items_of(&world).await, 2);
+    world.replica.apply(2);
+    world.catches_up();
+    let before = world.asked();
+    assert_eq!(world.get().await.0, v(2));
+    assert_eq!((items_of(&world).await, world.asked()), (2, before));
+    assert_eq!(world.get().await, (v(2), Source::Cache));
 }
 
 #[tokio::test(start_paused = true)]
