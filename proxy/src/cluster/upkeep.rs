@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use host::admin::Requirement;
 use host::metrics::{Registry, names};
-use raft::{Leadership, Members, PeerProgress, RaftError};
+use raft::{Leadership, Member, Members, PeerProgress, RaftError};
 use store::Embedded;
 
 use super::about::About;
@@ -181,7 +181,7 @@ struct Change {
 ///
 /// A node that has lost its data and caught up again under another number takes the place of the member of its address. Besides,
 /// there are to be three voters or five, since an even number survives the loss of no more nodes than the odd one below: so a
-/// fourth node follows without a vote until there is a fifth.
+/// fourth node follows without a vote until there is a fifth. Whose votes they are, [`chosen`] says.
 fn next_change(
     members: &Members,
     own: u64,
@@ -209,17 +209,46 @@ fn next_change(
             remove.extend(of_its_address());
         }
     }
-    let staying = members.voters.keys().filter(|voter| !remove.contains(voter)).count();
-    let wanted = VOTERS.into_iter().find(|voters| *voters <= staying + candidates.len()).unwrap_or(0);
-    let promote: BTreeSet<u64> = candidates.into_iter().take(wanted.saturating_sub(staying)).collect();
+    let staying: Vec<&Member> = members
+        .voters
+        .iter()
+        .filter(|(voter, _)| !remove.contains(voter))
+        .map(|(_, member)| member)
+        .collect();
+    let wanted = VOTERS.into_iter().find(|voters| *voters <= staying.len() + candidates.len()).unwrap_or(0);
+    let promote = chosen(members, staying, candidates, wanted);
     let change = Change { promote, remove };
     (!change.promote.is_empty() || !change.remove.is_empty()).then_some(change)
 }
 
+/// Which of those that could vote are to, until there are `wanted` voters: first whoever comes in the place of a voter, which
+/// leaves the votes in the zones where they were; of the others whoever is of the zone with the fewest.
+fn chosen<'a>(
+    members: &'a Members,
+    mut voters: Vec<&'a Member>,
+    mut candidates: BTreeSet<u64>,
+    wanted: usize,
+) -> BTreeSet<u64> {
+    let zone = |member: &Member| About::read(&member.about).map(|about| about.zone).unwrap_or_default();
+    let mut chosen = BTreeSet::new();
+    while voters.len() < wanted {
+        let next = candidates.iter().filter_map(|node| Some((*node, members.get(*node)?))).min_by_key(
+            |(_, member)| {
+                let succeeds = members.voters.values().any(|voter| voter.address == member.address);
+                let of_its_zone = voters.iter().filter(|voter| zone(voter) == zone(member)).count();
+                (!succeeds, of_its_zone)
+            },
+        );
+        let Some((node, member)) = next else { break };
+        candidates.remove(&node);
+        chosen.insert(node);
+        voters.push(member);
+    }
+    chosen
+}
+
 #[cfg(test)]
 mod tests {
-    use raft::Member;
-
     use super::*;
 
     fn members(voters: &[(u64, &str)], learners: &[(u64, &str)]) -> Members {
@@ -277,5 +306,26 @@ mod tests {
         // While a change is under way, nothing else is begun.
         let changing = Members { changing: true, ..lost };
         assert_eq!(next_change(&changing, 1, &following(&[(20, 9)]), 9), None);
+    }
+
+    #[test]
+    fn a_vote_stays_in_its_zone_where_another_node_waits_for_one() {
+        let of_zones = |of: &[(u64, &str, &str)]| -> BTreeMap<u64, Member> {
+            let member = |address: &str, zone: &str| Member {
+                address: address.to_owned(),
+                about: About { zone: zone.to_owned(), ..About::default() }.write(),
+            };
+            of.iter().map(|(node, address, zone)| (*node, member(address, zone))).collect()
+        };
+        let voters = of_zones(&[(1, "a:1", "a"), (2, "b:1", "b"), (3, "c:1", "c")]);
+        let learners = of_zones(&[(20, "d:1", "a"), (25, "c:1", "c")]);
+        let lost = Members { voters: voters.clone(), learners, ..Members::default() };
+        let ready = following(&[(20, 9), (25, 9)]);
+        assert_eq!(next_change(&lost, 1, &ready, 9), change(&[25], &[3]), "the vote goes to its successor");
+        // Removed by hand, it has no successor by its address; its zone has none that votes.
+        let voters = voters.into_iter().filter(|(node, _)| *node != 3).collect();
+        let learners = of_zones(&[(20, "d:1", "a"), (25, "e:1", "c")]);
+        let removed = Members { voters, learners, ..Members::default() };
+        assert_eq!(next_change(&removed, 1, &ready, 9), change(&[25], &[]), "the vote goes to its zone");
     }
 }
