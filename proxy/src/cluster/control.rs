@@ -4,7 +4,7 @@
 //! Whoever asks has proved that it knows the secret, so whatever it asks is done. Each message is its length in four bytes,
 //! largest first, and JSON. A change that only the primary can make is answered by other nodes with where the primary is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use api::Context;
 use parking_lot::Mutex;
 use peer::Lane;
-use raft::{BoxedStream, Leadership, Member, Members, RaftError};
+use raft::{BoxedStream, Leadership, Member, Members, PeerProgress, RaftError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::Embedded;
@@ -34,6 +34,8 @@ const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 pub const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest wait for a parameter to be set: within the time for a change, so that whoever asks hears why it was not.
 const SET_TIMEOUT: Duration = Duration::from_secs(10);
+/// A voter that has not been heard for so long may be down.
+const HEARD: Duration = Duration::from_secs(1);
 /// Longest wait for a change.
 pub const CHANGE_TIMEOUT: Duration = Duration::from_secs(40);
 
@@ -345,8 +347,8 @@ impl Desk {
         let highest = members.iter().map(|(id, _)| id).max().unwrap_or(0);
         // A number that was given before stands in the log before this point, so none comes twice, though its bearer be gone.
         let node = log.applied().max(highest).max(NODES_MAX as u64) + 1;
-        if members.iter().count() > 2 * NODES_MAX {
-            return Said::Refused { why: "too many members: remove those that are gone first".to_owned() };
+        if let Err(why) = has_place(&members, &address) {
+            return Said::Refused { why };
         }
         match log.add_learner(node, Member::new(address)).await {
             Ok(()) => Said::Joined { node },
@@ -367,7 +369,58 @@ async fn remove(store: &Embedded, node: u64) -> Said {
         let why = format!("there is no member {node}; there are {}", there_are.join(", "));
         return Said::Refused { why };
     }
+    if let Err(why) = can_go(&members, log.node_id(), &log.progress(), node) {
+        return Said::Refused { why };
+    }
     said(log.remove(node).await)
+}
+
+/// Whether a node that is reached at this address may become a member. One whose address is known comes back, and takes its
+/// predecessor's place. Errors: why not, and what to do.
+fn has_place(members: &Members, address: &str) -> Result<(), String> {
+    let others: BTreeSet<&str> =
+        members.iter().map(|(_, member)| &*member.address).filter(|known| *known != address).collect();
+    // Each time a node comes back it is one more, until it has caught up: that is bounded as well.
+    if others.len() >= NODES_MAX || members.iter().count() >= 2 * NODES_MAX {
+        return Err(format!(
+            "the cluster has {} members at {} other addresses, and may have {NODES_MAX} nodes: remove those that are gone first, \
+             by `forebay member remove`",
+            members.iter().count(),
+            others.len()
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a member may be removed: a majority of the voters that stay must be there, or the change could neither be made nor
+/// taken back, and nothing be written meanwhile. Errors: why not, and what to do.
+fn can_go(
+    members: &Members,
+    own: u64,
+    progress: &BTreeMap<u64, PeerProgress>,
+    node: u64,
+) -> Result<(), String> {
+    if !members.voters.contains_key(&node) {
+        return Ok(());
+    }
+    let is_heard = |voter: u64| {
+        let heard = progress.get(&voter).and_then(|progress| progress.heard);
+        voter == own || heard.is_some_and(|heard| heard < HEARD)
+    };
+    let staying = members.voters.keys().copied().filter(|voter| *voter != node);
+    let (there, silent): (Vec<u64>, Vec<u64>) = staying.partition(|voter| is_heard(*voter));
+    // Of none that stay the log has its own to say.
+    if silent.is_empty() || there.len() > silent.len() {
+        return Ok(());
+    }
+    let silent: Vec<String> = silent.iter().map(u64::to_string).collect();
+    let silent = silent.join(", ");
+    Err(format!(
+        "without member {node} there would be no majority: {silent} can't be heard, and {} of {} voters would be left. Nothing \
+         could be written then. First bring {silent} back or remove it, or start an empty node in its place",
+        there.len(),
+        members.voters.len() - 1
+    ))
 }
 
 fn said(done: Result<(), RaftError>) -> Said {
@@ -422,7 +475,6 @@ fn leader(store: &Embedded) -> Option<raft::Peer> {
 /// Of the other voters that do not stop themselves, the one that has followed best and was heard just now, where this node is the
 /// primary.
 pub fn successor(store: &Embedded) -> Option<u64> {
-    const HEARD: Duration = Duration::from_secs(1);
     let log = store.log();
     let members: Arc<Members> = Arc::clone(&log.membership().borrow());
     let progress = log.progress();
@@ -515,4 +567,69 @@ async fn write<T: Serialize>(stream: &mut BoxedStream, message: &T) -> io::Resul
     stream.write_u32(length).await?;
     stream.write_all(&message).await?;
     stream.flush().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(voters: &[u64], learners: &[(u64, &str)]) -> Members {
+        let voters = voters.iter().map(|voter| (*voter, Member::new(format!("n{voter}:1")))).collect();
+        let learners =
+            learners.iter().map(|(node, address)| (*node, Member::new((*address).to_owned()))).collect();
+        Members { voters, learners, ..Members::default() }
+    }
+
+    fn heard(of: &[(u64, u64)]) -> BTreeMap<u64, PeerProgress> {
+        let heard =
+            |millis| PeerProgress { heard: Some(Duration::from_millis(millis)), ..PeerProgress::default() };
+        of.iter().map(|(node, millis)| (*node, heard(*millis))).collect()
+    }
+
+    #[test]
+    fn nobody_is_removed_whom_the_majority_needs() {
+        let three = members(&[1, 2, 3], &[(20, "n20:1")]);
+        let third_is_down = heard(&[(2, 50), (3, 5_000), (20, 50)]);
+        let why = can_go(&three, 1, &third_is_down, 2).unwrap_err();
+        assert!(why.contains("First bring 3 back or remove it"), "{why}");
+        can_go(&three, 1, &third_is_down, 1).unwrap_err();
+        can_go(&three, 1, &heard(&[(2, 50)]), 2).unwrap_err();
+        // The one that is down, and one that has no vote, may go; where all are there, anybody.
+        can_go(&three, 1, &third_is_down, 3).unwrap();
+        can_go(&three, 1, &third_is_down, 20).unwrap();
+        let all = heard(&[(2, 50), (3, 90)]);
+        for node in [1, 2, 3] {
+            can_go(&three, 1, &all, node).unwrap();
+        }
+        // Of five, one may be down while another goes; where two are, only they.
+        let five = members(&[1, 2, 3, 4, 5], &[]);
+        can_go(&five, 1, &heard(&[(2, 50), (3, 50), (4, 50)]), 4).unwrap();
+        can_go(&five, 1, &heard(&[(2, 50), (3, 50)]), 3).unwrap_err();
+        can_go(&five, 1, &heard(&[(2, 50), (3, 50)]), 5).unwrap();
+        // Two: the one that is left must be there. The only one is the log's own affair.
+        let two = members(&[1, 2], &[]);
+        can_go(&two, 1, &heard(&[]), 2).unwrap();
+        can_go(&two, 1, &heard(&[]), 1).unwrap_err();
+        can_go(&members(&[1], &[]), 1, &heard(&[]), 1).unwrap();
+    }
+
+    #[test]
+    fn a_cluster_takes_eleven_nodes_and_takes_back_whoever_belongs_to_it() {
+        let learners: Vec<(u64, String)> = (20..).map(|node| (node, format!("n{node}:1"))).take(8).collect();
+        let mut learners: Vec<(u64, &str)> =
+            learners.iter().map(|(node, address)| (*node, address.as_str())).collect();
+        let last = learners.pop().unwrap();
+        has_place(&members(&[1, 2, 3], &learners), last.1).unwrap();
+        learners.push(last);
+        let why = has_place(&members(&[1, 2, 3], &learners), "new:1").unwrap_err();
+        assert!(why.contains("may have 11 nodes"), "{why}");
+        has_place(&members(&[1, 2, 3], &learners), "n3:1").unwrap();
+        // It comes back twice, and again and again.
+        learners.push((30, "n3:1"));
+        has_place(&members(&[1, 2, 3], &learners), "n3:1").unwrap();
+        has_place(&members(&[1, 2, 3], &learners), "n20:1").unwrap();
+        has_place(&members(&[1, 2, 3], &learners), "new:1").unwrap_err();
+        learners.extend((31..).map(|node| (node, "n3:1")).take(10));
+        has_place(&members(&[1, 2, 3], &learners), "n3:1").unwrap_err();
+    }
 }
