@@ -24,10 +24,10 @@ impl Account {
         })
     }
 
-    /// Whether a request may begin. Only a load: an answer that is ready at once is never counted, so hits on several
+    /// Whether a request may begin: not where others are past a bound. Only loads: an answer that is ready at once is never counted, so hits on several
     /// threads share no written cache line.
     pub fn has_room(&self) -> bool {
-        self.requests.load(Ordering::Relaxed) < self.max_requests
+        self.requests.load(Ordering::Relaxed) < self.max_requests && self.held_bytes() <= self.max_bytes
     }
 
     /// Counts a request that has to wait, until the guard is dropped.
@@ -57,6 +57,17 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// When an answer is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Due {
+    /// Where there is room for it; else something shorter is said, or nothing: of what can be asked again.
+    #[default]
+    IfRoom,
+    /// In any case: of what may have changed something. Told of an error in its place, or of nothing, a client would have the change
+    /// made once more. By how much that goes past the bound is bounded too: past it no request has room to begin.
+    Always,
+}
+
 /// Memory that a request, or the answers of one connection, hold of the shared bound. Of a request it is grown as bytes arrive,
 /// so that a large announced length alone holds nothing.
 #[derive(Debug)]
@@ -80,6 +91,20 @@ impl Held {
         }
         self.bytes += more;
         true
+    }
+
+    /// As [`Held::grow`], for an answer, which is there already; past the bound where it is due whether there is room or not.
+    #[must_use]
+    pub fn charge(&mut self, bytes: usize, due: Due) -> bool {
+        match due {
+            Due::IfRoom => self.grow(bytes),
+            Due::Always => {
+                let more = bytes.saturating_sub(self.bytes);
+                self.account.bytes.fetch_add(more, Ordering::Relaxed);
+                self.bytes += more;
+                true
+            }
+        }
     }
 
     /// Gives back everything.
@@ -115,5 +140,16 @@ mod tests {
         assert!(account.has_room());
         second.release();
         assert_eq!(account.held_bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_due_goes_past_the_bound_and_counts() {
+        let account = Account::new(1, 100);
+        let mut held = account.hold();
+        assert!(!held.charge(101, Due::IfRoom) && held.charge(101, Due::Always));
+        assert_eq!(account.held_bytes(), 101);
+        assert!(!account.hold().grow(1) && !account.has_room());
+        drop(held);
+        assert!(account.held_bytes() == 0 && account.has_room());
     }
 }

@@ -16,4 +16,4 @@ pub mod turn;
 pub mod unwritten;
 pub mod write;
 
-pub use account::{Account, Held};
+pub use account::{Account, Due, Held};

@@ -1,8 +1,8 @@
 //! Bytes on their way out.
 //!
 //! Invariants: what the peer does not take in at once is charged to the front's account until it is gone, and is given up
-//! where that is full; all of it together has one time limit, however many small parts of it the peer takes. What goes out at
-//! once is charged nothing and arms no timer.
+//! where that is full, unless it is due in any case; all of it together has one time limit, however many small parts of it
+//! the peer takes. What goes out at once is charged nothing and arms no timer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 
-use crate::account::Held;
+use crate::account::{Due, Held};
 
 /// What became of bytes that were to go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub async fn all<IO: AsyncWrite + Unpin>(
     mut head: &[u8],
     mut body: &[u8],
     charged: &mut Held,
+    due: Due,
     limit: Duration,
 ) -> io::Result<Written> {
     // Made where the peer first makes us wait.
@@ -52,7 +53,7 @@ pub async fn all<IO: AsyncWrite + Unpin>(
             if let Poll::Ready(step) = step {
                 return Poll::Ready(step.map(Some));
             }
-            if late.is_none() && !charged.grow(head.len() + body.len()) {
+            if late.is_none() && !charged.charge(head.len() + body.len(), due) {
                 return Poll::Ready(Ok(None));
             }
             let late = late.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
@@ -89,7 +90,10 @@ mod tests {
     async fn what_goes_out_at_once_is_charged_nothing() {
         let account = Account::new(1, 0);
         let (mut near, mut far) = duplex(64);
-        assert_eq!(all(&mut far, b"head", b"body", &mut account.hold(), LIMIT).await.unwrap(), Written::All);
+        assert_eq!(
+            all(&mut far, b"head", b"body", &mut account.hold(), Due::IfRoom, LIMIT).await.unwrap(),
+            Written::All
+        );
         let mut got = [0; 8];
         near.read_exact(&mut got).await.unwrap();
         assert_eq!(&got, b"headbody");
@@ -110,7 +114,7 @@ mod tests {
         let mut held = account.hold();
         let written = tokio::select! {
             () = sip => unreachable!("it never ends"),
-            written = all(&mut far, &[1; 50], &[2; 50], &mut held, LIMIT) => written,
+            written = all(&mut far, &[1; 50], &[2; 50], &mut held, Due::IfRoom, LIMIT) => written,
         };
         assert_eq!(written.unwrap(), Written::GivenUp);
         assert_eq!((began.elapsed(), account.held_bytes()), (LIMIT, 0));
@@ -121,9 +125,23 @@ mod tests {
         let account = Account::new(1, 99);
         let (_near, mut far) = duplex(8);
         let began = tokio::time::Instant::now();
-        let written = all(&mut far, &[1; 200], b"", &mut account.hold(), LIMIT).await;
+        let written = all(&mut far, &[1; 200], b"", &mut account.hold(), Due::IfRoom, LIMIT).await;
         assert_eq!(written.unwrap(), Written::GivenUp);
         assert_eq!((began.elapsed(), account.held_bytes()), (Duration::ZERO, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_is_waited_for_though_there_is_no_room() {
+        let account = Account::new(1, 99);
+        let (mut near, mut far) = duplex(8);
+        let mut got = [0; 200];
+        let mut held = account.hold();
+        let (written, read) = tokio::join!(
+            all(&mut far, &[1; 200], b"", &mut held, Due::Always, LIMIT),
+            near.read_exact(&mut got)
+        );
+        assert_eq!((written.unwrap(), read.unwrap(), got), (Written::All, 200, [1; 200]));
+        assert_eq!(account.held_bytes(), 0);
     }
 
     #[tokio::test]
@@ -131,7 +149,7 @@ mod tests {
         let account = Account::new(1, 1000);
         let (near, mut far) = duplex(8);
         drop(near);
-        assert!(all(&mut far, b"head", b"", &mut account.hold(), LIMIT).await.is_err());
+        assert!(all(&mut far, b"head", b"", &mut account.hold(), Due::IfRoom, LIMIT).await.is_err());
         assert_eq!(account.held_bytes(), 0);
     }
 }

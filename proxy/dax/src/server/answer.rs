@@ -11,7 +11,7 @@ use std::sync::Arc;
 use api::operation::{Request, Response};
 use api::schema::Status;
 use api::service::{Caller, Peek, Tables};
-use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpKind, Version, Wire};
+use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, OpKind, Version, Wire};
 
 use super::{Auth, Inner, Reached};
 use crate::attribute_lists::{Demand, EMPTY, ListId, Names};
@@ -79,6 +79,13 @@ pub(super) enum Unknown {
 pub(super) struct Asked {
     request_id: u128,
     question: Question,
+}
+
+impl Asked {
+    /// Whether it may have changed something.
+    pub(super) const fn changes(&self) -> bool {
+        matches!(self.question.op().class(), OpClass::Write | OpClass::Control)
+    }
 }
 
 /// Does all of a request that needs no waiting.

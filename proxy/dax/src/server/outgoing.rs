@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use socket::write::Written;
-use socket::{Held, spare, write};
+use socket::{Due, Held, spare, write};
 use tokio::io::AsyncWrite;
 
 use crate::codec::layering::{Layering, header};
@@ -23,18 +23,32 @@ pub(super) struct Outgoing {
     begun: usize,
     layering: Layering,
     charged: Held,
+    /// Of all that was gathered.
+    due: Due,
     timeout: Duration,
 }
 
 impl Outgoing {
     /// Nothing yet. What waits is charged to `charged`.
     pub(super) const fn new(charged: Held, timeout: Duration) -> Outgoing {
-        Outgoing { bytes: Vec::new(), begun: 0, layering: Layering::Plain, charged, timeout }
+        Outgoing {
+            bytes: Vec::new(),
+            begun: 0,
+            layering: Layering::Plain,
+            charged,
+            due: Due::IfRoom,
+            timeout,
+        }
     }
 
     /// Notes what the client wants its answers to stand behind.
     pub(super) const fn stand_behind(&mut self, layering: Layering) {
         self.layering = layering;
+    }
+
+    /// Says that what waits has an answer in it that is sent whether there is room for it or not.
+    pub(super) const fn is_due(&mut self) {
+        self.due = Due::Always;
     }
 
     /// Says that what was appended is the whole answer; where nothing was, there is none.
@@ -76,8 +90,9 @@ impl Outgoing {
         let written = if self.bytes.is_empty() {
             Written::All
         } else {
-            write::all(io, &self.bytes, &[], &mut self.charged, self.timeout).await?
+            write::all(io, &self.bytes, &[], &mut self.charged, self.due, self.timeout).await?
         };
+        self.due = Due::IfRoom;
         self.begun = 0;
         spare::give_answers(std::mem::take(&mut self.bytes));
         Ok(written)

@@ -102,6 +102,9 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                                 in_time(inner, call).await
                             }
                         };
+                        if asked.changes() {
+                            out.is_due();
+                        }
                         answer::finish(inner, &mut connection, asked, result, out.end()).await;
                     }
                 }

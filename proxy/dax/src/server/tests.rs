@@ -670,6 +670,28 @@ async fn answers_that_wait_are_charged_to_the_memory_of_all_connections() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn writes_that_were_made_are_answered_though_there_is_no_room() {
+    let front =
+        front_with(Auth::Any, DaxSettings { max_frame_bytes_in_flight: 100, ..DaxSettings::default() });
+    let mut others = front.server.0.account.hold();
+    assert!(others.grow(90));
+    let (io, served) = narrow(&front);
+    // A list of names, then as many puts as the pipe can't take the answers of.
+    let put = "013a7d8e7e56444861736842633142020abf0300ff";
+    let ask = unhex(&format!("{PREAMBLE}013a495927bb816176{}", put.repeat(100)));
+    let mut answers = vec![0; 202];
+    let (mut reads, mut writes) = tokio::io::split(io);
+    let (asked, answered) = tokio::join!(writes.write_all(&ask), reads.read_exact(&mut answers));
+    asked.unwrap();
+    answered.unwrap();
+    assert_eq!(hex(&answers), format!("8002{}", "80f6".repeat(100)));
+    assert_eq!(front.store.version.load(Ordering::Relaxed), 100);
+    drop((reads, writes));
+    served.await.unwrap().unwrap();
+    assert_eq!(front.server.0.account.held_bytes(), 90);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_ends_an_idle_connection_and_not_a_request() {
     let front = front();
     let mut peer = front.connect();

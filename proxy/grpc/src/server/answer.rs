@@ -12,6 +12,7 @@ use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, OpKind, Response
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request};
+use socket::Due;
 use socket::turn::poll_once;
 use tonic::Status;
 use tracing::Instrument;
@@ -47,6 +48,20 @@ pub(super) enum Asked {
     Operation(OpKind),
     /// A question of a peer's.
     Peer(Arc<dyn PeerService>, String),
+}
+
+impl Asked {
+    /// When its answer is sent.
+    pub(super) fn due(&self) -> Due {
+        match self {
+            Asked::Operation(op) => match op.class() {
+                OpClass::Read | OpClass::Describe => Due::IfRoom,
+                OpClass::Write | OpClass::Control => Due::Always,
+            },
+            // Some change something, and all answers are a few bytes.
+            Asked::Peer(..) => Due::Always,
+        }
+    }
 }
 
 /// A message, and what travels beside it.

@@ -120,6 +120,7 @@ async fn call<D: DynamoDb>(
         Method::Operation(op) => answer::Asked::Operation(op),
         Method::Peer(service, method) => answer::Asked::Peer(service, method),
     };
+    let due = method.due();
     let (head, body) = request.into_parts();
     let mut held = inner.account.hold();
     let collected =
@@ -138,7 +139,7 @@ async fn call<D: DynamoDb>(
     let answered = answer::answer(inner, method, &head, body, connection).await;
     held.release();
     match answered {
-        Ok(Answered { message, metadata }) if held.grow(message.len()) => {
+        Ok(Answered { message, metadata }) if held.charge(message.len(), due) => {
             reply::answered(unwritten.add(message, held), metadata)
         }
         Ok(_) => reply::refused(&error::to_status(&answer::throttled())),

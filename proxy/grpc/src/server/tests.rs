@@ -46,12 +46,23 @@ struct Scripted {
     version: Mutex<u64>,
     ready: bool,
     slow: bool,
+    /// Whether it is asked for a put; how long the item is that it answers.
+    puts: bool,
+    bytes: usize,
 }
 
 impl Scripted {
     fn answer(&self) -> Answer {
         let version = Version { incarnation: 1, shard: 0, index: *self.version.lock().unwrap() };
-        let response = Response::GetItem(GetItemOutput::default());
+        let old = || Item::new().with("a", AttributeValue::B(vec![0; self.bytes].into()));
+        let response = match self.puts {
+            true => Response::PutItem(PutItemOutput { attributes: Some(old()), ..PutItemOutput::default() }),
+            false if self.bytes > 0 => {
+                let item = Some(api::ItemBody::Tree(Arc::new(old())));
+                Response::GetItem(GetItemOutput { item, capacity: None })
+            }
+            false => Response::GetItem(GetItemOutput::default()),
+        };
         Answer { response, version: Some(version), source: Source::Cache }
     }
 }
@@ -184,6 +195,42 @@ async fn an_answer_has_a_message_a_version_and_a_source() {
         assert_eq!(got.headers["x-forebay-cache"], "hit");
         assert_eq!(frame::message(got.body).unwrap(), Bytes::new());
         assert_eq!(db.asked.lock().unwrap().len(), usize::from(!ready));
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_was_made_is_answered_though_there_is_no_room_and_a_read_is_not() {
+    let settings = GrpcSettings { max_message_bytes_in_flight: 3000, ..GrpcSettings::default() };
+    let put = PutItemInput {
+        table: TableName::new("orders").unwrap(),
+        item: Item::new().with("pk", AttributeValue::S("a".to_owned())),
+        condition: None,
+        return_values: ReturnOld::AllOld,
+        return_on_failure: ReturnOnFailure::None,
+        return_capacity: ReturnConsumedCapacity::None,
+        return_collection: ReturnItemCollectionMetrics::None,
+    };
+    let mut message = frame::open(0);
+    codec::encode_request(&put.into(), &mut message);
+    let message = frame::close(message).unwrap();
+    for (puts, path, message) in
+        [(false, GET_ITEM, get("orders")), (true, "/forebay.dynamodb.v1.DynamoDb/PutItem", message)]
+    {
+        let db = Arc::new(Scripted { puts, bytes: 4000, ..Scripted::default() });
+        let clients = GrpcServer::new(Arc::clone(&db), Auth::Any, settings.clone(), Arc::new(World));
+        let peers = GrpcServer::trusting(Arc::clone(&db), Arc::new(Ids), settings.clone(), Arc::new(World));
+        for server in [clients, peers] {
+            let account = Arc::clone(&server.0.account);
+            let mut sender = connected(server).await;
+            let got = ask(&mut sender, path, &[], message.clone()).await;
+            let code = if puts { Code::Ok } else { Code::ResourceExhausted };
+            assert_eq!((got.status.code(), got.body.len() > 4000), (code, puts), "{path}: {}", got.status);
+            drop(got);
+            while account.held_bytes() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        assert_eq!(db.asked.lock().unwrap().len(), 2);
     }
 }
 

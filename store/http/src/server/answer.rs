@@ -11,6 +11,7 @@ use api::operation::Ready;
 use api::service::Tables;
 use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, OpKind, Request, Response, Wire, token};
 use bytes::Bytes;
+use socket::Due;
 use socket::turn::poll_once;
 use tracing::Instrument;
 
@@ -77,7 +78,11 @@ pub(super) async fn answer<D: DynamoDb>(
             // Another stream of the connection was given something later meanwhile. Asked again, at that version or later.
             continue;
         }
-        let reply = finish(head, op, content, request_id, result);
+        let mut reply = finish(head, op, content, request_id, result);
+        reply.due = match op.class() {
+            OpClass::Read | OpClass::Describe => Due::IfRoom,
+            OpClass::Write | OpClass::Control => Due::Always,
+        };
         span.record("status", reply.status);
         break compressed(inner, head, reply);
     };

@@ -127,7 +127,7 @@ async fn incoming<D: DynamoDb>(
         Err(_) => answer::bare(connection, 408),
     };
     held.release();
-    if held.grow(reply.body.len()) {
+    if held.charge(reply.body.len(), reply.due) {
         return response(reply, |body| Full::new(unwritten.add(body, held)));
     }
     // What is said instead is short, and need not be counted.

@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use socket::write::Written;
-use socket::{Held, write};
+use socket::{Due, Held, write};
 use tokio::io::AsyncWrite;
 
 use super::reply::{Decimal, Reply};
@@ -22,13 +22,15 @@ const KEPT_BYTES: usize = 2 * COPIED_BODY_BYTES;
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
     charged: Held,
+    /// Of all that was added.
+    due: Due,
     timeout: Duration,
 }
 
 impl Outgoing {
     /// Nothing yet. What waits is charged to `charged`.
     pub(super) fn new(charged: Held, timeout: Duration) -> Outgoing {
-        Outgoing { bytes: Vec::with_capacity(2048), charged, timeout }
+        Outgoing { bytes: Vec::with_capacity(2048), charged, due: Due::IfRoom, timeout }
     }
 
     /// Whether answers may still be gathered behind those that are here.
@@ -45,6 +47,9 @@ impl Outgoing {
     /// given to [`Outgoing::flush`] at once.
     pub(super) fn push_reply<'a>(&mut self, reply: &'a Reply, date: &[u8]) -> &'a [u8] {
         let copied = reply.body.len() <= COPIED_BODY_BYTES;
+        if reply.due == Due::Always {
+            self.due = Due::Always;
+        }
         let out = &mut self.bytes;
         out.reserve(512 + if copied { reply.body.len() } else { 0 });
         out.extend_from_slice(match reply.status {
@@ -84,7 +89,8 @@ impl Outgoing {
         if self.bytes.is_empty() && body.is_empty() {
             return Ok(Written::All);
         }
-        let written = write::all(io, &self.bytes, body, &mut self.charged, self.timeout).await?;
+        let written = write::all(io, &self.bytes, body, &mut self.charged, self.due, self.timeout).await?;
+        self.due = Due::IfRoom;
         self.bytes.clear();
         if self.bytes.capacity() > KEPT_BYTES {
             self.bytes.shrink_to(KEPT_BYTES);

@@ -2,6 +2,7 @@
 
 use api::{Source, Version, token};
 use bytes::Bytes;
+use socket::Due;
 
 use super::cors::{self, Preflight};
 use super::encoding::Coding;
@@ -34,6 +35,8 @@ pub(super) struct Reply {
     /// Whether the request named an origin.
     pub(super) cross_origin: bool,
     pub(super) preflight: Option<Box<Preflight>>,
+    /// Whether it is sent also where there is no room for it.
+    pub(super) due: Due,
     /// Whether the connection ends with this answer.
     pub(super) close: bool,
 }
@@ -52,6 +55,7 @@ impl Reply {
             coding: None,
             cross_origin: false,
             preflight: None,
+            due: Due::IfRoom,
             close: false,
         }
     }

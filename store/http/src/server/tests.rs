@@ -115,6 +115,12 @@ pub(super) struct Seen {
 
 impl Seen {
     async fn of(response: http::Response<Full<Bytes>>) -> Seen {
+        Seen::of_body(response).await
+    }
+    async fn of_body<B: hyper::body::Body<Data = Bytes>>(response: http::Response<B>) -> Seen
+    where
+        B::Error: std::fmt::Debug,
+    {
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Seen { status: head.status.as_u16(), headers: head.headers, body }

@@ -88,6 +88,36 @@ async fn answers_that_wait_are_charged_and_the_next_past_the_bound_is_cut_off() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_that_was_made_is_answered_though_there_is_no_room_and_a_read_is_not() {
+    let settings = HttpSettings { max_body_bytes_in_flight: 3 << 20, ..HttpSettings::default() };
+    let put = r#"{"TableName":"table","Item":{"k":{"S":"a"}}}"#;
+    for (target, body, made) in [("GetItem", GET_BODY, false), ("PutItem", put, true)] {
+        let server = with_settings(&large(2 << 20), settings.clone());
+        let mut others = server.0.account.hold();
+        assert!(others.grow(2 << 20));
+        let mut first = connect(&server);
+        let answer = ask(&mut first, plain(target, "", body).as_bytes()).await;
+        assert_eq!(answer.map(|answer| answer.2.len()), made.then_some(2 << 20), "{target}");
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(connect(&server)))
+                .await
+                .unwrap();
+        tokio::spawn(connection);
+        let request = http::Request::post("http://db.example/")
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", format!("DynamoDB_20120810.{target}"))
+            .body(Full::new(Bytes::from_static(body.as_bytes())))
+            .unwrap();
+        let answer = Seen::of_body(sender.send_request(request).await.unwrap()).await;
+        let expected = if made { (200, 2 << 20) } else { (400, answer.body.len()) };
+        assert_eq!((answer.status, answer.body.len()), expected, "{target}");
+        assert_eq!(answer.text().contains("ThrottlingException"), !made, "{target}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(server.0.account.held_bytes(), 2 << 20, "what was charged came back");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_http2_stream_with_its_window_shut_is_charged_and_cut_off() {
     let server = server(&large(1 << 20));
     let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
