@@ -11,6 +11,10 @@
 //! - Of such steps placed in a row, the next answered step depends on each, or on one of the row that does: what does not
 //!   depend on a step could as well come before it, and a step on which nothing depends might as well never have happened.
 //!
+//! A step of unknown outcome whose tag nobody saw hardly ever matters, and tried everywhere many of them cost all there is. So an order
+//! in which none of them happened is looked for first, then one with one of them, with two, with four. Only where there is none with all
+//! of them there is none.
+//!
 //! Memory and time are bounded by [`Limits`]; past them the answer is `Undecided`, which nobody may count as a success.
 //! Configurations are remembered by 128 bits of hash: that two of a few million differ and agree in all of them does not happen.
 
@@ -63,9 +67,35 @@ struct Frame {
     idle: Vec<usize>,
 }
 
-/// Looks for an order of steps on `keys` keys that begin absent.
+/// Looks for an order of steps on `keys` keys that begin absent. The limits are those of each look.
 pub fn search(steps: &[Step], keys: usize, limits: Limits) -> Search {
+    let seen: HashSet<(usize, u64)> = steps.iter().flat_map(observed).collect();
+    let unseen: Vec<bool> = steps.iter().map(|step| is_unseen(step, &seen)).collect();
+    let all = unseen.iter().filter(|unseen| **unseen).count();
+    let mut most = 0;
+    loop {
+        match look(steps, keys, limits, &unseen, most) {
+            Search::Impossible if most < all => most = (most * 2).max(1).min(all),
+            // Who has too little room with few may be lucky with all.
+            Search::Undecided { .. } if most < all => most = all,
+            found => return found,
+        }
+    }
+}
+
+/// Whether a step may never have happened, and nobody saw a tag that it leaves.
+fn is_unseen(step: &Step, seen: &HashSet<(usize, u64)>) -> bool {
+    let saw = |key: usize, effect: Effect| effect.tag().is_some_and(|tag| seen.contains(&(key, tag)));
+    match &step.act {
+        Act::Wrote(parts) => step.end.is_none() && !parts.iter().any(|(key, effect, ..)| saw(*key, *effect)),
+        Act::Saw(_) | Act::Refused(_) => false,
+    }
+}
+
+/// Looks for an order in which at most so many of the unseen steps happened.
+fn look(steps: &[Step], keys: usize, limits: Limits, unseen: &[bool], most: usize) -> Search {
     let mut walk = Walk::new(steps, keys);
+    let mut happened = 0;
     if walk.shows_what_nobody_wrote() {
         return Search::Impossible;
     }
@@ -78,6 +108,7 @@ pub fn search(steps: &[Step], keys: usize, limits: Limits) -> Search {
     }
     while let Some(frame) = frames.last_mut() {
         if let Some((step, undo)) = frame.placed.take() {
+            happened -= usize::from(unseen[step]);
             walk.take_back(step, undo);
         }
         let Some(step) = frame.candidates.get(frame.next).copied() else {
@@ -98,7 +129,11 @@ pub fn search(steps: &[Step], keys: usize, limits: Limits) -> Search {
         } else if !idle.is_empty() {
             continue;
         }
+        if unseen[step] && happened == most {
+            continue;
+        }
         let Some(undo) = walk.place(step) else { continue };
+        happened += usize::from(unseen[step]);
         frame.placed = Some((step, undo));
         if !forced {
             if known.len() >= limits.configurations {

@@ -29,6 +29,13 @@ proptest! {
     }
 }
 
+/// It was given up: fifteen writes of unknown outcome that nobody saw were tried everywhere, and one of them is needed.
+#[test]
+fn a_world_with_many_writes_that_nobody_saw_is_decided() {
+    let verdict = judge(&run(465_907_064_079_139_822, MIDDLE, None), Judging::default());
+    assert!(verdict.holds(), "{verdict}");
+}
+
 #[test]
 fn a_world_with_a_fault_is_refused() {
     for fault in Fault::ALL {
