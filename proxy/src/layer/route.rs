@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | writes, table operations, strong reads, TransactGetItems, descriptions | answered here | passed on; after a write this node waits until it has applied it, at most [`CATCH_UP`], and else owes it (P1) |
 //! | eventual reads | answered here | answered here, if the node has the version that is asked for, waiting at most [`CATCH_UP`] for it (P6), and what it has is not too old (P7); else passed on |
-//! | anything about a table this node has not heard of | the store has the last word, once it holds all that was committed | passed on |
+//! | anything about a table this node has not heard of; a read of an index that can't be read here, as far as it has heard | the store has the last word, once it holds all that was committed | passed on |
 //!
 //! One hop at most: what came from another node is never passed on again. If this node is not the primary, it says so, and
 //! the one that passed it on looks again for the primary.
@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::op::{BatchWrite, TransactAction};
+use api::schema::{Index, Status};
 use api::{
     Answer, Context, DynamoDb, Error, ErrorKind, Item, KeyBytes, OpClass, Request, Table, TableName, Version,
 };
@@ -352,8 +353,25 @@ fn is_primarys(cx: &Context, request: &Request) -> bool {
         OpClass::Write | OpClass::Control => true,
         // What the service promises of descriptions is less, but a table that was made through one node is to be seen on all.
         OpClass::Describe => !matches!(request, Request::DescribeEndpoints(_) | Request::DescribeLimits(_)),
-        OpClass::Read => cx.tables.first().is_none() || store::engine::is_strong(request),
+        OpClass::Read => {
+            cx.tables.first().is_none()
+                || store::engine::is_strong(request)
+                || is_of_unreadable_index(cx, request)
+        }
     }
+}
+
+/// Whether a request is for an index that can't be read, as far as this node has heard: by now it may be there, or filled.
+fn is_of_unreadable_index(cx: &Context, request: &Request) -> bool {
+    let (table, name) = match request {
+        Request::Query(input) => (&input.table, &input.index),
+        Request::Scan(input) => (&input.table, &input.index),
+        _ => return false,
+    };
+    let (Some(table), Some(name)) = (cx.tables.named(table), name) else { return false };
+    let is_readable =
+        |index: &Index| !index.backfilling && matches!(index.status, Status::Active | Status::Updating);
+    !table.index(name).is_some_and(is_readable)
 }
 
 /// Whether a request changes anything where it is answered.

@@ -8,8 +8,9 @@ use api::op::{
     GetItemInput, GetItemOutput, Page, PutItemInput, PutItemOutput, ReturnConsumedCapacity,
     ReturnItemCollectionMetrics, ReturnOld, ReturnOnFailure, ScanInput, Select,
 };
+use api::schema::{IndexKind, IndexName, IndexProjection};
 use api::service::{Cause, Source};
-use api::{AttributeValue, Change, ChangeSink, Detail, EncodedItem, Image, Response};
+use api::{AttributeValue, Change, ChangeSink, Detail, EncodedItem, Image, IndexId, Response};
 use host::clock::{Clock, ManualClock};
 use parking_lot::Mutex;
 
@@ -375,6 +376,39 @@ async fn a_write_through_a_replica_that_lags_is_followed_by_no_older_answer() {
     let before = world.asked();
     assert_eq!(world.get().await, (v(2), Source::Cache));
     assert_eq!((items_of(&world).await, world.asked()), (2, before));
+}
+
+/// Somebody was told by the primary that the index is filled.
+#[tokio::test(start_paused = true)]
+async fn an_index_that_this_node_does_not_know_to_be_filled_is_read_at_the_primary() {
+    let world = World::new();
+    world.put(1).await;
+    let index = |backfilling, status| Index {
+        id: IndexId(9),
+        name: IndexName::new("by_v").unwrap(),
+        kind: IndexKind::Global,
+        key: table(1).key.clone(),
+        projection: IndexProjection::All,
+        status,
+        backfilling,
+        throughput: table(1).throughput,
+    };
+    let mut scan = scan();
+    scan.index = Some(index(false, Status::Active).name);
+    for (indexes, passed_on) in [
+        (vec![], true),
+        (vec![index(false, Status::Creating)], true),
+        (vec![index(true, Status::Active)], true),
+        (vec![index(false, Status::Deleting)], true),
+        (vec![index(false, Status::Active)], false),
+    ] {
+        let mut cx = Context::default();
+        cx.tables.add(Arc::new(Table { indexes: indexes.clone(), ..Table::clone(&table(1)) }));
+        let before = world.asked();
+        let answer = world.db.call(cx, scan.clone().into()).await.unwrap();
+        assert!(matches!(answer.response, Response::Scan(Page { count: 1, .. })), "{indexes:?}");
+        assert_eq!(world.asked() - before, usize::from(passed_on), "{indexes:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
