@@ -19,6 +19,7 @@ use crate::transport::PeerTransport;
 mod client;
 mod link;
 mod server;
+mod unanswered;
 mod wire;
 
 /// What `proto/raft.proto` gives; `cargo x proto` makes it anew.

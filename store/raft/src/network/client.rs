@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
-use futures_util::{FutureExt, Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, future, stream};
 use openraft::error::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption, RaftNetworkFactory, RaftNetworkV2, stream_append_sequential};
 use openraft::raft::{
@@ -19,6 +19,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::generated as proto;
 use super::link::{Links, PeerLinks};
+use super::unanswered::Unanswered;
 use super::{ANSWER_TIMEOUT, REDIAL_MAX, REDIAL_MIN, STATE_PART_BYTES, STATE_PARTS_AHEAD, wire};
 use crate::freshness::Stamp;
 use crate::member::Member;
@@ -206,14 +207,24 @@ impl<R: Send + Sync + 'static> RaftNetworkV2<Types<R>> for PeerClient<R> {
             let (links, peer, target) = (Arc::clone(&way.links), Arc::clone(&way.peer), self.target);
             let mut client = way.peer.entries.client().await.map_err(unreachable)?;
             let input = stream::iter([first]).chain(input);
-            let requests = input.map(move |request| append_request(&links, &peer, target, request));
+            let unanswered = Arc::new(Unanswered::default());
+            let made = Arc::clone(&unanswered);
+            let requests = input.map(move |request| {
+                made.made(&request);
+                append_request(&links, &peer, target, request)
+            });
             let opened = tokio::time::timeout(ANSWER_TIMEOUT, client.append(requests)).await;
             let opened = opened.map_err(|_| unreachable(format!("node {target} did not answer")))?;
             let answers = opened.map_err(|status| failed(target, &status))?.into_inner();
             let peer = Arc::clone(&way.peer);
-            let results = answers.map(move |answer| {
+            let results = answers.filter_map(move |answer| {
                 let result = answer.and_then(|response| append_result(&peer, response));
-                result.map_err(|status| failed(target, &status))
+                let told = match &result {
+                    Ok(Ok(end)) => unanswered.matched(*end),
+                    // It ends the stream.
+                    Ok(Err(_)) | Err(_) => true,
+                };
+                future::ready(told.then(|| result.map_err(|status| failed(target, &status))))
             });
             Ok(results.boxed())
         }

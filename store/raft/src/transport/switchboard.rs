@@ -55,6 +55,13 @@ impl Switchboard {
         });
     }
 
+    /// This direction is not blocked any more: what was held passes.
+    pub fn unblock(&self, from: &str, to: &str) {
+        self.faults.send_modify(|faults| {
+            faults.blocked.remove(&(from.to_owned(), to.to_owned()));
+        });
+    }
+
     /// Nothing is blocked any more.
     pub fn heal(&self) {
         self.faults.send_modify(|faults| faults.blocked.clear());

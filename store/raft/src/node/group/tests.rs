@@ -557,6 +557,51 @@ async fn many_reads_share_a_round_and_see_what_was_acknowledged() {
     group.stop().await;
 }
 
+/// So a leader finds its sockets that was stopped while it wrote: answers of before, which say nothing of who leads by now.
+#[tokio::test]
+async fn answers_to_what_was_sent_before_a_read_do_not_confirm_it() {
+    let mut group = Group::of(3);
+    let last = group.propose(0).await;
+    group.agreed(last).await;
+    let leader = group.leader().await;
+    let (node, others) = (group.node(leader), group.others(leader));
+    let syncs = |id: &u64| group.places[id].log.syncs();
+    let before: Vec<u64> = others.iter().map(syncs).collect();
+    for other in &others {
+        group.board.block(&address(*other), &address(leader));
+    }
+    let proposal = tokio::spawn(node.propose(payload(1)));
+    eventually("the others have it", || async {
+        others.iter().map(syncs).zip(&before).all(|(now, before)| now > *before).then_some(())
+    })
+    .await;
+    // Now they answer, to nobody as yet.
+    sleep(Duration::from_millis(20)).await;
+    let age_before = node.confirmed_age().unwrap();
+    for other in &others {
+        group.board.block(&address(leader), &address(*other));
+    }
+    let mut read = tokio::spawn(node.read_index());
+    sleep(Duration::from_millis(5)).await;
+    let begun = Instant::now();
+    group.board.unblock(&address(others[0]), &address(leader));
+    let applied = timeout(PATIENCE, proposal).await.unwrap().unwrap();
+    assert!(applied.is_ok(), "an answer of before is as good as any to commit: {applied:?}");
+    // The other one's answer is read when there is already something new to tell it.
+    sleep(Duration::from_millis(5)).await;
+    group.board.unblock(&address(others[1]), &address(leader));
+    if let Ok(read) = timeout(Duration::from_millis(200), &mut read).await {
+        assert!(read.unwrap().is_err(), "confirmed, and nobody has heard of it");
+    }
+    let age = node.confirmed_age().unwrap();
+    assert!(age >= begun.elapsed(), "nobody has heard of it for {:?}, {age:?} it says", begun.elapsed());
+    assert!(age > age_before);
+    group.board.heal();
+    let last = group.propose(2).await;
+    assert_eq!(group.agreed(last).await, expected(0..3));
+    group.stop().await;
+}
+
 #[tokio::test]
 async fn each_node_knows_how_old_its_state_is() {
     let mut group = Group::of(3);
