@@ -11,7 +11,7 @@ use std::sync::Arc;
 use api::operation::{Request, Response};
 use api::schema::Status;
 use api::service::{Caller, Peek, Tables};
-use api::{Answer, Context, DynamoDb, Error, ErrorKind, OpClass, OpKind, Version, Wire};
+use api::{Answer, Context, Detail, DynamoDb, Error, ErrorKind, OpClass, OpKind, Version, Wire};
 
 use super::{Auth, Inner, Reached};
 use crate::attribute_lists::{Demand, EMPTY, ListId, Names};
@@ -312,7 +312,7 @@ fn written_at_once<D>(
     if !whole {
         out.truncate(start);
     }
-    written.map_err(|error| logged(asked, error)).map(|()| whole)
+    written.map_err(|error| untold(asked, error)).map(|()| whole)
 }
 
 /// Appends the answer to what was asked. Waits only where an item has a list of attributes that has no id yet.
@@ -339,21 +339,29 @@ pub(super) async fn written<D>(
 ) {
     let start = out.len();
     let written = write_with_lists(inner, out, |out, lists| write_result(out, &asked, &result, lists)).await;
-    if let Err(error) = written {
+    if let Err(why) = written {
         out.truncate(start);
-        fail(out, &logged(&asked, error), asked.request_id);
+        let untold = untold(&asked, why);
+        // An error is told without what goes with it.
+        let error = result.err().unwrap_or(untold);
+        fail(out, &error, asked.request_id);
     }
 }
 
-/// Says in the log what became of an answer.
-fn logged(asked: &Asked, error: Error) -> Error {
+/// What is answered, and said in the log, where an answer can't be written. The reason alone may be an error by which clients know that
+/// nothing was done, and of a change that would be wrong.
+fn untold(asked: &Asked, why: Error) -> Error {
     tracing::error!(
         operation = asked.question.op().name(),
-        kind = error.kind.name(),
-        message = %error.message,
+        kind = why.kind.name(),
+        message = %why.message,
         "an answer can't be written"
     );
-    error
+    if !asked.changes() {
+        return why;
+    }
+    let message = format!("The request has taken effect, but its answer can't be written: {}", why.message);
+    Error::new(ErrorKind::InternalServerError, message).with(Detail::OutcomeUnknown)
 }
 
 fn write_result(

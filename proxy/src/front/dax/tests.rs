@@ -343,3 +343,20 @@ async fn bytes_with_an_id_that_need_not_last_are_not_kept() {
     let passing = batch.windows(9).filter(|part| part == b"\x1b\x00\x00\x00\x01\x00\x00\x00\x00").count();
     assert_eq!(passing, 1);
 }
+
+/// Clients send a request again by themselves whose error tells them that it had no effect.
+#[tokio::test]
+async fn a_change_that_was_made_is_not_answered_as_one_that_was_not() {
+    let world = World::with_items(Arc::new(VolatileLists::new(0))).await;
+    let mut peer = Peer::connect(&world.cached).await;
+    let has = |answer: &[u8], text: &str| answer.windows(text.len()).any(|part| part == text.as_bytes());
+    let get = request(OpKind::GetItem, &format!(r#"{{"TableName":"things","Key":{}}}"#, KEYS[1]));
+    let read = peer.ask(OpKind::GetItem, &world.frame(&get)).await;
+    assert!(has(&read, "LimitExceededException"), "there is no room for its list of names");
+    let delete = format!(r#"{{"TableName":"things","Key":{},"ReturnValues":"ALL_OLD"}}"#, KEYS[1]);
+    let told = peer.ask(OpKind::DeleteItem, &world.frame(&request(OpKind::DeleteItem, &delete))).await;
+    assert!(has(&told, "InternalServerError") && has(&told, "has taken effect"), "{}", told.escape_ascii());
+    assert!(!has(&told, "LimitExceededException"));
+    assert!(matches!(world.db.call(Context::default(), get).await.unwrap().response,
+        Response::GetItem(output) if output.item.is_none()));
+}
