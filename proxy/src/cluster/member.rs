@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Answer, Context, DynamoDb, Error, Request, Version};
+use api::{Answer, Context, Detail, DynamoDb, Error, ErrorKind, Request, Version};
 use raft::Leadership;
 use store::Embedded;
 use tokio::sync::watch;
@@ -33,6 +33,13 @@ pub fn role_of(leadership: &Leadership) -> Role {
         Leadership::Follower { leader, .. } => Role::ReplicaOf(leader.id),
         Leadership::Unknown => Role::Orphan,
     }
+}
+
+/// What is said in place of [`not_primary`](crate::layer::route::not_primary) by a node whose store has failed: the others are well
+/// for all that is known. What was asked was not taken.
+fn failed(failure: &Error) -> Error {
+    let message = format!("{}. Other nodes of the cluster may answer", failure.message);
+    Error::new(ErrorKind::ServiceUnavailableException, message).with(Detail::NotPrimary { primary: None })
 }
 
 impl OwnStore {
@@ -91,6 +98,11 @@ impl Member for OwnStore {
 
     fn age(&self) -> Option<Duration> {
         self.store.log().confirmed_age()
+    }
+
+    fn failure(&self) -> Option<Error> {
+        let failure = self.store.ready().err()?;
+        Some(failed(&failure))
     }
 
     fn unheard(&self) -> Duration {

@@ -89,16 +89,18 @@ pub async fn follow_knowing(
             tracing::error!("{REMOVED}");
         }
         told_removed = removed;
-        match (replaces, leader, age) {
+        let failed = store.log().failure().zip(store.ready().err());
+        match (failed, replaces, leader, age) {
             _ if removed => ready.unmet(REMOVED),
+            (Some((failure, error)), ..) => has_failed(&ready, &failure, &error.message),
             // Until it has that member's vote, the loss of one more node is the loss of the majority.
-            (Some(other), ..) => {
+            (None, Some(other), ..) => {
                 ready.unmet(format!("this node has not yet taken the place of member {other}"))
             }
-            (None, None, _) => ready
+            (None, None, None, _) => ready
                 .unmet(format!("no primary is known: too few nodes reach one another{}", listed(&unreached))),
-            (None, Some(_), Some(age)) if age <= max_lag => ready.met(),
-            (None, Some(_), _) => {
+            (None, None, Some(_), Some(age)) if age <= max_lag => ready.met(),
+            (None, None, Some(_), _) => {
                 ready.unmet(format!("this node has not caught up with the primary{}", listed(&unreached)))
             }
         }
@@ -107,6 +109,15 @@ pub async fn follow_knowing(
             Ok(()) = leadership.changed() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
+    }
+}
+
+/// A node whose store has failed hears of nobody any more, whoever there is. Where a restart may mend that, whoever watches over the
+/// process is told so. What is damaged or too new would be met again, or worse, be served.
+fn has_failed(ready: &Requirement, failure: &RaftError, why: &str) {
+    match failure {
+        RaftError::DiskFailed(_) | RaftError::StateFailed(_) => ready.lost(why),
+        _ => ready.unmet(why),
     }
 }
 
@@ -249,6 +260,8 @@ fn chosen<'a>(
 
 #[cfg(test)]
 mod tests {
+    use host::admin::Readiness;
+
     use super::*;
 
     fn members(voters: &[(u64, &str)], learners: &[(u64, &str)]) -> Members {
@@ -306,6 +319,20 @@ mod tests {
         // While a change is under way, nothing else is begun.
         let changing = Members { changing: true, ..lost };
         assert_eq!(next_change(&changing, 1, &following(&[(20, 9)]), 9), None);
+    }
+
+    #[test]
+    fn a_failed_disk_is_named_and_asks_for_a_restart_and_damaged_data_does_not() {
+        let readiness = Readiness::new();
+        let ready = readiness.require("cluster", "no primary is known");
+        for (failure, restarts) in [
+            (RaftError::DiskFailed("no space".to_owned()), true),
+            (RaftError::Corrupt("another state".to_owned()), false),
+        ] {
+            has_failed(&ready, &failure, "the reason");
+            assert_eq!(readiness.reasons(), [("cluster".to_owned(), "the reason".to_owned())]);
+            assert_eq!(readiness.losses().len(), usize::from(restarts), "{failure}");
+        }
     }
 
     #[test]

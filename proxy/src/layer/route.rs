@@ -78,6 +78,8 @@ pub trait Member: DynamoDb {
     fn age(&self) -> Option<Duration>;
     /// How long ago somebody was heard that leads. Zero where this node does.
     fn unheard(&self) -> Duration;
+    /// Why this node's store has failed, as who asks for what only the primary may answer is told. `None`: it has not.
+    fn failure(&self) -> Option<Error>;
 }
 
 /// The way to other nodes.
@@ -176,6 +178,12 @@ impl<M: Member, W: Way> Routed<M, W> {
         let mut waiting: Option<Waiting<'_>> = None;
         loop {
             let now = *role.borrow_and_update();
+            // A log that has ended hears of no primary any more, whoever there is.
+            if now == Role::Orphan
+                && let Some(failure) = self.member.failure()
+            {
+                return Err(failure);
+            }
             let refused = match now {
                 Role::Primary => self.here(&cx, request.clone()).await,
                 // Whether what is sent to somebody who is not there has arrived, nobody could tell.

@@ -1,6 +1,6 @@
 //! The admin port: is the process well, is it ready, what does it count, what is it set to.
 //!
-//! `GET /health` (the process answers), `/ready` (200, or 503 with the reasons), `/metrics` (Prometheus text), `/settings` (effective,
+//! `GET /health` (the process answers, or 503 where only a restart helps), `/ready` (200, or 503 with the reasons), `/metrics` (Prometheus text), `/settings` (effective,
 //! secrets masked), `/` (an index of all of these and of whatever the binary adds with [`Admin::route`]). Nothing here is on
 //! a request's way, so it is plain HTTP/1.1 with small bounds. It authenticates nobody: bind it where only operators reach it.
 
@@ -93,9 +93,15 @@ impl Admin {
     /// The port with its own endpoints. `settings` is the effective settings as text, see [`crate::settings::print`].
     pub fn new(registry: Registry, readiness: Readiness, settings: String) -> Self {
         let mut admin = Admin { routes: BTreeMap::new() };
-        admin.route("/health", "whether the process answers", |_| async {
-            AdminAnswer::json(StatusCode::OK, "{\"status\":\"ok\"}\n")
-        });
+        let alive = readiness.clone();
+        admin.route(
+            "/health",
+            "whether the process answers; 503 with the reasons where only a restart helps",
+            move |_| {
+                let answer = health_answer(&alive.losses());
+                async { answer }
+            },
+        );
         admin.route("/ready", "whether requests are served; 503 with the reasons while not", move |_| {
             let answer = readiness_answer(&readiness.reasons());
             async { answer }
@@ -272,12 +278,23 @@ fn index(routes: &BTreeMap<&'static str, Route>, status: StatusCode, title: &str
 
 fn readiness_answer(reasons: &[(String, String)]) -> AdminAnswer {
     let ready = reasons.is_empty();
-    let listed: Vec<String> = reasons
-        .iter()
-        .map(|(what, why)| format!("{{\"what\":{},\"why\":{}}}", json_string(what), json_string(why)))
-        .collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    AdminAnswer::json(status, format!("{{\"ready\":{ready},\"waiting_for\":[{}]}}\n", listed.join(",")))
+    AdminAnswer::json(status, format!("{{\"ready\":{ready},\"waiting_for\":[{}]}}\n", listed(reasons)))
+}
+
+fn health_answer(losses: &[(String, String)]) -> AdminAnswer {
+    if losses.is_empty() {
+        return AdminAnswer::json(StatusCode::OK, "{\"status\":\"ok\"}\n");
+    }
+    let text = format!("{{\"status\":\"to be restarted\",\"lost\":[{}]}}\n", listed(losses));
+    AdminAnswer::json(StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+fn listed(reasons: &[(String, String)]) -> String {
+    let each = |(what, why): &(String, String)| {
+        format!("{{\"what\":{},\"why\":{}}}", json_string(what), json_string(why))
+    };
+    reasons.iter().map(each).collect::<Vec<_>>().join(",")
 }
 
 /// A JSON string literal. Here because it is all the JSON this crate writes.

@@ -80,6 +80,7 @@ struct Replica {
     role: watch::Sender<Role>,
     age: Mutex<Option<Duration>>,
     unheard: Mutex<Duration>,
+    failure: Mutex<Option<Error>>,
     answered: AtomicUsize,
     /// Writes that were to be seen everywhere.
     awaited: Mutex<Vec<u64>>,
@@ -175,6 +176,10 @@ impl Member for Replica {
     fn unheard(&self) -> Duration {
         *self.unheard.lock()
     }
+
+    fn failure(&self) -> Option<Error> {
+        self.failure.lock().clone()
+    }
 }
 
 /// The primary, as the replica reaches it.
@@ -243,6 +248,7 @@ impl World {
             role: watch::Sender::new(Role::ReplicaOf(1)),
             age: Mutex::new(Some(Duration::ZERO)),
             unheard: Mutex::default(),
+            failure: Mutex::default(),
             answered: AtomicUsize::new(0),
             awaited: Mutex::default(),
             during: Mutex::default(),
@@ -811,6 +817,24 @@ async fn where_no_primary_was_heard_for_longer_than_an_election_takes_requests_a
     };
     let (written, ()) = tokio::join!(world.ask(put(3)), found);
     written.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_store_has_failed_says_so_at_once_and_speaks_of_no_majority() {
+    let world = World::new();
+    world.put(1).await;
+    let failure = Error { message: "the disk failed".into(), ..not_primary(None) };
+    *world.replica.failure.lock() = Some(failure);
+    // Until its log has ended it passes requests on.
+    world.ask(put(2)).await.unwrap();
+    world.replica.role.send_replace(Role::Orphan);
+    for request in [Request::from(put(3)), get(true).into()] {
+        let begun = Instant::now();
+        let refused = world.ask(request).await.unwrap_err();
+        assert!(refused.is_not_primary() && !refused.is_outcome_unknown(), "{refused}");
+        assert_eq!(refused.message, "the disk failed");
+        assert!(took(begun, Duration::ZERO), "{:?}", begun.elapsed());
+    }
 }
 
 #[tokio::test(start_paused = true)]

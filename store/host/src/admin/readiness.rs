@@ -14,6 +14,8 @@ struct Part {
     name: String,
     // Why it is not ready; none when it is.
     reason: Option<String>,
+    // Whether it stays so until the process is started anew.
+    lost: bool,
 }
 
 impl Readiness {
@@ -25,7 +27,7 @@ impl Readiness {
     /// Puts a part on the list, not ready yet, because of `reason`.
     pub fn require(&self, name: impl Into<String>, reason: impl Into<String>) -> Requirement {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.push(Part { name: name.into(), reason: Some(reason.into()) });
+        parts.push(Part { name: name.into(), reason: Some(reason.into()), lost: false });
         Requirement { readiness: self.clone(), index: parts.len() - 1 }
     }
 
@@ -39,6 +41,13 @@ impl Readiness {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.iter().filter_map(|part| Some((part.name.clone(), part.reason.clone()?))).collect()
     }
+
+    /// What only a restart can mend, and why, in the order it was required.
+    pub fn losses(&self) -> Vec<(String, String)> {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = parts.iter().filter(|part| part.lost);
+        lost.filter_map(|part| Some((part.name.clone(), part.reason.clone()?))).collect()
+    }
 }
 
 /// One part that readiness depends on. Dropping it changes nothing.
@@ -51,16 +60,21 @@ pub struct Requirement {
 impl Requirement {
     /// The part is ready.
     pub fn met(&self) {
-        self.set(None);
+        self.set(None, false);
     }
 
     /// The part is not ready, or no longer.
     pub fn unmet(&self, reason: impl Into<String>) {
-        self.set(Some(reason.into()));
+        self.set(Some(reason.into()), false);
     }
 
-    fn set(&self, reason: Option<String>) {
+    /// The part is not ready, and will not be before the process is started anew: whoever sees to that is told so.
+    pub fn lost(&self, reason: impl Into<String>) {
+        self.set(Some(reason.into()), true);
+    }
+
+    fn set(&self, reason: Option<String>, lost: bool) {
         let mut parts = self.readiness.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        parts[self.index].reason = reason;
+        (parts[self.index].reason, parts[self.index].lost) = (reason, lost);
     }
 }

@@ -51,6 +51,11 @@ async fn the_process_is_ready_once_all_it_waits_for_is_met() {
     store.unmet("the disk is full");
     assert_eq!(get(address, "/ready").await.0, 503);
     assert_eq!(get(address, "/health").await.0, 200, "health does not depend on readiness");
+    store.lost("the disk failed");
+    let (status, answer) = get(address, "/health").await;
+    assert_eq!(status, 503, "only a restart helps");
+    assert!(answer.contains(r#"{"what":"store","why":"the disk failed"}"#), "{answer}");
+    assert_eq!(get(address, "/ready").await.0, 503);
 }
 
 #[tokio::test]

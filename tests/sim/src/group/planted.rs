@@ -134,6 +134,10 @@ impl Member for Store {
     fn unheard(&self) -> Duration {
         self.own.unheard()
     }
+
+    fn failure(&self) -> Option<Error> {
+        self.own.failure()
+    }
 }
 
 impl DynamoDb for Store {
