@@ -9,7 +9,7 @@
 
 use api::expr::{Comparator, KeyTest};
 use api::op::{QueryInput, ScanInput, Segment, Select};
-use api::schema::{Index, IndexKind, IndexProjection, Status};
+use api::schema::{Index, IndexKind, IndexProjection};
 use api::value::order;
 use api::{IndexId, Table};
 
@@ -93,8 +93,7 @@ fn used_index<'a>(table: &'a Table, name: Option<&api::schema::IndexName>) -> Op
         None => Some(None),
         Some(name) => {
             let index = table.index(name)?;
-            let readable = matches!(index.status, Status::Active | Status::Updating) && !index.backfilling;
-            readable.then_some(Some(index))
+            index.is_readable().then_some(Some(index))
         }
     }
 }

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::op::{BatchWrite, TransactAction};
-use api::schema::{Index, Status};
+use api::schema::Index;
 use api::{
     Answer, Context, DynamoDb, Error, ErrorKind, Item, KeyBytes, OpClass, Request, Table, TableName, Version,
 };
@@ -377,9 +377,7 @@ fn is_of_unreadable_index(cx: &Context, request: &Request) -> bool {
         _ => return false,
     };
     let (Some(table), Some(name)) = (cx.tables.named(table), name) else { return false };
-    let is_readable =
-        |index: &Index| !index.backfilling && matches!(index.status, Status::Active | Status::Updating);
-    !table.index(name).is_some_and(is_readable)
+    !table.index(name).is_some_and(Index::is_readable)
 }
 
 /// Whether a request changes anything where it is answered.

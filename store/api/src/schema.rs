@@ -153,6 +153,13 @@ pub struct Index {
     pub throughput: Throughput,
 }
 
+impl Index {
+    /// Whether it may be read: it is there, and holds all that it is to hold.
+    pub fn is_readable(&self) -> bool {
+        !self.backfilling && matches!(self.status, Status::Active | Status::Updating)
+    }
+}
+
 /// How a table is billed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum BillingMode {

@@ -8,7 +8,7 @@ use api::op::{
     GetItemInput, GetItemOutput, Page, PutItemInput, PutItemOutput, ReturnConsumedCapacity,
     ReturnItemCollectionMetrics, ReturnOld, ReturnOnFailure, ScanInput, Select,
 };
-use api::schema::{IndexKind, IndexName, IndexProjection};
+use api::schema::{IndexKind, IndexName, IndexProjection, Status};
 use api::service::{Cause, Source};
 use api::{AttributeValue, Change, ChangeSink, Detail, EncodedItem, Image, IndexId, Response};
 use host::clock::{Clock, ManualClock};

@@ -30,7 +30,7 @@ impl<'t> Source<'t> {
         if consistent && index.kind == IndexKind::Global {
             return Err(Error::validation("Consistent reads are not supported on global secondary indexes"));
         }
-        if index.backfilling || index.status == Status::Creating {
+        if !index.is_readable() {
             return Err(Error::validation(format!(
                 "Cannot read from backfilling global secondary index: {name}"
             )));
