@@ -264,6 +264,11 @@ impl Cache {
         self.standing.owes(self.position.applied())
     }
 
+    /// Whether anything is in doubt, see [`Cache::doubt`].
+    pub fn doubts(&self) -> bool {
+        self.standing.debts().doubted_from().is_some()
+    }
+
     /// The outcome of a write of `key` is not known: whatever of it, and of pages it may have changed, is not to be answered from here,
     /// as [`Cache::owed_item`] and [`Cache::owed_page`] say, until this node certainly holds all that is committed by now.
     pub fn doubt(&self, table: &Arc<Table>, key: KeyBytes) {

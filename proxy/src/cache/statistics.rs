@@ -84,7 +84,7 @@ impl Statistics {
     }
 }
 
-/// Registers what is read off the caches whenever metrics are: entries, bytes, share of `cache_bytes`.
+/// Registers what is read off the caches whenever metrics are: entries, bytes, share of `cache_bytes`, whether anything is in doubt.
 pub(super) fn register_gauges(registry: &Registry, cache: &Weak<Cache>) {
     let gauge = |family, label: &[(&'static str, &str)], read: fn(&Cache) -> f64| {
         let cache = cache.clone();
@@ -97,4 +97,5 @@ pub(super) fn register_gauges(registry: &Registry, cache: &Weak<Cache>) {
     gauge(names::CACHE_MEMORY_UTILIZATION, &[], |cache| {
         cache.bytes() as f64 / cache.settings().cache_bytes.bytes() as f64
     });
+    gauge(names::IN_DOUBT, &[], |cache| f64::from(u8::from(cache.doubts())));
 }

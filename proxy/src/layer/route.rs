@@ -108,6 +108,7 @@ struct Counts {
     forwards: Counter,
     again: Counter,
     owed: Counter,
+    doubted: Counter,
 }
 
 impl<M: Member, W: Way> Routed<M, W> {
@@ -124,6 +125,7 @@ impl<M: Member, W: Way> Routed<M, W> {
             forwards: registry.counter(names::FORWARDS, &[]),
             again: registry.counter(names::FORWARDS_AGAIN, &[]),
             owed: registry.counter(names::WRITES_OWED, &[]),
+            doubted: registry.counter(names::WRITES_DOUBTED, &[]),
         };
         Routed { member, way, cache, max_lag, waiting: AtomicUsize::new(0), counts }
     }
@@ -332,6 +334,7 @@ impl<M: Member, W: Way> Routed<M, W> {
 
     /// Before a write is reported as one whose outcome nobody knows: until this node has caught up, it does not say what was before.
     fn doubt(&self, cx: &Context, request: &Request) {
+        self.counts.doubted.increment();
         match written(cx, request) {
             Some(keys) => keys.into_iter().for_each(|(table, key)| self.cache.doubt(table, key)),
             None => self.cache.doubt_all(),

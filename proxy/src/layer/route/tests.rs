@@ -223,6 +223,7 @@ struct World {
     primary: Arc<Primary>,
     db: Cached<Routed<Replica, Arc<Primary>>>,
     clock: ManualClock,
+    registry: Registry,
 }
 
 const LAG: Duration = Duration::from_secs(10);
@@ -264,7 +265,8 @@ impl World {
         });
         let way = Arc::clone(&primary);
         let routed = Routed::new(Arc::clone(&replica), way, Arc::clone(&cache), LAG, &registry);
-        World { db: Cached::new(routed, cache, Encoders { json: None, dax: None }), replica, primary, clock }
+        let db = Cached::new(routed, cache, Encoders { json: None, dax: None });
+        World { db, replica, primary, clock, registry }
     }
 
     fn cx() -> Context {
@@ -288,6 +290,12 @@ impl World {
 
     fn asked(&self) -> usize {
         self.primary.asked.lock().len()
+    }
+
+    /// How many writes were doubted, and whether any of it is in doubt now.
+    fn doubts(&self) -> (u64, bool) {
+        let doubted = self.registry.counter(names::WRITES_DOUBTED, &[]).value();
+        (doubted, self.registry.prometheus().contains("forebay_in_doubt 1\n"))
     }
 
     /// What is held was all there was a moment ago.
@@ -460,7 +468,9 @@ async fn after_a_write_of_unknown_outcome_the_primary_is_asked_until_this_node_h
     // It is committed, and whoever did that is lost before it answers.
     world.primary.committed.put(put(2).item);
     world.primary.scripted.lock().push_back(unknown());
+    assert_eq!(world.doubts(), (0, false));
     assert!(world.ask(put(2)).await.unwrap_err().is_outcome_unknown());
+    assert_eq!(world.doubts(), (1, true));
     let before = world.asked();
     assert_eq!(world.get().await.0, v(2));
     assert_eq!(items_of(&world).await, 2);
@@ -477,7 +487,10 @@ async fn after_a_write_of_unknown_outcome_the_primary_is_asked_until_this_node_h
     let refused = world.ask(get(false)).await.unwrap_err();
     assert!(refused.is_not_primary() && refused.kind.is_retryable(), "{refused}");
     world.replica.apply(2);
+    assert_eq!(world.doubts(), (1, true));
     world.catches_up();
+    // Whether anybody asks for it or not.
+    assert_eq!(world.doubts(), (1, false));
     assert_eq!(world.get().await, (v(2), Source::Cache));
     assert_eq!(items_of(&world).await, 2);
 }

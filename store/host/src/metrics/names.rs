@@ -63,6 +63,20 @@ pub const WRITES_OWED: Family = Family {
     help: "Writes acknowledged here before they were applied here.",
 };
 
+/// Writes of which this node could not tell the outcome.
+pub const WRITES_DOUBTED: Family = Family {
+    name: "forebay_writes_doubted_total",
+    dax: None,
+    help: "Writes of which this node could not tell the outcome.",
+};
+
+/// 1 while reads pass the cache by that may be of a write of unknown outcome, or of one whose log is not known here yet; else 0.
+pub const IN_DOUBT: Family = Family {
+    name: "forebay_in_doubt",
+    dax: None,
+    help: "1 while reads pass the cache by that may be of a write of unknown outcome, or of one whose log is not known here yet; else 0.",
+};
+
 /// 1 on the primary, 0 on a replica.
 pub const IS_PRIMARY: Family =
     Family { name: "forebay_is_primary", dax: None, help: "1 on the primary, 0 on a replica." };
@@ -363,6 +377,8 @@ pub const ALL: &[(Family, Kind)] = &[
     (FORWARDS, Kind::Counter),
     (FORWARDS_AGAIN, Kind::Counter),
     (WRITES_OWED, Kind::Counter),
+    (WRITES_DOUBTED, Kind::Counter),
+    (IN_DOUBT, Kind::Gauge),
     (IS_PRIMARY, Kind::Gauge),
     (FAILOVERS, Kind::Counter),
     (REPLICA_LAG_MILLIS, Kind::Gauge),
