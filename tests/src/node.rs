@@ -16,6 +16,8 @@ use crate::wire::{Reply, Wire};
 pub const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// A node that has not stopped by then after a signal has failed.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// What a node counts as late as that, it does not count.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a process is looked at.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -59,6 +61,8 @@ pub struct Node {
 pub struct Spawned {
     process: Child,
     said: std::sync::Arc<std::sync::Mutex<String>>,
+    // Ends behind the process, with what that said last.
+    hearing: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Spawned {
@@ -73,14 +77,14 @@ impl Spawned {
         let stderr = process.stderr.take().expect("it was piped");
         let said = std::sync::Arc::<std::sync::Mutex<String>>::default();
         let heard = std::sync::Arc::clone(&said);
-        std::thread::spawn(move || {
+        let hearing = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 let mut said = heard.lock().expect("nobody panics with it");
                 said.push_str(&line);
                 said.push('\n');
             }
         });
-        Spawned { process, said }
+        Spawned { process, said, hearing: Some(hearing) }
     }
 
     /// What it has said on standard error.
@@ -88,9 +92,13 @@ impl Spawned {
         self.said.lock().expect("nobody panics with it").clone()
     }
 
-    /// The exit code, if it has ended by itself.
+    /// The exit code, if it has ended by itself; then all that it said has been heard.
     pub fn ended(&mut self) -> Option<Option<i32>> {
-        self.process.try_wait().expect("it is ours").map(|status| status.code())
+        let status = self.process.try_wait().expect("it is ours")?;
+        if let Some(hearing) = self.hearing.take() {
+            hearing.join().expect("nobody panics who only listens");
+        }
+        Some(status.code())
     }
 
     /// SIGKILL, now.
@@ -228,6 +236,21 @@ impl Node {
             }
         }
         sum
+    }
+
+    /// Waits until a metric, as in [`Node::metric_of`], has a value that is right. For what is counted once it is done: whoever has an
+    /// answer, or is cut off, may ask before the thread that did it has come to that.
+    pub fn wait_for_metric(&self, name: &str, label: &str, is_right: impl Fn(f64) -> bool) {
+        #[allow(clippy::disallowed_methods, reason = "the test's own patience")]
+        let begun = Instant::now();
+        loop {
+            let value = self.metric_of(name, label);
+            if value.is_some_and(&is_right) {
+                return;
+            }
+            assert!(begun.elapsed() < COUNT_TIMEOUT, "{name} {label} is {value:?}");
+            std::thread::sleep(POLL);
+        }
     }
 
     /// A connection to the API.

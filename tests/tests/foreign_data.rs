@@ -49,8 +49,6 @@ fn refuses(cluster: &Cluster, at: usize) -> String {
     let begun = now();
     loop {
         if let Some(code) = process.ended() {
-            // What it said last is read on another thread.
-            std::thread::sleep(Duration::from_millis(200));
             assert_eq!(code, Some(70), "{}", process.said());
             return process.said();
         }

@@ -159,16 +159,18 @@ fn a_signal_drains_what_is_under_way_and_ends_well() {
     let mut slow = node.connect();
     let body = json!({"TableName": TABLE, "Item": {"p": {"S": "drained"}}}).to_string();
     let whole = request("PutItem", body.as_bytes(), &[]);
-    slow.send(&whole[..whole.len() - 10]).expect("the node reads");
+    let (half, rest) = whole.split_at(whole.len() - 10);
+    const READ: (&str, &str) = ("forebay_network_bytes_in_total", "protocol=\"http\"");
+    let before = node.metric_of(READ.0, READ.1).expect("the metric is there");
+    slow.send(half).expect("the node reads");
+    node.wait_for_metric(READ.0, READ.1, |read| read == before + half.len() as f64);
     // Another has been answered and lies idle: it is closed, not waited for.
     let mut idle = node.connect();
     assert_eq!(idle.ask("ListTables", &json!({})).expect("an answer").status, 200);
-    std::thread::sleep(Duration::from_millis(200));
     node.terminate();
-    std::thread::sleep(Duration::from_millis(200));
-    slow.send(&whole[whole.len() - 10..]).expect("the node reads on");
-    assert_eq!(slow.reply().expect("a request under way is answered").status, 200);
     idle.closed().expect("an idle connection is closed");
+    slow.send(rest).expect("the node reads on");
+    assert_eq!(slow.reply().expect("a request under way is answered").status, 200);
     assert_eq!(node.wait().code(), Some(0));
 }
 
