@@ -204,34 +204,22 @@ impl Opening {
 
     /// Goes on with the store that was opened. `about` is what the node says of itself.
     pub fn join(self, store: Arc<Embedded>, cache: &Arc<Cache>, about: About, registry: &Registry) -> Node {
-        let Opening {
-            peers,
-            system,
-            desk,
-            listener,
-            forward,
-            lease,
-            ready,
-            max_lag,
-            farewell,
-            write_visibility,
-            ..
-        } = self;
-        let about = About { write_visibility, ..about };
+        let (max_lag, peers, desk) = (self.max_lag, self.peers, self.desk);
+        let about = About { write_visibility: self.write_visibility, ..about };
         let presence = Arc::new(Presence::new(store.log().node_id()));
         desk.member(Seat {
             store: Arc::clone(&store),
             presence: Arc::clone(&presence),
             cache: Arc::clone(cache),
         });
-        let clock = Arc::clone(system.clock()) as Arc<dyn Clock>;
-        let leases = match write_visibility {
+        let clock = Arc::clone(self.system.clock()) as Arc<dyn Clock>;
+        let leases = match self.write_visibility {
             WriteVisibility::Node => None,
             WriteVisibility::All => Some(Arc::new(Leases::new(Arc::clone(&clock)))),
         };
         let required = if leases.is_some() { LeaseUse::Required } else { LeaseUse::None };
         cache.follow(Arc::clone(&clock), max_lag, required);
-        let links = Links::new(peers.clone(), system, store.log().membership());
+        let links = Links::new(peers.clone(), self.system, store.log().membership());
         let known = {
             let (presence, peers) = (Arc::clone(&presence), peers.clone());
             move || upkeep::Known { removed: presence.is_removed(), unreached: peers.troubles() }
@@ -246,7 +234,7 @@ impl Opening {
                     Arc::clone(&store),
                     Arc::clone(cache),
                     max_lag,
-                    ready,
+                    self.ready,
                     registry.clone(),
                     known,
                 )),
@@ -260,13 +248,23 @@ impl Opening {
         if let Some(leases) = &leases {
             let (store, cache, leases) = (Arc::clone(&store), Arc::clone(cache), Arc::clone(leases));
             let parts = holder::Parts { store, cache, leases, peers, clock };
-            tasks.to_the_end.extend([tokio::spawn(parts.clone().hold()), tokio::spawn(parts.serve(lease))]);
+            tasks
+                .to_the_end
+                .extend([tokio::spawn(parts.clone().hold()), tokio::spawn(parts.serve(self.lease))]);
         }
         let heard = Arc::clone(&presence);
-        let member = OwnStore::new(store, leases).hearing(Box::new(move || heard.unheard()));
-        let member = Arc::new(member);
-        let forward = Some(forward);
-        Node { member, links, about, max_lag, presence, desk, forward, farewell, tasks, _listener: listener }
+        Node {
+            member: Arc::new(OwnStore::new(store, leases).hearing(Box::new(move || heard.unheard()))),
+            links,
+            max_lag,
+            about,
+            presence,
+            desk,
+            forward: Some(self.forward),
+            farewell: self.farewell,
+            tasks,
+            _listener: self.listener,
+        }
     }
 }
 
