@@ -14,20 +14,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use api::op::{BatchGetItemInput, ReturnConsumedCapacity, TableKeys};
-use api::{ChangeSink, Item, Request, Shared, Table};
+use api::{Item, Request, Shared, Table};
 use dax::attribute_lists::{AttributeLists, Demand, VolatileLists};
 use dax::codec::item::ListIds;
 use dax::codec::request::write_request;
 use dax::codec::schema::Schema;
-use dax::server::{Cluster, Reached, Transport};
-use feed::{Feed, One, Refuses};
-use forebay_proxy::cache::{Cache, CacheSettings};
-use forebay_proxy::config::Config;
+use feed::Feed;
 use forebay_proxy::front;
-use forebay_proxy::layer::{Cached, Encoders, LimitSettings, Limited, Resolved, Traced};
+use forebay_proxy::layer::Encoders;
 use forebay_proxy::surroundings::System;
-use host::clock::{CoarseClock, SystemClock};
-use host::metrics::Registry;
+use host::clock::SystemClock;
 use http_front::server::{HttpServer, HttpSettings};
 use http_front::sigv4::Auth;
 use tokio::runtime::Runtime;
@@ -61,7 +57,6 @@ fn batch(table: &Table, n: u64, keys: u64) -> BatchGetItemInput {
     }
 }
 
-/// Rounds of a whole connection; what is asked first makes the answers ready.
 /// Processor time of this thread. Source: Linux, *Scheduler Statistics*, `/proc/<pid>/schedstat`.
 fn processor_nanos() -> u64 {
     let said = std::fs::read_to_string("/proc/thread-self/schedstat").expect("this is Linux");
@@ -69,6 +64,7 @@ fn processor_nanos() -> u64 {
     nanos.expect("the first number is the time on a processor")
 }
 
+/// Rounds of a whole connection; what is asked first makes the answers ready.
 fn measure(name: &str, keys: u64, mut serve: impl FnMut(u64, &Rc<Cell<u64>>)) {
     let answered = Rc::new(Cell::new(0));
     let requests = KEYS / keys;
@@ -94,14 +90,8 @@ fn measure(name: &str, keys: u64, mut serve: impl FnMut(u64, &Rc<Cell<u64>>)) {
 
 fn main() {
     let clock = SystemClock::new();
-    let coarse = CoarseClock::over(Arc::new(clock));
-    let cache =
-        Cache::new(CacheSettings::default(), Arc::new(coarse), 5, 2, &Registry::new()).expect("sound");
-    cache.gap(things::VERSION);
     let table = things::table();
-    (0..ITEMS).for_each(|n| {
-        things::fill(&cache, &table, n, 480);
-    });
+    let cache = feed::cache_of(ITEMS, 480, &table, clock);
     let lists = Arc::new(VolatileLists::new(1));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
@@ -113,10 +103,7 @@ fn main() {
     };
     // Without encoders the cache keeps no ready form, and the fronts encode each item for each answer.
     for (how, encoders) in [("encoded anew", Encoders::none()), ("ready", kept)] {
-        let cached = Cached::new(Refuses, Arc::clone(&cache), encoders);
-        let resolved = Resolved::new(cached, Arc::new(One(Arc::clone(&table))));
-        let limited = Limited::new(resolved, &LimitSettings::default());
-        let stack = Shared::new(Traced::new(limited, Arc::new(clock), &Registry::new()));
+        let stack = feed::stack(&cache, &table, encoders, clock);
         for keys in [25, 100] {
             over_dax(&clock, &runtime, &stack, &table, &lists, (keys, how));
             over_http(&clock, &runtime, &stack, &table, (keys, how));
@@ -140,20 +127,10 @@ fn over_dax(
         frame
     };
     let frames: Rc<[Vec<u8>]> = (0..BATCHES as u64).map(frame).collect();
-    let system = Arc::new(System::new(Arc::new(*clock)));
-    let config = Config::default();
-    let cluster = Cluster {
-        catalog: Arc::new(One(Arc::clone(table))),
-        lists: Arc::clone(lists) as _,
-        nodes: front::dax::one_node(&config, &system),
-        follows: None,
-    };
-    let server = front::dax::server(stack.clone(), cluster, &Auth::Any, &config, &system, &Registry::new());
+    let server = feed::dax_server(stack, table, Arc::clone(lists) as _, *clock);
     measure(&format!("DAX, {keys} keys, {how}"), keys, |requests, answered| {
-        let feed = Feed::new(b"gJ7yne5G\x00\xf6\xa0\x00", &frames, draw, requests, 1, answered);
-        let address = ([127, 0, 0, 1], 8111).into();
-        let reached = Reached { local: address, peer: address, transport: Transport::Plain };
-        let served = server.serve_connection(feed, reached, std::future::pending());
+        let feed = Feed::new(feed::PREAMBLE, &frames, draw, requests, 1, answered);
+        let served = server.serve_connection(feed, feed::reached(), std::future::pending());
         runtime.block_on(served).expect("the feed ends");
     });
 }

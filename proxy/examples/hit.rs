@@ -18,7 +18,7 @@ use std::task::{Poll, Waker};
 use api::op::{GetItemInput, ReturnConsumedCapacity};
 use api::operation::Ready;
 use api::service::{Caller, Peek, Tables};
-use api::{ChangeSink, Context, DynamoDb, KeyBytes, Request, Response, Shared, Table, Wire};
+use api::{Context, DynamoDb, KeyBytes, Request, Response, Shared, Table, Wire};
 use bytes::Bytes;
 use dax::attribute_lists::VolatileLists;
 use dax::codec::frame::FrameScanner;
@@ -26,17 +26,10 @@ use dax::codec::item::ListIds;
 use dax::codec::item::ListNames;
 use dax::codec::request::{SelectAll, read_request, write_request};
 use dax::codec::schema::Schema;
-use dax::server::{Cluster, Reached, Transport};
-use feed::{Feed, One, Refuses};
+use feed::{Feed, Refuses};
 use forebay_proxy::cache::item::ItemFound;
-use forebay_proxy::cache::{Cache, CacheSettings};
-use forebay_proxy::config::Config;
-use forebay_proxy::front;
-use forebay_proxy::layer::{Asked, Cached, Encoders, LimitSettings, Limited, Resolved, Traced, WireEncoder};
-use forebay_proxy::surroundings::System;
-use host::clock::{Clock, CoarseClock, SystemClock};
-use host::metrics::Registry;
-use http_front::sigv4::Auth;
+use forebay_proxy::layer::{Asked, Cached, Encoders, WireEncoder};
+use host::clock::{Clock, SystemClock};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -74,15 +67,11 @@ fn measure(clock: &SystemClock, name: &str, mut hit: impl FnMut(usize)) {
 
 fn main() {
     let clock = SystemClock::new();
-    let coarse = CoarseClock::over(Arc::new(clock));
-    let cache =
-        Cache::new(CacheSettings::default(), Arc::new(coarse), 5, 2, &Registry::new()).expect("sound");
-    cache.gap(things::VERSION);
     let table = things::table();
+    let cache = feed::cache_of(ITEMS, 480, &table, clock);
     let mut keys = Vec::new();
     let mut requests = Vec::new();
     for n in 0..ITEMS {
-        things::fill(&cache, &table, n, 480);
         keys.push(things::key_bytes(n));
         requests.push(GetItemInput {
             table: table.name.clone(),
@@ -94,17 +83,12 @@ fn main() {
     }
     let mut tables = Tables::default();
     tables.add(Arc::clone(&table));
-    let over_cache = || {
-        let encoders = Encoders {
-            json: Some(Arc::new(Fixed(Wire::Json, 560))),
-            dax: Some(Arc::new(Fixed(Wire::Dax, 500))),
-        };
-        Cached::new(Refuses, Arc::clone(&cache), encoders)
+    let encoders = || Encoders {
+        json: Some(Arc::new(Fixed(Wire::Json, 560))),
+        dax: Some(Arc::new(Fixed(Wire::Dax, 500))),
     };
-    let cached = over_cache();
-    let resolved = Resolved::new(over_cache(), Arc::new(One(Arc::clone(&table))));
-    let limited = Limited::new(resolved, &LimitSettings::default());
-    let stack = Shared::new(Traced::new(limited, Arc::new(clock), &Registry::new()));
+    let cached = Cached::new(Refuses, Arc::clone(&cache), encoders());
+    let stack = feed::stack(&cache, &table, encoders(), clock);
 
     measure(&clock, "lookup: hash, shard, entry", |n| {
         let key = cache.item_key(&table, keys[n].as_bytes()).expect("a short key");
@@ -163,7 +147,7 @@ fn dax_steps(
     }
     measure(clock, "DAX: the frame's end found", |n| {
         let mut scanner = FrameScanner::new();
-        scanner.next(b"gJ7yne5G\x00\xf6\xa0\x00").expect("a preamble");
+        scanner.next(feed::PREAMBLE).expect("a preamble");
         assert!(matches!(scanner.next(&frames[n]), Ok(Some(_))));
     });
     let header_bytes = 6;
@@ -182,15 +166,7 @@ fn dax_steps(
             Peek { caller: &caller, table, key: keys[n].as_bytes(), min_version: None, wire: Wire::Dax };
         assert!(stack.peek(&read, &mut out).is_some());
     });
-    let system = Arc::new(System::new(Arc::new(*clock)));
-    let (config, registry) = (Config::default(), Registry::new());
-    let cluster = Cluster {
-        catalog: Arc::new(One(Arc::clone(table))),
-        lists: Arc::new(VolatileLists::new(1)),
-        nodes: front::dax::one_node(&config, &system),
-        follows: None,
-    };
-    let server = front::dax::server(stack.clone(), cluster, &Auth::Any, &config, &system, &registry);
+    let server = feed::dax_server(stack, table, Arc::new(VolatileLists::new(1)), *clock);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
     for (name, batch) in
@@ -199,11 +175,9 @@ fn dax_steps(
         let mut rounds: Vec<f64> = (0..ROUNDS)
             .map(|_| {
                 let answered = Rc::new(Cell::new(0));
-                let feed = Feed::new(b"gJ7yne5G\x00\xf6\xa0\x00", &frames, draw, HITS, batch, &answered);
-                let address = ([127, 0, 0, 1], 8111).into();
-                let reached = Reached { local: address, peer: address, transport: Transport::Plain };
+                let feed = Feed::new(feed::PREAMBLE, &frames, draw, HITS, batch, &answered);
                 let began = clock.monotonic_nanos();
-                let served = server.serve_connection(feed, reached, std::future::pending());
+                let served = server.serve_connection(feed, feed::reached(), std::future::pending());
                 runtime.block_on(served).expect("the feed ends");
                 (clock.monotonic_nanos() - began) as f64 / HITS as f64
             })
