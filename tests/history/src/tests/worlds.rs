@@ -1,6 +1,9 @@
 //! Many worlds: those that keep their promises are accepted, those with a fault are not.
 
+use std::cell::Cell;
+
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use super::world::{Fault, Size, run};
 use crate::verdict::{Judging, judge};
@@ -16,16 +19,29 @@ fn cases(default: u32) -> u32 {
 const SMALL: Size = Size { clients: 4, operations: 60, partitions: 1, keys: 2 };
 const MIDDLE: Size = Size { clients: 9, operations: 800, partitions: 2, keys: 3 };
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(100), failure_persistence: None, ..ProptestConfig::default() })]
+/// Of all that is asked in worlds of one size, more than this part is acknowledged writes: a tenth. Without writes there is nothing to
+/// judge.
+const WRITTEN_MIN: usize = 10;
 
-    #[test]
-    fn a_world_that_keeps_its_promises_is_accepted(seed: u64) {
-        for size in [SMALL, MIDDLE] {
+#[test]
+fn a_world_that_keeps_its_promises_is_accepted() {
+    for size in [SMALL, MIDDLE] {
+        let config =
+            ProptestConfig { cases: cases(100), failure_persistence: None, ..ProptestConfig::default() };
+        // Over all of them: a single small world may have little luck, with its conditions and with answers that do not come.
+        let (asked, acknowledged) = (Cell::new(0), Cell::new(0));
+        let judged = TestRunner::new(config).run(&any::<u64>(), |seed| {
             let verdict = judge(&run(seed, size, None), Judging::default());
             prop_assert!(verdict.holds(), "{verdict}");
-            prop_assert!(verdict.acknowledged > size.operations / 10, "hardly anything was written: {verdict}");
-        }
+            prop_assert!(verdict.acknowledged > 0, "nothing was written: {verdict}");
+            asked.set(asked.get() + size.operations);
+            acknowledged.set(acknowledged.get() + verdict.acknowledged);
+            Ok(())
+        });
+        judged.unwrap_or_else(|why| panic!("{size:?}: {why}"));
+        let (asked, acknowledged) = (asked.get(), acknowledged.get());
+        println!("{size:?}: {acknowledged} acknowledged writes of {asked} operations");
+        assert!(acknowledged * WRITTEN_MIN > asked, "{size:?}: hardly anything was written");
     }
 }
 
