@@ -46,6 +46,12 @@ const SOAKS: &[Soak] = &[
         tests: &["--package", "forebay-tests", "--test", "soak_failover"],
     },
     Soak {
+        name: "wake",
+        about: "200 times a primary is stopped under writes, and goes on when another has taken its place: nothing old is answered; as root (FOREBAY_SLEEPS)",
+        amount: None,
+        tests: &["--package", "forebay-tests", "--test", "soak_wake"],
+    },
+    Soak {
         name: "start-times",
         about: "a gigabyte of items: ready in a second after a clean stop, in five after kill -9 (FOREBAY_GIGABYTES)",
         amount: None,
@@ -137,7 +143,7 @@ pub fn soak(name: &str) -> Result<(), Failure> {
         return Err(format!("there is no long form called {name}"));
     };
     prerequisite::ensure(prerequisite::NATIVE)?;
-    if soak.name == "faults" {
+    if ["faults", "wake"].contains(&soak.name) {
         prerequisite::ensure(prerequisite::FAULTS)?;
     }
     say(&format!("{}: {}", soak.name, soak.about));
