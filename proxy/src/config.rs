@@ -60,7 +60,10 @@ pub struct NodeSettings {
     pub zone: String,
     /// Threads that serve connections; 0 is one per core.
     pub threads: usize,
-    /// How long requests under way may go on after SIGTERM.
+    /// How long the node goes on as ever after SIGTERM, once it says that it stops: `/ready` is 503, and DAX clients are told of the
+    /// other nodes. So balancers and clients have gone elsewhere before its doors close.
+    pub notice: HumanDuration,
+    /// How long requests under way may go on after that.
     pub drain: HumanDuration,
     /// Connections held at a time, all fronts together; more are refused. Left out: 20,000, or as many as the process may have
     /// files open for beside the store's.
@@ -73,6 +76,7 @@ impl Default for NodeSettings {
             name: "forebay-1".into(),
             zone: "a".into(),
             threads: 0,
+            notice: HumanDuration::from_secs(0),
             drain: HumanDuration::from_secs(20),
             max_connections: None,
         }

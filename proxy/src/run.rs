@@ -2,7 +2,7 @@
 //!
 //! No client is listened to before the store is open and brought up; the admin port opens first, so that a slow start can be
 //! watched, and in a cluster the port for other nodes, since they have to agree who they are. Stopping goes the other way: a node
-//! of a cluster hands over while it serves as ever, the fronts drain, the store is closed and synced, telemetry sends what it has.
+//! of a cluster hands over, and whoever looks where to ask has time to look, while it serves as ever; the fronts drain, the store is closed and synced, telemetry sends what it has.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -132,7 +132,7 @@ async fn serve(
     connections: usize,
     registry: &Registry,
 ) -> Result<(), Failure> {
-    // Asked to stop is one thing, and to close doors another: in between a node of a cluster hands over.
+    // Asked to stop is one thing, and to close doors another: in between a node of a cluster hands over, and all have notice.
     let (asked, shutdown) = (Shutdown::new(config.node.drain.get()), Shutdown::new(config.node.drain.get()));
     asked.listen_to_signals().map_err(Failure::internal)?;
     tokio::spawn(stop_at_once(asked.clone(), shutdown.clone()));
@@ -241,11 +241,16 @@ async fn serve(
     let leave = async {
         asked.triggered().await;
         serving.unmet("the node is stopping");
-        if let Some(node) = &node {
-            tokio::select! {
-                () = node.take_leave() => {}
-                () = asked.immediate() => {}
+        let notice = tokio::time::sleep(config.node.notice.get());
+        let goes_on = async {
+            if let Some(node) = &node {
+                node.take_leave().await;
             }
+            notice.await;
+        };
+        tokio::select! {
+            () = goes_on => {}
+            () = asked.immediate() => {}
         }
         tracing::info!("stopping: requests under way may end");
         shutdown.trigger();

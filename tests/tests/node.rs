@@ -10,6 +10,7 @@ use forebay_tests::certificate::{certificate, trusting};
 use forebay_tests::contract::tables::simple;
 use forebay_tests::directory::Directory;
 use forebay_tests::node::{Node, run};
+use forebay_tests::numbers::now;
 use forebay_tests::wire::{Wire, request};
 use host::clock::SystemClock;
 use http_front::client::{HttpDb, HttpDbSettings};
@@ -171,6 +172,33 @@ fn a_signal_drains_what_is_under_way_and_ends_well() {
     idle.closed().expect("an idle connection is closed");
     slow.send(rest).expect("the node reads on");
     assert_eq!(slow.reply().expect("a request under way is answered").status, 200);
+    assert_eq!(node.wait().code(), Some(0));
+}
+
+#[test]
+fn a_node_that_is_told_to_stop_serves_as_long_as_it_gives_notice() {
+    let started = |notice: &str| Node::dev(&["--in-memory", "--set", &format!("node.notice={notice}")]);
+    let mut node = started("3s");
+    let told = now();
+    node.terminate();
+    while node.get("/ready").map(|reply| reply.status) == Some(200) {
+        assert!(told.elapsed() < Duration::from_secs(2), "it says nothing");
+    }
+    let mut served = 0;
+    while told.elapsed() < Duration::from_millis(2_500) {
+        let listed = node.connect().ask("ListTables", &json!({}));
+        assert_eq!(listed.expect("a new connection is served").status, 200);
+        served += 1;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(served > 0);
+    assert_eq!(node.wait().code(), Some(0));
+    assert!(told.elapsed() >= Duration::from_secs(3), "{:?}", told.elapsed());
+    // Whoever can't wait says so.
+    let mut node = started("10m");
+    node.terminate();
+    while node.get("/ready").map(|reply| reply.status) == Some(200) {}
+    node.terminate();
     assert_eq!(node.wait().code(), Some(0));
 }
 
