@@ -6,7 +6,7 @@
 //!
 //! [`settings`]: what a node has to know of its cluster before it starts. [`peers`]: connections between nodes; [`listener`]: the
 //! port they arrive at, and the three lanes they are handed to: the log's, requests that are passed on ([`way`]), and [`control`],
-//! questions and changes. [`identity`], [`bootstrap`]: how a node comes by its number. [`member`]: this node's store as one of
+//! questions and changes. [`kept`]: whose data a node finds; [`identity`], [`bootstrap`]: how it comes by its number. [`member`]: this node's store as one of
 //! several; [`lists`]: attribute lists, which the primary numbers; [`follows`]: catching up with what other nodes know;
 //! [`primary`]: what they ask of this one. [`about`], [`roster`]: what nodes say of themselves and what
 //! clients are told of it; [`presence`]: which of them are there; [`troubles`]: which could not be reached, and why. [`upkeep`]: what a node does by itself. [`visibility`]: who may
@@ -21,6 +21,8 @@ pub mod control;
 pub mod follows;
 #[cfg(feature = "rocksdb")]
 pub mod identity;
+#[cfg(feature = "rocksdb")]
+pub mod kept;
 #[cfg(feature = "rocksdb")]
 pub mod listener;
 #[cfg(feature = "rocksdb")]

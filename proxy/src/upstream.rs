@@ -8,6 +8,7 @@ use raft::RaftSettings;
 use store::embedded::{Entropy, Surroundings};
 use store::{Embedded, EmbeddedSettings, OpenError};
 
+use crate::cluster::kept::{Kept, Start};
 use crate::config::StoreSettings;
 use crate::run::Failure;
 use crate::surroundings::System;
@@ -43,7 +44,7 @@ pub struct Group {
 /// Opens the store, which tells `sink` where it stands and of every change after that, and brings it up to its log. Blocks
 /// until that is done.
 ///
-/// Errors: a directory that can't be used or is in use, or a store that refuses to open and says what to do.
+/// Errors: a directory that can't be used or is in use; one that is a cluster's, where this node stands alone; a store that refuses to open and says what to do.
 pub fn open(
     settings: &StoreSettings,
     group: Group,
@@ -62,6 +63,10 @@ pub fn open(
     let wrong = |error: std::io::Error| {
         Failure::Usage(format!("cannot use {} as the data directory: {error}", settings.data.display()))
     };
+    if embedded.network.is_none() {
+        // Of a member it was looked at before the others could hear of this node.
+        Kept::of(settings)?.suits(&settings.data, Start::Alone).map_err(Failure::Usage)?;
+    }
     std::fs::create_dir_all(&settings.data).map_err(wrong)?;
     let engine = store::db::rocks::RocksEngine::new(settings.engine.clone()).map_err(Failure::internal)?;
     Embedded::on_disk(embedded, &engine, &settings.data, surroundings, sink).map_err(|error| match error {

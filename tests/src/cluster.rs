@@ -190,6 +190,11 @@ impl Cluster {
         }
     }
 
+    /// Starts one node, and waits until it is ready.
+    pub fn start_one(&mut self, at: usize) {
+        self.nodes[at] = Some(Node::launch(self.launching(at, None)));
+    }
+
     /// Starts a node without waiting until it is ready.
     pub fn spawn(&self, at: usize) -> Spawned {
         Spawned::new(self.launching(at, None))

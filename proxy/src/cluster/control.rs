@@ -336,7 +336,13 @@ impl Desk {
         if !matches!(*log.leadership().borrow(), Leadership::Leader { .. }) {
             return said(Err(RaftError::NotLeader { leader: leader(store) }));
         }
-        if let Err(error) = ask(peers, &address, &Ask::Status).await {
+        let there = ask(peers, &address, &Ask::Status).await;
+        if let Ok(Said::Status(status)) = &there
+            && let Some(why) = is_taken(&address, status)
+        {
+            return Said::Refused { why };
+        }
+        if let Err(error) = there {
             let why = format!(
                 "the primary can't reach the node that is to join: {error}. Start it first, with an empty directory; it joins by \
                  itself once it can be reached by the address in its [advertise] peer"
@@ -373,6 +379,18 @@ async fn remove(store: &Embedded, node: u64) -> Said {
         return Said::Refused { why };
     }
     said(log.remove(node).await)
+}
+
+/// Why whoever answers at an address is not the node that asks to join from there: it belongs to the cluster already. `None`: it may be.
+fn is_taken(address: &str, there: &Status) -> Option<String> {
+    let who = match (there.node, &there.stage) {
+        (Some(node), _) => format!("member {node}"),
+        (None, Stage::Member) => "a member that is starting or stopping".to_owned(),
+        (None, Stage::Starting | Stage::Empty | Stage::Founding { .. }) => return None,
+    };
+    Some(format!(
+        "{address} answers as {who}: give this node an address of its own, in [listen] address or [advertise] peer"
+    ))
 }
 
 /// Whether a node that is reached at this address may become a member. One whose address is known comes back, and takes its
@@ -611,6 +629,19 @@ mod tests {
         can_go(&two, 1, &heard(&[]), 2).unwrap();
         can_go(&two, 1, &heard(&[]), 1).unwrap_err();
         can_go(&members(&[1], &[]), 1, &heard(&[]), 1).unwrap();
+    }
+
+    #[test]
+    fn whoever_belongs_to_the_cluster_is_not_the_node_that_is_to_join() {
+        let desk = Desk::alone("c");
+        let there = |stage, node| Status { node, ..desk.status_before(stage) };
+        let why = is_taken("n3:8501", &there(Stage::Member, Some(17_471))).unwrap();
+        assert!(why.contains("n3:8501 answers as member 17471") && why.contains("[advertise] peer"), "{why}");
+        assert!(is_taken("n3:8501", &there(Stage::Member, None)).is_some());
+        // An empty one in the place of one that is gone.
+        for stage in [Stage::Empty, Stage::Starting] {
+            assert_eq!(is_taken("n3:8501", &there(stage, None)), None);
+        }
     }
 
     #[test]

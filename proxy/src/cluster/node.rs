@@ -27,6 +27,7 @@ use super::bootstrap::{Beginning, Bootstrapping, founders};
 use super::control::{Desk, Seat, successor};
 use super::follows::Follower;
 use super::identity::IdentityFile;
+use super::kept::{Kept, Start, left_behind};
 use super::listener::{Lanes, Listener, LogTransport};
 use super::member::OwnStore;
 use super::peers::{Arrived, Peers, tls_settings};
@@ -123,7 +124,8 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Opens the peer port and comes by a number, however long that takes. Errors: a port in use; a number that can't be used.
+    /// Looks at the data, opens the peer port and comes by a number, however long that takes. Errors: data that is another node's; a
+    /// port in use; a number that can't be used.
     pub async fn begin(
         plan: Plan,
         config: &Config,
@@ -131,7 +133,9 @@ impl Opening {
         readiness: &Readiness,
         registry: &Registry,
     ) -> Result<Opening, Failure> {
-        let ready = readiness.require("cluster", "the peer port is being opened");
+        let ready = readiness.require("cluster", "the data directory is being looked at");
+        look_at_data(&plan, config, system).await?;
+        ready.unmet("the peer port is being opened");
         let at = config.listen.peer();
         let port = TcpListener::bind(at).map_err(in_use("peer", at))?;
         let refused = registry.counter(names::PEERS_REFUSED, &[]);
@@ -265,6 +269,22 @@ impl Opening {
             tasks,
             _listener: self.listener,
         }
+    }
+}
+
+/// Refuses data that is not this node's, before another node can hear of it.
+async fn look_at_data(plan: &Plan, config: &Config, system: &Arc<System>) -> Result<(), Failure> {
+    let settings = config.store.clone();
+    let looked = tokio::task::spawn_blocking(move || Kept::of(&settings)).await;
+    let kept = looked.map_err(Failure::internal)??;
+    let start = match plan.numbered {
+        Numbered::WithTheOthers => Start::Member { address: &plan.address },
+        Numbered::ByPlace => Start::OneProcess,
+    };
+    kept.suits(&config.store.data, start).map_err(Failure::Usage)?;
+    match kept.moved_from(&plan.address) {
+        Some((node, known)) => left_behind(&plan.peers(system), node, known).await.map_err(Failure::Usage),
+        None => Ok(()),
     }
 }
 

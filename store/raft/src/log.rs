@@ -3,7 +3,8 @@
 //! What it is for: entries, the vote and what is known committed, durable before anyone hears of
 //! them. [`store`] is the log as the Raft library wants it, [`writer`] the one thread that writes,
 //! [`disk`] what both need of a disk, [`memory`] such a disk for tests and simulation, [`open`]
-//! (private) what is checked before a log is trusted, [`retention`] (private) what may go.
+//! (private) what is checked before a log is trusted, [`retention`] (private) what may go, [`members_in_log`] who belongs to the
+//! group of a log that nobody has opened.
 //!
 //! What it deliberately does not do: it never asks whether an entry is applied; the node tells it
 //! how far it may purge.
@@ -14,6 +15,7 @@
 
 pub(crate) mod codec;
 pub mod disk;
+mod kept;
 mod keys;
 pub mod memory;
 mod open;
@@ -23,4 +25,5 @@ pub(crate) mod store;
 mod tests;
 mod writer;
 
+pub use kept::{members_in_log, members_in_mark};
 pub(crate) use open::{Surroundings, open};

@@ -128,6 +128,20 @@ impl RocksEngine {
         Rocks::open(self, &options, directory, WriteAheadLog::On)
     }
 
+    /// Opens an instance that is there, of the log or of the state, to look at it: nothing in its directory is changed, and a torn
+    /// end is passed over. Errors: [`DbError::Locked`] where a process has it open.
+    pub fn look_into(&self, directory: &Path) -> Result<Rocks, DbError> {
+        let mut options = self.base.clone();
+        options.create_if_missing(false);
+        options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+        let owned = own(directory)?;
+        let db = DB::open_for_read_only(&options, directory, false)
+            .map_err(|error| from_rocks(error, Doing::Opening))?;
+        let looked_into = Rocks::over(self, db, directory, owned, WriteAheadLog::Off);
+        let _ = looked_into.refused.set("it was opened to be looked at".into());
+        Ok(looked_into)
+    }
+
     /// Opens, or creates, a state instance.
     pub fn open_state(&self, directory: &Path) -> Result<Rocks, DbError> {
         let mut options = self.base.clone();
@@ -320,15 +334,19 @@ impl Rocks {
             wal::mend(directory)?;
         }
         let db = DB::open(options, directory).map_err(|error| from_rocks(error, Doing::Opening))?;
+        Ok(Rocks::over(engine, db, directory, owned, wal))
+    }
+
+    fn over(engine: &RocksEngine, db: DB, directory: &Path, owned: File, wal: WriteAheadLog) -> Self {
         let place = Arc::new(Place { directory: directory.to_owned(), leaves: AtomicBool::new(false) });
-        Ok(Self {
+        Self {
             db,
             wal,
             write_buffers_bytes: engine.settings.write_buffers_bytes,
             engine: engine.clone(),
             refused: OnceLock::new(),
             claim: Claim { place, _owned: owned },
-        })
+        }
     }
 
     /// The directory it lies in.

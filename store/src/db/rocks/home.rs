@@ -39,15 +39,7 @@ impl RocksHome {
     /// Opens the state in use below a directory, and its home. Errors: as of [`RocksEngine::open_state`], and a pointer that
     /// names none.
     pub fn open(engine: &RocksEngine, directory: &Path) -> Result<(SharedDb, RocksHome), DbError> {
-        let current = match std::fs::read_to_string(directory.join(POINTER)) {
-            Ok(name) if number(&name).is_some() && directory.join(&name).is_dir() => name,
-            Ok(name) => {
-                let what = format!("{POINTER} names {name:?}, which is no state here");
-                return Err(DbError::Corrupt(what.into()));
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => FIRST.to_owned(),
-            Err(error) => return Err(io(&directory.join(POINTER), &error)),
-        };
+        let current = in_use(directory)?;
         let state = engine.open_state(&directory.join(&current))?;
         remove_others(directory, &current)?;
         let next = number(&current).map_or(1, |number| number + 1);
@@ -115,6 +107,19 @@ impl Drop for New {
     fn drop(&mut self) {
         // After a switch, or before it was sealed, there is none; one that stays is removed at the next opening.
         let _ = std::fs::remove_file(&self.pointer);
+    }
+}
+
+/// The name of the directory in use. Errors: a pointer that names none.
+pub(crate) fn in_use(directory: &Path) -> Result<String, DbError> {
+    match std::fs::read_to_string(directory.join(POINTER)) {
+        Ok(name) if number(&name).is_some() && directory.join(&name).is_dir() => Ok(name),
+        Ok(name) => {
+            let what = format!("{POINTER} names {name:?}, which is no state here");
+            Err(DbError::Corrupt(what.into()))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(FIRST.to_owned()),
+        Err(error) => Err(io(&directory.join(POINTER), &error)),
     }
 }
 
