@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use dax::DaxSettings;
 use grpc::GrpcSettings;
 use host::settings::HumanDuration;
-use host::telemetry::TelemetrySettings;
+use host::telemetry::{TelemetryError, TelemetrySettings};
 use host::tls::TlsSettings;
 use http_front::server::HttpSettings;
 use serde::{Deserialize, Serialize};
@@ -236,6 +236,19 @@ pub enum BadConfig {
         "[listen] peer_port is 0, and the other nodes have to know it: give it a number, as in [cluster] nodes"
     )]
     NoPeerPort,
+    /// One port for two things.
+    #[error("{one} and {other} are both {port}: give each its own")]
+    SamePort {
+        /// A setting.
+        one: &'static str,
+        /// Another.
+        other: &'static str,
+        /// What both are.
+        port: u16,
+    },
+    /// What is logged can't be meant so.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// A bound of nothing.
     #[error("[node] max_connections is 0; it must be at least 1")]
     NoConnections,
@@ -245,6 +258,8 @@ impl Config {
     /// Names the first thing wrong with settings that are each well-formed.
     pub fn check(&self) -> Result<(), BadConfig> {
         self.cache.check()?;
+        host::telemetry::check(&self.telemetry)?;
+        self.check_ports()?;
         if self.node.max_connections == Some(0) {
             return Err(BadConfig::NoConnections);
         }
@@ -258,6 +273,30 @@ impl Config {
                 return Err(BadConfig::NoPeerPort);
             }
             crate::cluster::settings::check_address("[advertise] peer", &self.peer_address()?)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses one port for two doors that would be opened at one address.
+    fn check_ports(&self) -> Result<(), BadConfig> {
+        let (listen, tls) = (&self.listen, self.tls.is_some());
+        let doors = [
+            ("[listen] http_port", listen.http(), true),
+            ("[listen] dax_port", listen.dax(), !tls || listen.plain_dax_beside_tls),
+            ("[listen] dax_tls_port", listen.dax_tls(), tls),
+            ("[listen] grpc_port", listen.grpc(), true),
+            ("[listen] peer_port", listen.peer(), self.cluster.is_some()),
+            ("[listen] admin_port", listen.admin(), true),
+        ];
+        let open: Vec<_> = doors.into_iter().filter(|(_, at, is_open)| *is_open && at.port() != 0).collect();
+        for (nth, (one, at, _)) in open.iter().enumerate() {
+            let meets = |other: &SocketAddr| {
+                let same = at.ip() == other.ip() || at.ip().is_unspecified() || other.ip().is_unspecified();
+                same && at.port() == other.port()
+            };
+            if let Some((other, ..)) = open[nth + 1..].iter().find(|(_, other, _)| meets(other)) {
+                return Err(BadConfig::SamePort { one, other, port: at.port() });
+            }
         }
         Ok(())
     }
@@ -325,6 +364,33 @@ mod tests {
         config.listen.peer_port = 8501;
         let text = host::settings::print(&config).unwrap();
         assert_eq!(host::settings::parse::<Config>(&text, "printed", &[]).unwrap(), config);
+    }
+
+    #[test]
+    fn one_port_is_not_given_to_two_doors() {
+        let mut config = Config::default();
+        config.listen.grpc_port = config.listen.peer_port;
+        config.check().expect("the peer port is not opened");
+        config.listen.dax_tls_port = config.listen.http_port;
+        config.check().expect("nor is that of DAX over TLS");
+        config.listen.admin_port = config.listen.http_port;
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains("[listen] http_port and [listen] admin_port are both 8000"), "{error}");
+        config.listen.admin_address = "127.0.0.2".parse().unwrap();
+        config.check().expect("they are at two addresses");
+        config.listen.admin_address = "0.0.0.0".parse().unwrap();
+        assert!(matches!(config.check(), Err(BadConfig::SamePort { .. })));
+        // Picked by the system.
+        config.listen.http_port = 0;
+        config.listen.admin_port = 0;
+        config.check().unwrap();
+    }
+
+    #[test]
+    fn a_log_filter_that_says_nothing_is_refused() {
+        let mut config = Config::default();
+        config.telemetry.log = "inof".into();
+        assert!(config.check().unwrap_err().to_string().contains("\"inof\" is no level"));
     }
 
     #[test]

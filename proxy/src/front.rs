@@ -10,6 +10,7 @@ pub mod dax;
 pub mod grpc;
 pub mod http;
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
 use announce::Endpoints;
@@ -70,11 +71,39 @@ impl Door {
     }
 }
 
-/// Says which port is taken, and how to choose another.
+/// Says why a port can't be listened on, and how to choose another. `port` is its name, as in `[listen] NAME_port`.
 pub fn in_use(port: &str, address: SocketAddr) -> impl FnOnce(std::io::Error) -> Failure {
-    move |error| {
-        Failure::TryAgain(format!(
-            "cannot listen on {address}: {error}; stop what listens there or choose another with --{port}-port"
-        ))
+    let setting = format!("[listen] {}_port", port.replace('-', "_"));
+    let of_address = if port == "admin" { "[listen] admin_address" } else { "[listen] address" };
+    move |error| match error.kind() {
+        ErrorKind::AddrNotAvailable => Failure::Usage(format!(
+            "cannot listen on {address}: {} is not an address of this machine; set {of_address} to one that is. What others reach \
+             it by, where that is another, goes into [advertise]",
+            address.ip()
+        )),
+        ErrorKind::PermissionDenied => Failure::Usage(format!(
+            "cannot listen on {address}: {error}; ports below 1024 need CAP_NET_BIND_SERVICE. Give {setting} a higher one"
+        )),
+        _ => Failure::TryAgain(format!(
+            "cannot listen on {address}: {error}; stop what listens there, or choose another port with {setting}"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_can_not_be_had_is_named_by_its_setting() {
+        let at: SocketAddr = "10.99.99.99:9111".parse().unwrap();
+        let Failure::TryAgain(said) = in_use("dax-tls", at)(ErrorKind::AddrInUse.into()) else { panic!() };
+        assert!(said.contains("10.99.99.99:9111") && said.contains("[listen] dax_tls_port"), "{said}");
+        for (port, setting) in [("peer", "[listen] address"), ("admin", "[listen] admin_address")] {
+            let refused = in_use(port, at)(ErrorKind::AddrNotAvailable.into());
+            let Failure::Usage(said) = refused else { panic!("{refused}") };
+            assert!(said.contains("10.99.99.99 is not an address of this machine"), "{said}");
+            assert!(said.contains(setting), "{said}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use forebay_proxy::cluster::visibility::WriteVisibility;
 use forebay_proxy::config::Config;
 use forebay_proxy::operate::{self, Change};
+use forebay_proxy::preflight;
 use forebay_proxy::run::{Failure, run, run_several};
 use forebay_proxy::several;
 
@@ -157,10 +158,10 @@ enum Param {
 
 #[derive(Args)]
 struct Node {
-    /// The config file, TOML.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Print the effective settings and stop.
+    /// The config file, TOML. Left out with --print-config: none, so that the defaults are shown.
+    #[arg(long, value_name = "FILE", required_unless_present = "print_config")]
+    config: Option<PathBuf>,
+    /// Print the effective settings and stop; refuse what a start would refuse, but open no port and no data.
     #[arg(long)]
     print_config: bool,
     /// Set any setting of the config file, as section.field=value.
@@ -228,11 +229,14 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
             }
         },
         Command::Node(node) => {
-            let config: Config = host::settings::load(&node.config, &node.overrides)?;
+            let config: Config = match &node.config {
+                Some(file) => host::settings::load(file, &node.overrides)?,
+                None => host::settings::parse("", "--set", &node.overrides)?,
+            };
             config.check()?;
             if node.print_config {
                 print!("{}", host::settings::print(&config).map_err(Failure::internal)?);
-                return Ok(());
+                return preflight::check_files(&config);
             }
             run(config)
         }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -150,6 +151,30 @@ fn the_effective_config_is_printed_and_read_back_the_same() {
     assert!(printed.said.contains("\"printed\"") && printed.said.contains("1234"), "{}", printed.said);
     let again = run(&["node", "--config", &config(&directory, &printed.said), "--print-config"], &[]);
     assert_eq!(again.said, printed.said);
+}
+
+#[test]
+fn settings_are_printed_and_refused_where_a_start_would_refuse_the_files_they_name() {
+    let directory = Directory::new("preflight");
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, "short\n").expect("a temporary file is written");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let cluster = |file: &str| format!("[cluster]\nnodes = [\"127.0.0.1:8501\"]\nsecret_file = {file:?}\n");
+    for (text, said) in [
+        (cluster("/nowhere/secret"), "copy it from another node"),
+        (cluster(secret.to_str().expect("text")), "has 5 bytes"),
+        ("[credentials]\nfile = \"/nowhere/keys\"\n".to_owned(), "aws_access_key_id"),
+        ("[tls]\ncertificate_file = \"/nowhere/c\"\nkey_file = \"/nowhere/k\"\n".to_owned(), "[tls]"),
+    ] {
+        let ended = run(&["node", "--config", &config(&directory, &text), "--print-config"], &[]);
+        assert_eq!(ended.code, Some(64), "{text}: {ended:?}");
+        assert!(ended.said.contains(said) && ended.said.contains("[listen]"), "{text}: {ended:?}");
+    }
+    // Without a file: the defaults.
+    let ended = run(&["node", "--print-config"], &[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.said.contains("cache_bytes"), "{ended:?}");
+    assert_eq!(run(&["node"], &[]).code, Some(64));
 }
 
 #[test]

@@ -108,7 +108,8 @@ pub enum BadCluster {
     LogKept(ByteSize),
     /// The secret's file can't be read.
     #[error(
-        "[cluster] secret_file {path} can't be read: {source}; make one with `openssl rand -hex 32 > {path}`, `chmod 600` it, and give every node the same"
+        "[cluster] secret_file {path} can't be read: {source}; copy it from another node of the cluster. Only for a new cluster make one with \
+         `openssl rand -hex 32 > {path}`, `chmod 600` it, and give every node the same"
     )]
     Unreadable {
         /// The file.
@@ -256,7 +257,8 @@ mod tests {
         std::fs::create_dir_all(&directory).unwrap();
         let file = directory.join("secret");
         let settings = ClusterSettings { secret_file: file.clone(), ..settings(&["a:1"]) };
-        assert!(settings.membership().unwrap_err().to_string().contains("openssl rand"));
+        let missing = settings.membership().unwrap_err().to_string();
+        assert!(missing.contains("from another node") && missing.contains("openssl rand"), "{missing}");
         for (mode, secret, said) in [
             (0o644, "0123456789abcdef0123456789abcdef\n", Some("read by everyone")),
             (0o620, "0123456789abcdef0123456789abcdef\n", Some("changed by others")),

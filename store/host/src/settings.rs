@@ -7,6 +7,7 @@
 
 mod byte_size;
 mod human_duration;
+mod names;
 mod secret;
 
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ pub enum SettingsError {
     },
     /// The text is not TOML, or a field has a wrong type, value or name.
     #[error(
-        "the settings in {origin} are wrong: {message}\nfix that field, or remove it to get its default (forebay node --print-config shows all fields)"
+        "the settings in {origin} are wrong: {message}\nfix that field, or remove it to get its default (`forebay node --print-config` without --config shows the defaults)"
     )]
     Wrong {
         /// The file, or where else the text came from.
@@ -55,7 +56,7 @@ pub enum SettingsError {
         message: String,
     },
     /// Fields that no setting of ours is called.
-    #[error("the settings in {origin} have fields that do not exist: {}; check the spelling and the section they stand in, or remove them (forebay node --print-config shows all fields)", fields.join(", "))]
+    #[error("the settings in {origin} have fields that do not exist: {}; check the spelling and the section they stand in, or remove them (`forebay node --print-config` without --config shows those that have defaults)", fields.join(", "))]
     Unknown {
         /// The file, or where else the text came from.
         origin: String,
@@ -64,7 +65,7 @@ pub enum SettingsError {
     },
     /// An override is not of the form `section.field=value`.
     #[error(
-        "the override {text:?} is wrong: {reason}; write it as section.field=value, for example --set cache.item_bytes=1GiB"
+        "the override {text:?} is wrong: {reason}; write it as section.field=value, for example --set cache.cache_bytes=1GiB"
     )]
     Override {
         /// What was given.
@@ -94,9 +95,18 @@ pub fn parse<T: DeserializeOwned>(
     overrides: &[String],
 ) -> Result<T, SettingsError> {
     let wrong = |message: String| SettingsError::Wrong { origin: origin.to_owned(), message };
-    let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(advised(text, &error)))?;
     for text in overrides {
         lay_over(&mut table, text)?;
+    }
+    // First: what was written under a wrong name is missing under the right one, and that would be said of it.
+    let known = names::of::<T>();
+    let unknown: Vec<String> =
+        table.keys().filter(|name| !known.is_empty() && !known.contains(&name.as_str())).cloned().collect();
+    if let Some((last, others)) = unknown.split_last() {
+        let last = format!("{last} (there are {})", known.join(", "));
+        let fields = others.iter().cloned().chain([last]).collect();
+        return Err(SettingsError::Unknown { origin: origin.to_owned(), fields });
     }
     let mut fields = Vec::new();
     let read = serde_ignored::deserialize(table, |path| fields.push(path.to_string()));
@@ -105,7 +115,8 @@ pub fn parse<T: DeserializeOwned>(
         Err(error) => {
             // The table has lost its line numbers. Where the file alone has the same fault, its error shows the line.
             let located = toml::from_str::<T>(text).err().filter(|_| overrides.is_empty());
-            return Err(wrong(located.map_or_else(|| error.to_string(), |located| located.to_string())));
+            let error = located.unwrap_or(error);
+            return Err(wrong(error.to_string().replace(A_PORT, A_PORT_SAID)));
         }
     };
     if !fields.is_empty() {
@@ -119,6 +130,27 @@ pub fn parse<T: DeserializeOwned>(
 /// Errors: a struct that TOML cannot hold, such as one with a map whose keys are not strings.
 pub fn print<T: Serialize>(settings: &T) -> Result<String, toml::ser::Error> {
     toml::to_string_pretty(settings)
+}
+
+/// What serde says of a number that a port, or anything else of 16 bits, can't be.
+const A_PORT: &str = "expected u16";
+/// What people say of it.
+const A_PORT_SAID: &str = "expected a number from 0 to 65535";
+
+/// What the parser says of a text that is no TOML. Of a value that is text without quotes it says what it took it for.
+fn advised(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start);
+    let before = text.get(..at).unwrap_or_default();
+    let line = text[before.rfind('\n').map_or(0, |end| end + 1)..].lines().next().unwrap_or_default();
+    match line.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+        Some((name, value))
+            if value.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/') =>
+        {
+            let value = value.split('#').next().unwrap_or_default().trim();
+            format!("{error}if that is text, put it in quotes: {name} = {value:?}\n")
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn lay_over(table: &mut toml::Table, text: &str) -> Result<(), SettingsError> {
@@ -197,6 +229,47 @@ mod tests {
         let strict = parse_plain("[cache]\nitem_bites = 1").expect_err("unknown").to_string();
         assert!(strict.contains("item_bites") && strict.contains("item_bytes"), "{strict}");
         assert!(strict.contains("line 2"), "{strict}");
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sections {
+        #[allow(dead_code, reason = "only whether it can be read is asked")]
+        cluster: Cluster,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Cluster {
+        #[allow(dead_code, reason = "only whether it can be read is asked")]
+        nodes: Vec<String>,
+    }
+
+    #[test]
+    fn an_unknown_section_is_named_before_what_it_was_to_hold_is_missing() {
+        for text in ["[clutser]\nnodes = [\"a\"]\n[cluster.tls]\n", "[clutser]\nnodes = [\"a\"]\n"] {
+            let error = parse::<Sections>(text, "test.toml", &[]).expect_err("unknown").to_string();
+            assert!(error.contains("clutser (there are cluster)"), "{error}");
+        }
+        parse::<Sections>("[cluster]\nnodes = [\"a\"]\n", "test.toml", &[]).expect("it is known");
+    }
+
+    #[test]
+    fn text_without_quotes_and_numbers_that_are_no_ports_are_called_what_they_are() {
+        let error = parse_plain("name = forebay-b # ours\n").expect_err("no TOML").to_string();
+        assert!(error.contains("put it in quotes: name = \"forebay-b\"\n"), "{error}");
+        let error = parse_plain("[cache]\nttl = 5 minutes\n").expect_err("no TOML").to_string();
+        assert!(!error.contains("quotes: ttl"), "{error}");
+        #[derive(Debug, Deserialize)]
+        struct Listen {
+            #[allow(dead_code, reason = "only whether it can be read is asked")]
+            port: u16,
+        }
+        for overrides in [vec![], vec!["port=80000".to_owned()]] {
+            let error =
+                parse::<Listen>("port = 80000", "test.toml", &overrides).expect_err("wrong").to_string();
+            assert!(error.contains("0 to 65535"), "{error}");
+        }
     }
 
     #[test]

@@ -95,10 +95,7 @@ pub fn start(
     registry: &Registry,
     service_instance: &str,
 ) -> Result<Telemetry, TelemetryError> {
-    let filter = EnvFilter::try_new(&settings.log).map_err(|error| TelemetryError::Filter {
-        filter: settings.log.clone(),
-        reason: error.to_string(),
-    })?;
+    let filter = log_filter(&settings.log)?;
     let text = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let logs = match settings.format {
         LogFormat::Text => text.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
@@ -119,6 +116,25 @@ pub fn start(
     tracing_subscriber::registry().with(logs).with(traces).try_init().map_err(|_| TelemetryError::Twice)?;
     SPANS.store(exporting.is_some(), Ordering::Relaxed);
     Ok(Telemetry { exporting })
+}
+
+/// Refuses a log filter that can't be meant so, before anything is started.
+pub fn check(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
+    log_filter(&settings.log).map(drop)
+}
+
+/// A word alone is a level. The filter itself would take another word for the name of a target, and then log nothing else.
+fn log_filter(text: &str) -> Result<EnvFilter, TelemetryError> {
+    let wrong = |reason: String| TelemetryError::Filter { filter: text.to_owned(), reason };
+    let words = text.split(',').map(str::trim);
+    for word in words.filter(|word| !word.contains(['=', '[', ']', '{', '}'])) {
+        if word.parse::<LevelFilter>().is_err() {
+            return Err(wrong(format!(
+                "{word:?} is no level; there are off, error, warn, info, debug, trace"
+            )));
+        }
+    }
+    EnvFilter::try_new(text).map_err(|error| wrong(error.to_string()))
 }
 
 fn start_export(
@@ -166,4 +182,22 @@ impl Telemetry {
 #[allow(clippy::disallowed_methods, reason = "OTLP dates every point by the wall clock")]
 fn start_nanos() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_does_not_silence_the_log() {
+        for good in
+            ["info", "INFO", "info,openraft=warn", "forebay_proxy=debug", "off", "warn,forebay[call]=trace"]
+        {
+            log_filter(good).expect(good);
+        }
+        for bad in ["inof", "", "info,", "info,forebay_proxy", "forebay_proxy=inof"] {
+            let error = log_filter(bad).expect_err(bad).to_string();
+            assert!(error.contains("telemetry.log") && error.contains("info"), "{bad}: {error}");
+        }
+    }
 }

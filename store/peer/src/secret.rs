@@ -16,8 +16,8 @@ pub const GROUP_BYTES_MAX: usize = 64;
 pub enum BadSecret {
     /// Guessable.
     #[error(
-        "the cluster's secret has {bytes} bytes, and needs {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX}; make one with `openssl rand \
-         -hex 32`, and give every node the same"
+        "the cluster's secret has {bytes} bytes, and needs {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX}: copy that of another \
+         node; only for a new cluster make one with `openssl rand -hex 32`, and give every node the same"
     )]
     SecretLength {
         /// Its length, without white space around it.
