@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::transport::PeerTransport;
 
 mod client;
+mod complaint;
 mod link;
 mod server;
 mod unanswered;

@@ -14,6 +14,7 @@ use openraft::raft::{
 };
 use openraft::{OptionalSend, RaftTypeConfig};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tonic::{Code, Status};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -48,11 +49,8 @@ impl<R> Network<R> {
     }
 
     fn client(&self, target: u64, member: &Member, used_for: Use) -> PeerClient<R> {
-        let way = self
-            .links
-            .as_ref()
-            .map(|links| Way { peer: links.peer(target, &member.address), links: Arc::clone(links) });
-        PeerClient { target, way, used_for, replies: PhantomData }
+        let (links, address) = (self.links.clone(), member.address.clone());
+        PeerClient { target, address, links, used_for, replies: PhantomData }
     }
 }
 
@@ -77,10 +75,12 @@ struct Way {
     peer: Arc<PeerLinks>,
 }
 
-/// What the library sends to one peer.
+/// What the library sends to one peer. The library keeps it for as long as it leads, so each message asks anew where the peer is.
 pub(crate) struct PeerClient<R> {
     target: u64,
-    way: Option<Way>,
+    /// Where it was when the library made this.
+    address: String,
+    links: Option<Arc<Links>>,
     used_for: Use,
     replies: PhantomData<fn() -> R>,
 }
@@ -90,18 +90,20 @@ fn unreachable<R: Send + Sync + 'static>(why: impl ToString) -> RPCError<Types<R
 }
 
 /// A refusal is not made good by asking again at once, no more than a broken connection is.
-fn failed<R: Send + Sync + 'static>(target: u64, status: &Status) -> RPCError<Types<R>> {
-    if status.code() == Code::FailedPrecondition {
-        tracing::warn!(target, reason = status.message(), "a peer refused a message");
+fn failed<R: Send + Sync + 'static>(peer: &PeerLinks, target: u64, status: &Status) -> RPCError<Types<R>> {
+    let reason = status.message();
+    if status.code() == Code::FailedPrecondition && peer.complaint.lock().is_due(reason, Instant::now()) {
+        tracing::warn!(node = target, address = peer.address(), reason, "another node refused a message");
     }
     unreachable(format!("node {target}: {}", status.message()))
 }
 
 impl<R: Send + Sync + 'static> PeerClient<R> {
-    fn way(&self) -> Result<&Way, RPCError<Types<R>>> {
-        self.way.as_ref().ok_or_else(|| {
+    fn way(&self) -> Result<Way, RPCError<Types<R>>> {
+        let links = self.links.clone().ok_or_else(|| {
             unreachable(format!("this node has no way to peers, so not to node {}", self.target))
-        })
+        })?;
+        Ok(Way { peer: links.peer(self.target, &self.address), links })
     }
 
     async fn ask<T, F>(
@@ -111,14 +113,15 @@ impl<R: Send + Sync + 'static> PeerClient<R> {
     where
         F: Future<Output = Result<tonic::Response<T>, Status>>,
     {
-        let client = self.way()?.peer.control.client().await.map_err(unreachable)?;
+        let Way { peer, .. } = self.way()?;
+        let client = peer.control.client().await.map_err(unreachable)?;
         let answer = tokio::time::timeout(ANSWER_TIMEOUT, ask(client)).await;
         let answer = answer.map_err(|_| unreachable(format!("node {} did not answer", self.target)))?;
-        Ok(answer.map_err(|status| failed(self.target, &status))?.into_inner())
+        Ok(answer.map_err(|status| failed(&peer, self.target, &status))?.into_inner())
     }
 
     fn malformed(&self, status: Status) -> RPCError<Types<R>> {
-        failed(self.target, &status)
+        unreachable(format!("node {}: {}", self.target, status.message()))
     }
 }
 
@@ -203,20 +206,19 @@ impl<R: Send + Sync + 'static> RaftNetworkV2<Types<R>> for PeerClient<R> {
             // After a failure the library waits in here, with the first request. To dial before would be to try again at once, and
             // again, for as long as the peer is gone.
             let Some(first) = input.next().await else { return Ok(stream::empty().boxed()) };
-            let way = self.way()?;
-            let (links, peer, target) = (Arc::clone(&way.links), Arc::clone(&way.peer), self.target);
-            let mut client = way.peer.entries.client().await.map_err(unreachable)?;
+            let Way { links, peer } = self.way()?;
+            let target = self.target;
+            let mut client = peer.entries.client().await.map_err(unreachable)?;
             let input = stream::iter([first]).chain(input);
             let unanswered = Arc::new(Unanswered::default());
-            let made = Arc::clone(&unanswered);
+            let (made, to) = (Arc::clone(&unanswered), Arc::clone(&peer));
             let requests = input.map(move |request| {
                 made.made(&request);
-                append_request(&links, &peer, target, request)
+                append_request(&links, &to, target, request)
             });
             let opened = tokio::time::timeout(ANSWER_TIMEOUT, client.append(requests)).await;
             let opened = opened.map_err(|_| unreachable(format!("node {target} did not answer")))?;
-            let answers = opened.map_err(|status| failed(target, &status))?.into_inner();
-            let peer = Arc::clone(&way.peer);
+            let answers = opened.map_err(|status| failed(&peer, target, &status))?.into_inner();
             let results = answers.filter_map(move |answer| {
                 let result = answer.and_then(|response| append_result(&peer, response));
                 let told = match &result {
@@ -224,7 +226,7 @@ impl<R: Send + Sync + 'static> RaftNetworkV2<Types<R>> for PeerClient<R> {
                     // It ends the stream.
                     Ok(Err(_)) | Err(_) => true,
                 };
-                future::ready(told.then(|| result.map_err(|status| failed(target, &status))))
+                future::ready(told.then(|| result.map_err(|status| failed(&peer, target, &status))))
             });
             Ok(results.boxed())
         }
@@ -337,7 +339,7 @@ impl<R: Send + Sync + 'static> PeerClient<R> {
         if let Ok(Err(error)) = reading.await {
             return Err(unreachable(format!("the state could not be read to its end: {error}")));
         }
-        let response = answer.map_err(|status| failed(target, &status))?.into_inner();
+        let response = answer.map_err(|status| failed(&way.peer, target, &status))?.into_inner();
         Ok(SnapshotResponse::new(wire::get_vote(response.vote).map_err(|status| self.malformed(status))?))
     }
 }

@@ -1,5 +1,8 @@
 //! Connections to peers: opened when needed, shared by whoever sends, opened again after they broke, not more often than a
 //! bounded pause allows.
+//!
+//! Invariant: what is sent to a member goes to the address that the membership names now, once [`Links::follow`] was told of it,
+//! whatever address its sender has known.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,9 +14,11 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tonic::body::Body;
 
+use super::complaint::Complaint;
 use super::generated::Header;
 use super::generated::raft_client::RaftClient;
 use super::{
@@ -21,6 +26,7 @@ use super::{
     WINDOW_BYTES, wire,
 };
 use crate::freshness::{Round, Stamp};
+use crate::member::Members;
 use crate::transport::PeerTransport;
 use crate::workers::Workers;
 
@@ -32,9 +38,17 @@ pub(crate) struct Links {
     node_id: u64,
     group: String,
     transport: Arc<dyn PeerTransport>,
-    peers: Mutex<HashMap<u64, Arc<PeerLinks>>>,
+    // Held for a look.
+    known: Mutex<Known>,
     newest_round: OnceLock<NewestRound>,
     workers: Workers,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Where the membership says that a member is.
+    addresses: HashMap<u64, String>,
+    peers: HashMap<u64, Arc<PeerLinks>>,
 }
 
 impl Links {
@@ -44,8 +58,8 @@ impl Links {
         transport: Arc<dyn PeerTransport>,
         workers: Workers,
     ) -> Self {
-        let (peers, newest_round) = (Mutex::new(HashMap::new()), OnceLock::new());
-        Self { node_id, group, transport, peers, newest_round, workers }
+        let (known, newest_round) = (Mutex::default(), OnceLock::new());
+        Self { node_id, group, transport, known, newest_round, workers }
     }
 
     pub(super) fn workers(&self) -> &Workers {
@@ -66,10 +80,12 @@ impl Links {
         Header { group: self.group.clone(), protocol: wire::PROTOCOL, from: self.node_id, to }
     }
 
-    /// The connections to a peer. One that moved gets new ones.
+    /// The connections to a peer. `address` is where it is if the membership does not say: whoever sends may have kept it from
+    /// before the peer moved.
     pub(crate) fn peer(&self, id: u64, address: &str) -> Arc<PeerLinks> {
-        let mut peers = self.peers.lock();
-        if let Some(peer) = peers.get(&id)
+        let known = &mut *self.known.lock();
+        let address = known.addresses.get(&id).map_or(address, String::as_str);
+        if let Some(peer) = known.peers.get(&id)
             && peer.control.address == address
         {
             return Arc::clone(peer);
@@ -81,17 +97,33 @@ impl Links {
             states: link(),
             echo: Mutex::default(),
             supports: AtomicU32::new(0),
+            complaint: Mutex::default(),
         });
-        peers.insert(id, Arc::clone(&peer));
+        if let Some(moved) = known.peers.insert(id, Arc::clone(&peer)) {
+            moved.close();
+        }
         peer
     }
-}
 
-impl Links {
+    /// Takes over where the members are. Connections to where one of them was are dropped, with all that is under way on them:
+    /// whoever sends there finds it broken, and comes again.
+    pub(crate) fn follow(&self, members: &Members) {
+        let mut known = self.known.lock();
+        known.addresses = members.iter().map(|(id, member)| (id, member.address.clone())).collect();
+        let Known { addresses, peers } = &mut *known;
+        peers.retain(|id, peer| {
+            let moved = addresses.get(id).is_some_and(|address| *address != peer.control.address);
+            if moved {
+                peer.close();
+            }
+            !moved
+        });
+    }
+
     /// What a peer's program can do, as it has said.
     pub(crate) fn supports(&self, id: u64) -> Option<u32> {
-        let peers = self.peers.lock();
-        let supports = peers.get(&id)?.supports.load(Ordering::Acquire);
+        let known = self.known.lock();
+        let supports = known.peers.get(&id)?.supports.load(Ordering::Acquire);
         (supports > 0).then_some(supports)
     }
 }
@@ -105,9 +137,19 @@ pub(crate) struct PeerLinks {
     echo: Mutex<Option<Stamp>>,
     /// What its program can do, as it last said; 0: nothing yet.
     supports: AtomicU32,
+    /// What was last said in the log of its refusals.
+    pub(super) complaint: Mutex<Complaint>,
 }
 
 impl PeerLinks {
+    pub(super) fn address(&self) -> &str {
+        &self.control.address
+    }
+
+    fn close(&self) {
+        [&self.control, &self.entries, &self.states].into_iter().for_each(|link| link.close());
+    }
+
     pub(super) fn heard(&self, stamp: Stamp, supports: u32) {
         self.supports.store(supports, Ordering::Release);
         let mut echo = self.echo.lock();
@@ -138,7 +180,9 @@ enum LinkState {
         retry: Option<(Instant, String)>,
     },
     Dialling(watch::Receiver<Dialled>),
-    Open(Wire),
+    Open(Wire, AbortHandle),
+    /// For good: the peer is elsewhere.
+    Closed,
 }
 
 enum Way {
@@ -177,11 +221,12 @@ impl Link {
     fn look(self: &Arc<Self>) -> Result<Way, String> {
         let mut state = self.state.lock();
         let failures = match &*state {
-            LinkState::Open(wire) if !wire.0.is_closed() => return Ok(Way::Open(wire.clone())),
+            LinkState::Open(wire, _) if !wire.0.is_closed() => return Ok(Way::Open(wire.clone())),
             LinkState::Dialling(dialled) => return Ok(Way::Dialling(dialled.clone())),
             LinkState::Idle { retry: Some((at, why)), .. } if Instant::now() < *at => return Err(why.clone()),
             LinkState::Idle { failures, .. } => *failures,
-            LinkState::Open(_) => 0,
+            LinkState::Open(..) => 0,
+            LinkState::Closed => return Err(self.moved()),
         };
         let (publish, dialled) = watch::channel(None);
         *state = LinkState::Dialling(dialled.clone());
@@ -194,18 +239,42 @@ impl Link {
             Ok(opened) => opened,
             Err(_) => Err(format!("{} did not take a connection within {DIAL_TIMEOUT:?}", self.address)),
         };
-        *self.state.lock() = match &opened {
-            Ok(wire) => LinkState::Open(wire.clone()),
-            Err(why) => {
+        let mut state = self.state.lock();
+        let opened = match (&*state, opened) {
+            (LinkState::Closed, opened) => {
+                if let Ok((_, connection)) = opened {
+                    connection.abort();
+                }
+                Err(self.moved())
+            }
+            (_, Ok((wire, connection))) => {
+                *state = LinkState::Open(wire.clone(), connection);
+                Ok(wire)
+            }
+            (_, Err(why)) => {
                 let pause = REDIAL_MIN.saturating_mul(1 << failures.min(16)).min(REDIAL_MAX);
                 let retry = Some((Instant::now() + pause, why.clone()));
-                LinkState::Idle { failures: failures.saturating_add(1), retry }
+                *state = LinkState::Idle { failures: failures.saturating_add(1), retry };
+                Err(why)
             }
         };
+        drop(state);
         publish.send_replace(Some(opened));
     }
 
-    async fn open(&self) -> Result<Wire, String> {
+    /// Drops the connection, and opens none any more.
+    fn close(&self) {
+        if let LinkState::Open(_, connection) = std::mem::replace(&mut *self.state.lock(), LinkState::Closed)
+        {
+            connection.abort();
+        }
+    }
+
+    fn moved(&self) -> String {
+        format!("the peer is not at {} any more", self.address)
+    }
+
+    async fn open(&self) -> Result<(Wire, AbortHandle), String> {
         let failed = |error: &dyn std::fmt::Display| format!("{} can't be reached: {error}", self.address);
         let stream = self.transport.dial(&self.address).await.map_err(|error| failed(&error))?;
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
@@ -219,12 +288,12 @@ impl Link {
             .await
             .map_err(|error| failed(&error))?;
         let address = self.address.clone();
-        tokio::spawn(async move {
+        let connection = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, address, "a connection to a peer broke");
             }
         });
-        Ok(Wire(sender))
+        Ok((Wire(sender), connection.abort_handle()))
     }
 }
 

@@ -19,11 +19,12 @@ use tonic::{Request, Response, Status, Streaming};
 use tower_service::Service;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::complaint::Complaint;
 use super::generated as proto;
 use super::generated::raft_server::{Raft, RaftServer};
 use super::{
-    ACCEPT_PAUSE, COMPLAINT_PERIOD, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, MAX_MESSAGE_BYTES,
-    MAX_PEER_CONNECTIONS, MAX_STREAMS, STATE_SILENCE, WINDOW_BYTES, wire,
+    ACCEPT_PAUSE, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, MAX_MESSAGE_BYTES, MAX_PEER_CONNECTIONS,
+    MAX_STREAMS, STATE_SILENCE, WINDOW_BYTES, wire,
 };
 use crate::freshness::{Freshness, Round, Stamp};
 use crate::member::Member;
@@ -288,7 +289,13 @@ impl<R: Send + Sync + 'static> Raft for PeerService<R> {
     ) -> Result<Response<proto::StateResponse>, Status> {
         let received = self.receive_state(request.into_inner()).await;
         if let Err(refusal) = &received {
-            self.complaint.lock().make(refusal.message());
+            let why = refusal.message();
+            if self.complaint.lock().is_due(why, Instant::now()) {
+                tracing::warn!(
+                    why,
+                    "the leader's state was refused; what there is here stays, and the leader tries again"
+                );
+            }
         }
         received.map(Response::new)
     }
@@ -358,26 +365,6 @@ impl<R: Send + Sync + 'static> PeerService<R> {
         let snapshot = SnapshotHandle::received(mark, received, Arc::clone(&self.transfer)).into_library();
         let response = self.library.install_full_snapshot(vote, snapshot).await.map_err(stopped)?;
         Ok(proto::StateResponse { vote: wire::put_vote(&response.vote) })
-    }
-}
-
-/// Says in the log why states are refused; the same again only after a while, because whoever sends tries again at once.
-#[derive(Default)]
-pub(crate) struct Complaint {
-    made: Option<(Instant, String)>,
-}
-
-impl Complaint {
-    fn make(&mut self, why: &str) {
-        let now = Instant::now();
-        if self.made.as_ref().is_some_and(|(at, made)| made == why && now - *at < COMPLAINT_PERIOD) {
-            return;
-        }
-        tracing::warn!(
-            why,
-            "the leader's state was refused; what there is here stays, and the leader tries again"
-        );
-        self.made = Some((now, why.to_owned()));
     }
 }
 

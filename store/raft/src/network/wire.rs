@@ -102,7 +102,9 @@ pub(super) fn check_header(header: Option<&proto::Header>, group: &str, node_id:
     if header.to != node_id {
         let to = header.to;
         return refuse(format!(
-            "this is node {node_id}, and the message is for node {to}: another node had this address before; remove node {to} from the group"
+            "this is node {node_id}, and the message is for node {to}: another member's data seems to be on this machine. Look first which \
+             data it has: `forebay status` of each node names its number and where the members are. If node {to} is gone for ever, this \
+             one takes its place by itself once it has caught up"
         ));
     }
     Ok(())

@@ -81,7 +81,7 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
         self.change_members(BTreeSet::from([id]), BTreeSet::new()).await
     }
 
-    /// Removes a member, voter or learner. A leader that removes itself hands leadership over. Its id must never come back: a
+    /// Removes a member, voter or learner. A leader that removes itself leads no more, and is told nothing of what comes after. Its id must never come back: a
     /// node that has forgotten its vote is another node. Only on the leader.
     pub async fn remove(&self, id: u64) -> Result<(), RaftError> {
         self.change_members(BTreeSet::new(), BTreeSet::from([id])).await

@@ -363,7 +363,7 @@ async fn live<R: Send + Sync + 'static>(
         Arc::clone(&health),
         Arc::clone(&freshness),
         applied.clone(),
-        transport.is_some(),
+        links.clone(),
     );
     if let Some(links) = &links {
         let (metrics, applied) = (library.metrics(), applied.clone());

@@ -18,6 +18,7 @@ use super::{Health, Leadership, Library, RaftSettings};
 use crate::error::Peer;
 use crate::freshness::{Freshness, Round};
 use crate::member::Members;
+use crate::network::Links;
 use crate::types::{LogId, Types};
 
 /// How often a new leader looks whether a quorum has answered it.
@@ -39,6 +40,8 @@ pub(super) struct Watcher<R: Send + Sync + 'static> {
     pub(super) patience: Duration,
     /// Between two looks, where there are peers.
     pub(super) period: Option<Duration>,
+    /// The way to the peers, where there are any.
+    pub(super) links: Option<Arc<Links>>,
 }
 
 /// Leading, as the library has it.
@@ -57,11 +60,11 @@ impl<R: Send + Sync + 'static> Watcher<R> {
         health: Arc<Health>,
         freshness: Arc<Freshness>,
         applied: watch::Receiver<u64>,
-        has_peers: bool,
+        links: Option<Arc<Links>>,
     ) -> Self {
         let patience = Duration::from_millis(settings.election_max_millis);
-        let period = has_peers.then(|| Duration::from_millis((settings.heartbeat_millis / 2).max(1)));
-        Self { library, health, freshness, applied, patience, period }
+        let period = links.is_some().then(|| Duration::from_millis((settings.heartbeat_millis / 2).max(1)));
+        Self { library, health, freshness, applied, patience, period, links }
     }
 
     /// Runs until the library stops.
@@ -99,6 +102,9 @@ impl<R: Send + Sync + 'static> Watcher<R> {
             };
             if let Some((index, members)) = members {
                 membership = Some(index);
+                if let Some(links) = &self.links {
+                    links.follow(&members);
+                }
                 told.members.send_replace(members);
             }
             let now = match (now, &mut leading) {

@@ -48,6 +48,11 @@ impl Switchboard {
         Transport { board: self.clone(), address: address.to_owned(), incoming }
     }
 
+    /// Nobody listens at an address any more: whoever dials it is refused.
+    pub fn leave(&self, address: &str) {
+        self.listeners.lock().remove(address);
+    }
+
     /// Nothing passes in this direction any more, and nothing is lost that is under way.
     pub fn block(&self, from: &str, to: &str) {
         self.faults.send_modify(|faults| {

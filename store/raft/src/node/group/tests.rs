@@ -68,14 +68,19 @@ impl Group {
     }
 
     fn open(&mut self, id: u64, bootstrap: Bootstrap) {
+        self.open_at(id, &address(id), bootstrap);
+    }
+
+    fn open_at(&mut self, id: u64, address: &str, bootstrap: Bootstrap) {
         let place = self.places.entry(id).or_insert_with(|| Place {
             log: MemoryLogDisk::new(),
             state: RecorderDisk::default(),
             node: None,
         });
-        let settings = RaftSettings { node_id: id, address: address(id), bootstrap, ..self.settings.clone() };
+        let settings =
+            RaftSettings { node_id: id, address: address.to_owned(), bootstrap, ..self.settings.clone() };
         let clock = Arc::new(SystemClock::new());
-        let peers = Peers::new(self.board.transport(&address(id)));
+        let peers = Peers::new(self.board.transport(address));
         let opened = RaftNode::open(settings, Arc::new(place.log.opened()), place.state.open(), clock, peers);
         place.node = Some(opened.unwrap());
     }
@@ -421,6 +426,37 @@ async fn a_member_replaces_another_in_one_step() {
     assert!(members.get(gone).is_none() && members.voters.contains_key(&4) && members.voters.len() == 3);
     let last = group.propose(1).await;
     assert_eq!(group.agreed(last).await, expected(0..2));
+    group.stop().await;
+}
+
+/// Its data was copied to another machine. The leader has spoken to it at the old address all along, and where that was nobody
+/// answers, or somebody else does.
+#[tokio::test]
+async fn a_member_that_moves_with_its_data_is_followed_to_its_new_address() {
+    let mut group = Group::of(3);
+    group.propose(0).await;
+    let leader = group.leader().await;
+    let (mover, elsewhere) = (group.others(leader)[0], "elsewhere:8501");
+    for number in 1..3 {
+        group.kill(mover).await;
+        // The first time its machine still takes what is sent there.
+        if number == 2 {
+            group.board.leave(elsewhere);
+        }
+        let to = if number == 1 { elsewhere.to_owned() } else { address(mover) };
+        group.open_at(mover, &to, Bootstrap::Join);
+        eventually("the leader hears of it", || async {
+            group.node(mover).set_about(format!("move {number}")).await.ok()
+        })
+        .await;
+        let leads = group.leader().await;
+        let before = group.node(leads).leadership().borrow().clone();
+        let last = group.propose(number).await;
+        assert_eq!(group.agreed(last).await, expected(0..number + 1));
+        let named = group.node(leads).membership().borrow().get(mover).unwrap().address.clone();
+        assert_eq!(named, to);
+        assert_eq!(*group.node(leads).leadership().borrow(), before, "no other leader had to find it");
+    }
     group.stop().await;
 }
 
