@@ -11,8 +11,9 @@ use crate::settings::{HumanDuration, Secret};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelemetrySettings {
-    /// What is logged: a level, or `target=level` pairs separated by commas. Default `info`, of the Raft library only
-    /// warnings.
+    /// What is logged: a level, or `target=level` pairs separated by commas. Default `info`; of the Raft library only what it can't
+    /// go on after, since it warns of each message to a node that is down, and calls it an error where a node asks another to do
+    /// something that only the leader can.
     pub log: String,
     /// How a log line looks. Default text.
     pub format: LogFormat,
@@ -23,7 +24,11 @@ pub struct TelemetrySettings {
 
 impl Default for TelemetrySettings {
     fn default() -> Self {
-        TelemetrySettings { log: "info,openraft=warn".to_owned(), format: LogFormat::Text, otlp: None }
+        TelemetrySettings {
+            log: "info,openraft=error,openraft::raft=off".to_owned(),
+            format: LogFormat::Text,
+            otlp: None,
+        }
     }
 }
 
@@ -108,4 +113,21 @@ fn five_seconds() -> HumanDuration {
 
 fn forebay() -> String {
     "forebay".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A node that is down is a warning of the library ten times a second, and each of them says what our own line says once a minute.
+    #[test]
+    fn of_the_raft_library_only_what_it_cannot_go_on_after_is_logged() {
+        use tracing::Level;
+        let filter: tracing_subscriber::filter::Targets = TelemetrySettings::default().log.parse().unwrap();
+        assert!(filter.would_enable("forebay_store_raft", &Level::INFO));
+        assert!(filter.would_enable("openraft::core::raft_core", &Level::ERROR));
+        assert!(!filter.would_enable("openraft::core::heartbeat::worker", &Level::WARN));
+        // "the first step error: has to forward request to".
+        assert!(!filter.would_enable("openraft::raft::api::management", &Level::ERROR));
+    }
 }
