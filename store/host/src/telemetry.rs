@@ -128,7 +128,7 @@ fn log_filter(text: &str) -> Result<EnvFilter, TelemetryError> {
     let wrong = |reason: String| TelemetryError::Filter { filter: text.to_owned(), reason };
     let words = text.split(',').map(str::trim);
     for word in words.filter(|word| !word.contains(['=', '[', ']', '{', '}'])) {
-        if word.parse::<LevelFilter>().is_err() {
+        if word.is_empty() || word.parse::<LevelFilter>().is_err() {
             return Err(wrong(format!(
                 "{word:?} is no level; there are off, error, warn, info, debug, trace"
             )));
