@@ -22,6 +22,7 @@ pub mod layer;
 mod open_files;
 #[cfg(feature = "rocksdb")]
 pub mod operate;
+#[cfg(feature = "rocksdb")]
 pub mod parameters;
 #[cfg(feature = "rocksdb")]
 pub mod preflight;

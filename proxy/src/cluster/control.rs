@@ -336,17 +336,15 @@ impl Desk {
         if !matches!(*log.leadership().borrow(), Leadership::Leader { .. }) {
             return said(Err(RaftError::NotLeader { leader: leader(store) }));
         }
-        let there = ask(peers, &address, &Ask::Status).await;
-        if let Ok(Said::Status(status)) = &there
-            && let Some(why) = is_taken(&address, status)
-        {
-            return Said::Refused { why };
-        }
-        if let Err(error) = there {
-            let why = format!(
+        let refused = match ask(peers, &address, &Ask::Status).await {
+            Ok(Said::Status(status)) => is_taken(&address, &status),
+            Ok(_) => None,
+            Err(error) => Some(format!(
                 "the primary can't reach the node that is to join: {error}. Start it first, with an empty directory; it joins by \
                  itself once it can be reached by the address in its [advertise] peer"
-            );
+            )),
+        };
+        if let Some(why) = refused {
             return Said::Refused { why };
         }
         let members = Arc::clone(&log.membership().borrow());
