@@ -19,7 +19,8 @@ use openraft::storage::RaftSnapshotBuilder;
 use parking_lot::Mutex;
 
 use crate::member::Member;
-use crate::state::{DurableState, Mark, ReceivedState, StateTransfer};
+use crate::node::Health;
+use crate::state::{DurableState, Mark, ReceivedState, StateError, StateTransfer, state_error};
 use crate::types::{CommittedLeaderId, LogId, SnapshotMeta, Types};
 use crate::workers::Workers;
 
@@ -101,6 +102,7 @@ pub(crate) struct SnapshotBuilder {
     durable: Arc<dyn DurableState>,
     transfer: Arc<dyn StateTransfer>,
     shelf: Arc<SnapshotShelf>,
+    health: Arc<Health>,
     workers: Workers,
 }
 
@@ -109,9 +111,16 @@ impl SnapshotBuilder {
         durable: Arc<dyn DurableState>,
         transfer: Arc<dyn StateTransfer>,
         shelf: Arc<SnapshotShelf>,
+        health: Arc<Health>,
         workers: Workers,
     ) -> Self {
-        Self { durable, transfer, shelf, workers }
+        Self { durable, transfer, shelf, health, workers }
+    }
+
+    /// The library stops for it, so the node has failed, and must say so.
+    fn failed(&self, error: StateError) -> io::Error {
+        self.health.fail_state(state_error(error.clone()));
+        io::Error::other(error)
     }
 }
 
@@ -124,7 +133,7 @@ impl<R: Send + Sync + 'static> RaftSnapshotBuilder<Types<R>> for SnapshotBuilder
         let durable = Arc::clone(&self.durable);
         // A flush takes as long as the disk does, and heartbeats must not wait for it.
         let flushed = self.workers.blocking(move || durable.flush()).await?;
-        let mark = match flushed.map_err(io::Error::other)? {
+        let mark = match flushed.map_err(|error| self.failed(error))? {
             Some(bytes) => Mark::decode(&bytes).map_err(io::Error::other)?,
             None => Mark::default(),
         };

@@ -295,11 +295,31 @@ impl World {
         let end = self.now + within_millis / MILLIS_PER_TICK;
         while !is_so(self) {
             if self.now >= end {
+                self.note_standing();
                 return Err(format!("P11: {otherwise} within {within_millis} ms"));
             }
             self.tick()?;
         }
         Ok(())
+    }
+
+    /// Notes how each node stands, for whoever looks into why they do not become as one.
+    fn note_standing(&mut self) {
+        for at in 0..self.nodes.len() {
+            let node = &self.nodes[at];
+            let standing = node.open().map_or("not open".to_owned(), |open| {
+                let log = open.store.log();
+                format!(
+                    "version {:?}, {:?}, applied {}, ready {:?}, {:?}",
+                    open.store.version(),
+                    log.leadership().borrow(),
+                    log.applied(),
+                    open.store.ready(),
+                    log.progress(),
+                )
+            });
+            self.note(format!("node {} stands so: {standing}", node.id));
+        }
     }
 
     fn node(&mut self, node: NodeId) -> &mut Node {

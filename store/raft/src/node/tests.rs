@@ -188,6 +188,31 @@ async fn what_a_crash_left_to_replay_counts_towards_the_next_flush() {
 }
 
 #[tokio::test]
+async fn a_state_that_can_not_be_flushed_stops_the_node_and_that_is_told() {
+    let (log, state) = (MemoryLogDisk::new(), RecorderDisk::default());
+    let node = open(&log, &state);
+    propose(&node, 0..3).await;
+    state.fail_flushes(true);
+    node.flush().await.unwrap();
+    let is_told = async {
+        while node.failure().is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), is_told).await.expect("it says that it has failed");
+    let error = node.propose(payload(3)).await.unwrap_err();
+    assert!(matches!(&error, RaftError::StateFailed(why) if why.contains("no room")), "{error}");
+    assert!(node.read_index_now().is_none());
+    assert!(node.shutdown().await.is_err());
+    // What was acknowledged is in the log.
+    log.crash(CrashTail::default());
+    state.crash();
+    state.fail_flushes(false);
+    open(&log, &state).shutdown().await.unwrap();
+    assert_eq!(payloads(&state), expected(0..3));
+}
+
+#[tokio::test]
 async fn a_state_that_fails_stops_the_node_and_answers_unknown() {
     // Often, because the proposer and the thread that found the failure race.
     for _ in 0..20 {

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use openraft::alias::WatchReceiverOf;
 use openraft::async_runtime::WatchReceiver;
+use openraft::errors::Fatal;
 use openraft::metrics::RaftMetrics;
 use openraft::{Instant as _, ServerState};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Health, Leadership, Library, RaftSettings};
-use crate::error::Peer;
+use crate::error::{Peer, RaftError};
 use crate::freshness::{Freshness, Round};
 use crate::member::Members;
 use crate::network::Links;
@@ -128,9 +129,18 @@ impl<R: Send + Sync + 'static> Watcher<R> {
                 },
             };
             if changed.is_err() {
+                self.note_why_it_stopped(&all);
                 told.leadership.send_replace(Leadership::Unknown);
                 return;
             }
+        }
+    }
+
+    /// A node whose library has stopped by itself has failed, whatever of it. What failed is mostly known already, from where that was.
+    fn note_why_it_stopped(&self, metrics: &Metrics<R>) {
+        match &metrics.borrow_watched().running_state {
+            Ok(()) | Err(Fatal::Stopped) => {}
+            Err(fatal) => self.health.fail(RaftError::StateFailed(fatal.to_string())),
         }
     }
 

@@ -144,7 +144,8 @@ impl<R: Send + Sync + 'static> RaftStateMachine<Types<R>> for StateAdapter<R> {
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
         let (durable, transfer) = (Arc::clone(&self.durable), Arc::clone(&self.transfer));
-        SnapshotBuilder::new(durable, transfer, Arc::clone(&self.shelf), self.workers.clone())
+        let (shelf, health) = (Arc::clone(&self.shelf), self.turn.health());
+        SnapshotBuilder::new(durable, transfer, shelf, health, self.workers.clone())
     }
 
     async fn install_snapshot(

@@ -37,6 +37,7 @@ struct Inner {
     receiving: usize,
     installed: usize,
     fail: bool,
+    fail_flushes: bool,
     crashes: usize,
 }
 
@@ -68,6 +69,11 @@ impl RecorderDisk {
     /// From now on nothing can be applied.
     pub(crate) fn fail(&self) {
         self.inner.lock().fail = true;
+    }
+
+    /// While it is so nothing becomes durable.
+    pub(crate) fn fail_flushes(&self, fail: bool) {
+        self.inner.lock().fail_flushes = fail;
     }
 
     /// While it is held nothing is applied: whoever would waits.
@@ -140,6 +146,9 @@ impl DurableState for RecorderDisk {
         let mut inner = self.inner.lock();
         if inner.crashes != self.crashes {
             return Err(StateError::Disk("the power is gone".to_owned()));
+        }
+        if inner.fail_flushes {
+            return Err(StateError::Disk("no room".to_owned()));
         }
         inner.flushes += 1;
         inner.durable = inner.visible.clone();

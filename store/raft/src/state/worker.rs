@@ -114,6 +114,11 @@ impl<R: Send + Sync + 'static> Turn<R> {
         }
     }
 
+    /// Where a failure of the state is noted.
+    pub(crate) fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
     /// Whether a small batch may be applied on the thread of the Raft library: where no peer waits for a heartbeat of it.
     pub(crate) fn may_apply_in_place(&self) -> bool {
         self.health.is_sole_voter()
