@@ -4,6 +4,8 @@
 //! has none; it is asked by a socket in its data directory, see [`crate::alone`]. The admin port has no
 //! such questions, since it asks nobody who they are.
 
+mod no_primary;
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use host::clock::SystemClock;
 
 use crate::cluster::control::{self, Ask, Said, Stage, Status};
 use crate::cluster::node::Plan;
+use crate::cluster::peers::Peers;
 use crate::cluster::visibility::WriteVisibility;
 use crate::config::Config;
 use crate::parameters::{self, ParameterStatus};
@@ -104,10 +107,13 @@ fn done(said: Said) -> Result<(), Failure> {
 
 fn status_of(config: &Config, node: Option<&str>) -> Result<Box<Status>, Failure> {
     let said = match reach(config, node)? {
-        Reach::Cluster { plan, first } => {
-            ask(async |system| control::ask(&plan.peers(&system), &first, &Ask::Status).await)?
+        Reach::Cluster { plan, first } => ask(async |system| {
+            let asked = control::ask(&plan.peers(&system), &first, &Ask::Status).await;
+            asked.map_err(Failure::try_again)
+        })?,
+        Reach::Alone(data) => {
+            ask(async |_| control::ask_alone(&data, &Ask::Status).await.map_err(Failure::try_again))?
         }
-        Reach::Alone(data) => ask(async |_| control::ask_alone(&data, &Ask::Status).await)?,
     };
     match said {
         Said::Status(status) => Ok(status),
@@ -121,10 +127,28 @@ fn ask_for(config: &Config, node: Option<&str>, change: &Ask) -> Result<Said, Fa
         Reach::Cluster { plan, first } => {
             let all: Vec<String> =
                 std::iter::once(first).chain(plan.settings.nodes.iter().cloned()).collect();
-            ask(async |system| control::ask_primary(&plan.peers(&system), &all, change).await)
+            ask(async |system| {
+                let peers = plan.peers(&system);
+                match control::ask_primary(&peers, &all, change).await {
+                    Ok(Said::NotPrimary { .. }) => Err(why_no_primary(&peers, &all).await),
+                    said => said.map_err(Failure::try_again),
+                }
+            })
         }
-        Reach::Alone(data) => ask(async |_| control::ask_alone(&data, change).await),
+        Reach::Alone(data) => {
+            ask(async |_| control::ask_alone(&data, change).await.map_err(Failure::try_again))
+        }
     }
+}
+
+/// Of the nodes that were asked the first that answers says what is missing.
+async fn why_no_primary(peers: &Peers, addresses: &[String]) -> Failure {
+    for address in addresses {
+        if let Ok(Said::Status(status)) = control::ask(peers, address, &Ask::Status).await {
+            return no_primary::why(&status, address);
+        }
+    }
+    unexpected(Said::NotPrimary { primary: None })
 }
 
 /// How the nodes of a config are reached.
@@ -157,18 +181,23 @@ fn reach(config: &Config, node: Option<&str>) -> Result<Reach, Failure> {
 }
 
 fn unexpected(said: Said) -> Failure {
-    Failure::TryAgain(match said {
-        Said::NotPrimary { .. } => "the cluster has no primary at the moment; try again".into(),
-        Said::Refused { why } => why,
-        Said::Status(_) | Said::Joined { .. } | Said::Done => "the node answered something else".into(),
-    })
+    match said {
+        Said::NotPrimary { .. } => {
+            Failure::TryAgain("the cluster has no primary at the moment: try again in some seconds".into())
+        }
+        Said::Refused { why, again: true } => Failure::TryAgain(why),
+        Said::Refused { why, again: false } => Failure::Usage(why),
+        Said::Status(_) | Said::Joined { .. } | Said::Done => {
+            Failure::TryAgain("the node answered something else".into())
+        }
+    }
 }
 
-fn ask(question: impl AsyncFnOnce(Arc<System>) -> std::io::Result<Said>) -> Result<Said, Failure> {
+fn ask(question: impl AsyncFnOnce(Arc<System>) -> Result<Said, Failure>) -> Result<Said, Failure> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
     let system = Arc::new(System::new(Arc::new(SystemClock::new())));
-    runtime.block_on(question(system)).map_err(Failure::try_again)
+    runtime.block_on(question(system))
 }
 
 fn print(text: &str) -> Result<(), Failure> {
@@ -248,4 +277,18 @@ fn describe(status: &Status) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_never_be_done_is_bad_usage_and_the_rest_is_to_be_tried_again() {
+        let of = |text: &str| unexpected(serde_json::from_str(text).expect("an answer"));
+        // As an older node says it.
+        assert!(matches!(of(r#"{"Refused":{"why":"w"}}"#), Failure::TryAgain(why) if why == "w"));
+        assert!(matches!(of(r#"{"Refused":{"why":"w","again":true}}"#), Failure::TryAgain(_)));
+        assert!(matches!(of(r#"{"Refused":{"why":"w","again":false}}"#), Failure::Usage(_)));
+    }
 }

@@ -22,7 +22,6 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Writes may stand still for so long while leadership moves. The promise is 100 ms on an idle machine; a test machine that
 /// builds something else meanwhile is given more, and the test says what it was.
 const PAUSE_MAX: Duration = Duration::from_secs(3);
-
 /// What was never written counts as nothing.
 fn number_or_zero(reply: &Value) -> u64 {
     numbers::number(reply).unwrap_or(0)
@@ -238,6 +237,7 @@ fn a_cluster_grows_by_a_node_without_a_vote_and_by_two_with_one_and_shrinks_agai
         refused.said
     );
     let refused = cluster.try_command(1, &["member", "remove", "9"]);
+    assert_eq!(refused.code, Some(64), "{}", refused.said);
     assert!(refused.said.contains("there is no member 9; there are 1, 2, 3"), "{}", refused.said);
     let fourth = cluster.grow();
     assert_eq!(cluster.peer_address(fourth), fourth_address);
@@ -258,6 +258,40 @@ fn a_cluster_grows_by_a_node_without_a_vote_and_by_two_with_one_and_shrinks_agai
     cluster.wait_for(1, "three members", |status| voters(status) == (3, 3));
     cluster.stop(fourth);
     load.end("growing and shrinking");
+}
+
+/// The number under which the node at a place is a member, as another says.
+fn number_of(cluster: &Cluster, asked: usize, at: usize) -> String {
+    let (status, address) = (cluster.status(asked), cluster.peer_address(at));
+    let members = status["members"].as_array().expect("a list");
+    let own = members.iter().find(|member| member["address"] == address.as_str()).expect("it is a member");
+    own["node"].to_string()
+}
+
+#[test]
+fn what_can_never_be_done_is_bad_usage() {
+    let mut cluster = Cluster::start(3);
+    let fourth = cluster.grow();
+    let primary = cluster.primary();
+    let learner = number_of(&cluster, primary, fourth);
+    let own = number_of(&cluster, primary, primary);
+    let taken = cluster.peer_address(cluster.replica());
+    for (asked, said) in [
+        (&["member", "remove", "9"][..], "there is no member 9; there are 1, 2, 3".to_owned()),
+        (&["member", "transfer-primary", "9"], "there is no member 9; there are 1, 2, 3".to_owned()),
+        (&["member", "transfer-primary", &own], format!("member {own} is the primary already")),
+        (&["member", "transfer-primary", &learner], format!("member {learner} has no vote")),
+        (&["member", "add", &taken], format!("{taken} answers as member")),
+        (&["member", "add", "nowhere"], "\"nowhere\" is no address".to_owned()),
+        (&["param", "set", "ttl", "1"], "there is no parameter \"ttl\"".to_owned()),
+    ] {
+        // Through the primary, and passed on to it.
+        for at in [primary, fourth] {
+            let refused = cluster.try_command(at, asked);
+            assert_eq!(refused.code, Some(64), "{asked:?}: {}", refused.said);
+            assert!(refused.said.contains(&said), "{asked:?}: {}", refused.said);
+        }
+    }
 }
 
 #[test]

@@ -37,6 +37,36 @@ fn is_refused(cluster: &Cluster, at: usize) {
     }
 }
 
+/// What every change says that only a primary can make.
+fn changes_are_refused(cluster: &Cluster, at: usize, said: &[String]) {
+    let of_another = cluster.peer_address((at + 1) % 3);
+    for asked in [
+        &["member", "add", of_another.as_str()][..],
+        &["member", "remove", "1"],
+        &["member", "transfer-primary"],
+        &["param", "set", "query-ttl-millis", "0"],
+    ] {
+        let begun = now();
+        let refused = cluster.try_command(at, asked);
+        println!("{asked:?}, after {:?}: {}", begun.elapsed(), refused.said);
+        assert_eq!(refused.code, Some(75), "{asked:?}: {}", refused.said);
+        for part in said {
+            assert!(refused.said.contains(part.as_str()), "{asked:?}: {part:?}: {}", refused.said);
+        }
+    }
+}
+
+/// Who is missing, as the node that is left says it.
+fn missing(cluster: &Cluster, left: usize) -> Vec<String> {
+    let first = format!(
+        "the cluster has no primary: a change needs a majority of its 3 voters, and node {} hears from none of the others",
+        left + 1
+    );
+    let others = (0..3).filter(|at| *at != left);
+    let others = others.map(|at| format!("{} ({}: ", at + 1, cluster.peer_address(at)));
+    [first, "Bring one of them back".to_owned()].into_iter().chain(others).collect()
+}
+
 fn goes_on(cluster: &Cluster) {
     for at in 0..3 {
         // Just elected, or just started: whoever is asked too soon says that it may be asked again.
@@ -64,6 +94,7 @@ fn without_a_majority_requests_are_refused_within_seconds_and_taken_again_when_i
         cluster.kill(at);
     }
     is_refused(&cluster, left);
+    changes_are_refused(&cluster, left, &missing(&cluster, left));
     cluster.start_all();
     goes_on(&cluster);
 
@@ -80,6 +111,7 @@ fn without_a_majority_requests_are_refused_within_seconds_and_taken_again_when_i
     }
     assert!(took < REFUSED_MAX, "{took:?}");
     is_refused(&cluster, left);
+    changes_are_refused(&cluster, left, &missing(&cluster, left));
     cluster.start_all();
     goes_on(&cluster);
 }

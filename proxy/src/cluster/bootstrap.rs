@@ -148,7 +148,10 @@ impl Bootstrapping<'_> {
             let others: Vec<String> = self.others(self.nodes).cloned().collect();
             return match control::ask_primary(self.peers, &others, &join).await {
                 Ok(Said::Joined { node }) => Ok(Identity { cluster, node, origin: Origin::Joined }),
-                Ok(Said::Refused { why }) => Err(why),
+                Ok(Said::Refused { why, .. }) => Err(why),
+                Ok(Said::NotPrimary { .. }) => {
+                    Err("the cluster has no primary that could let this node join: too few of its nodes reach one another".to_owned())
+                }
                 Ok(_) => Err("no node could let this one join".to_owned()),
                 Err(error) => Err(error.to_string()),
             };

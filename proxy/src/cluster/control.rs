@@ -19,11 +19,12 @@ use serde::{Deserialize, Serialize};
 use store::Embedded;
 use store::parameters::ParameterError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 use super::about::About;
 use super::peers::Peers;
 use super::presence::Presence;
-use super::settings::NODES_MAX;
+use super::settings::{NODES_MAX, split_address};
 use super::troubles::Trouble;
 use crate::cache::Cache;
 use crate::parameters::{self, ParameterStatus};
@@ -38,6 +39,16 @@ const SET_TIMEOUT: Duration = Duration::from_secs(10);
 const HEARD: Duration = Duration::from_secs(1);
 /// Longest wait for a change.
 pub const CHANGE_TIMEOUT: Duration = Duration::from_secs(40);
+/// Longest that a primary removes a member, or hands over: within the time for a change, so that whoever asks hears what is known.
+const STEP_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest that a primary is looked for once no node has named one that is: an election takes less.
+const PRIMARY_WAIT: Duration = Duration::from_secs(3);
+/// The pause before all are asked for it again, and before somebody who was not heard yet is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Why nobody can take over.
+const NOBODY_FOLLOWS: &str = "no other voter answers, or those that do are stopping, so nobody could take over: bring one back; \
+                              `forebay status` of the primary says who is silent";
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +100,22 @@ pub enum Said {
     Refused {
         /// Why, and what to do.
         why: String,
+        /// Whether another try may get past it. An older node does not say, and then it may.
+        #[serde(default = "yes")]
+        again: bool,
     },
+}
+
+impl Said {
+    /// Refused, for what may pass, or be mended elsewhere.
+    fn not_now(why: impl Into<String>) -> Said {
+        Said::Refused { why: why.into(), again: true }
+    }
+
+    /// Refused, for what was asked.
+    fn never(why: impl Into<String>) -> Said {
+        Said::Refused { why: why.into(), again: false }
+    }
 }
 
 /// How far a node has come.
@@ -173,7 +199,7 @@ pub struct MemberStatus {
     pub present: bool,
 }
 
-/// Of a node that does not say yet who is there.
+/// What an older node means that does not say.
 const fn yes() -> bool {
     true
 }
@@ -267,13 +293,14 @@ impl Desk {
             (Err(_), _) => Said::NotPrimary { primary: None },
             (Ok(seat), Ask::Status) => Said::Status(Box::new(self.status(&seat))),
             (Ok(seat), Ask::Join { address }) => self.join(&seat.store, address).await,
-            (Ok(seat), Ask::Remove { node }) => remove(&seat.store, node).await,
-            (Ok(seat), Ask::Transfer { to }) => transfer(&seat.store, to).await,
+            (Ok(seat), Ask::Remove { node }) => in_time("removed", remove(&seat.store, node)).await,
+            (Ok(seat), Ask::Transfer { to }) => in_time("made the primary", transfer(&seat.store, to)).await,
             (Ok(seat), Ask::SetParameter { name, value }) => set_parameter(&seat.store, &name, value).await,
         }
     }
 
-    fn status_before(&self, stage: Stage) -> Status {
+    /// How things stand with a node whose store is not open.
+    pub fn status_before(&self, stage: Stage) -> Status {
         Status {
             cluster: self.cluster.clone(),
             stage,
@@ -327,32 +354,35 @@ impl Desk {
     /// A node that the others can't reach would be a member that never follows. So it is looked for first.
     async fn join(&self, store: &Embedded, address: String) -> Said {
         let Some(peers) = &self.peers else {
-            return Said::Refused {
-                why: "this node stands alone: [cluster] in its config would change that".to_owned(),
-            };
+            return Said::never("this node stands alone: [cluster] in its config would change that");
         };
+        if split_address(&address).is_none() {
+            return Said::never(format!(
+                "{address:?} is no address: it is the host and port of a peer port, host:port"
+            ));
+        }
         let _alone = self.joining.lock().await;
         let log = store.log();
-        if !matches!(*log.leadership().borrow(), Leadership::Leader { .. }) {
+        if !leads(store) {
             return said(Err(RaftError::NotLeader { leader: leader(store) }));
         }
         let refused = match ask(peers, &address, &Ask::Status).await {
-            Ok(Said::Status(status)) => is_taken(&address, &status),
+            Ok(Said::Status(status)) => is_taken(&address, &status).map(Said::never),
             Ok(_) => None,
-            Err(error) => Some(format!(
+            Err(error) => Some(Said::not_now(format!(
                 "the primary can't reach the node that is to join: {error}. Start it first, with an empty directory; it joins by \
                  itself once it can be reached by the address in its [advertise] peer"
-            )),
+            ))),
         };
-        if let Some(why) = refused {
-            return Said::Refused { why };
+        if let Some(refused) = refused {
+            return refused;
         }
         let members = Arc::clone(&log.membership().borrow());
         let highest = members.iter().map(|(id, _)| id).max().unwrap_or(0);
         // A number that was given before stands in the log before this point, so none comes twice, though its bearer be gone.
         let node = log.applied().max(highest).max(NODES_MAX as u64) + 1;
         if let Err(why) = has_place(&members, &address) {
-            return Said::Refused { why };
+            return Said::not_now(why);
         }
         match log.add_learner(node, Member::new(address)).await {
             Ok(()) => Said::Joined { node },
@@ -361,22 +391,62 @@ impl Desk {
     }
 }
 
+/// Does a step, unless it takes so long that whoever asks would hear nothing. `done` is what a member is then.
+async fn in_time(done: &str, step: impl Future<Output = Said>) -> Said {
+    tokio::time::timeout(STEP_TIMEOUT, step).await.unwrap_or_else(|_| {
+        Said::not_now(format!(
+            "not done in {STEP_TIMEOUT:?}: whether the member was {done}, or yet will be, is not known; look with `forebay status`"
+        ))
+    })
+}
+
 async fn remove(store: &Embedded, node: u64) -> Said {
     let log = store.log();
-    // What a replica does not know, the primary may.
-    if !matches!(*log.leadership().borrow(), Leadership::Leader { .. }) {
-        return said(Err(RaftError::NotLeader { leader: leader(store) }));
-    }
-    let members = Arc::clone(&log.membership().borrow());
-    if members.get(node).is_none() {
-        let there_are: Vec<String> = members.iter().map(|(id, _)| id.to_string()).collect();
-        let why = format!("there is no member {node}; there are {}", there_are.join(", "));
-        return Said::Refused { why };
-    }
-    if let Err(why) = can_go(&members, log.node_id(), &log.progress(), node) {
-        return Said::Refused { why };
+    let begun = Instant::now();
+    loop {
+        // What a replica does not know, the primary may.
+        if !leads(store) {
+            return said(Err(RaftError::NotLeader { leader: leader(store) }));
+        }
+        let members = Arc::clone(&log.membership().borrow());
+        if let Err(why) = is_removable(&members, node) {
+            return Said::never(why);
+        }
+        let hindered = match members.changing {
+            true => Err("the members are being changed already: try again in some seconds".to_owned()),
+            false => can_go(&members, log.node_id(), &log.progress(), node),
+        };
+        match hindered {
+            Ok(()) => break,
+            // Who has only just become the primary has not heard everybody yet.
+            Err(_) if begun.elapsed() < HEARD => tokio::time::sleep(LOOK_AGAIN).await,
+            Err(why) => return Said::not_now(why),
+        }
     }
     said(log.remove(node).await)
+}
+
+/// Whether there is a member to be removed, and others to go on. Errors: why not, and what to do.
+fn is_removable(members: &Members, node: u64) -> Result<(), String> {
+    if members.get(node).is_none() {
+        return Err(no_member(members, node));
+    }
+    if members.voters.len() == 1 && members.voters.contains_key(&node) {
+        return Err(format!(
+            "member {node} is the only voter: nobody would be left to hand over to, and no node could write or change anything any more. \
+             Let others join and get their votes first; if nothing of the cluster is needed any more, stop its nodes"
+        ));
+    }
+    Ok(())
+}
+
+fn no_member(members: &Members, node: u64) -> String {
+    format!("there is no member {node}; there are {}", listed(members.iter().map(|(id, _)| id)))
+}
+
+fn listed(numbers: impl Iterator<Item = u64>) -> String {
+    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+    numbers.join(", ")
 }
 
 /// Why whoever answers at an address is not the node that asks to join from there: it belongs to the cluster already. `None`: it may be.
@@ -429,8 +499,7 @@ fn can_go(
     if silent.is_empty() || there.len() > silent.len() {
         return Ok(());
     }
-    let silent: Vec<String> = silent.iter().map(u64::to_string).collect();
-    let silent = silent.join(", ");
+    let silent = listed(silent.into_iter());
     Err(format!(
         "without member {node} there would be no majority: {silent} can't be heard, and {} of {} voters would be left. Nothing \
          could be written then. First bring {silent} back or remove it, or start an empty node in its place",
@@ -442,43 +511,75 @@ fn can_go(
 fn said(done: Result<(), RaftError>) -> Said {
     match done {
         Ok(()) => Said::Done,
-        Err(RaftError::NotLeader { leader } | RaftError::LeadershipLost { leader }) => {
+        Err(RaftError::NotLeader { leader }) => {
             Said::NotPrimary { primary: leader.map(|leader| leader.address) }
         }
-        Err(error) => Said::Refused { why: error.to_string() },
+        // It may yet be made: whoever asked again would be told that there is nothing to be done, or have it done twice.
+        Err(RaftError::LeadershipLost { .. }) => Said::not_now(
+            "another node became the primary while the change was under way: whether it was made is not known; look with `forebay status`",
+        ),
+        Err(error) => Said::not_now(error.to_string()),
     }
 }
 
 async fn set_parameter(store: &Embedded, name: &str, value: Option<u64>) -> Said {
     let parameter = match parameters::named(name) {
         Ok(parameter) => parameter,
-        Err(why) => return Said::Refused { why },
+        Err(why) => return Said::never(why),
     };
     let cx = Context::default();
     let Ok(set) = tokio::time::timeout(SET_TIMEOUT, store.set_parameter(&cx, parameter, value)).await else {
         let why = format!(
             "no answer in {SET_TIMEOUT:?}: whether {name} was set is not known; look with `forebay param get`"
         );
-        return Said::Refused { why };
+        return Said::not_now(why);
     };
     match set {
         Ok(()) => Said::Done,
         Err(ParameterError::Store(error)) if error.is_not_primary() => {
             Said::NotPrimary { primary: leader(store).map(|leader| leader.address) }
         }
-        Err(error) => Said::Refused { why: error.to_string() },
+        Err(error @ ParameterError::OutOfBounds { .. }) => Said::never(error.to_string()),
+        Err(error @ (ParameterError::NotSupported { .. } | ParameterError::Store(_))) => {
+            Said::not_now(error.to_string())
+        }
     }
 }
 
 async fn transfer(store: &Embedded, to: Option<u64>) -> Said {
     let log = store.log();
+    if !leads(store) {
+        return said(Err(RaftError::NotLeader { leader: leader(store) }));
+    }
+    let members = Arc::clone(&log.membership().borrow());
+    if let Err(why) = can_lead_next(&members, log.node_id(), to) {
+        return Said::never(why);
+    }
     match to.or_else(|| successor(store)) {
         Some(to) => said(log.transfer_leadership(to).await),
-        None if matches!(*log.leadership().borrow(), Leadership::Leader { .. }) => {
-            Said::Refused { why: "no other voter answers".to_owned() }
-        }
-        None => said(Err(RaftError::NotLeader { leader: leader(store) })),
+        None => Said::not_now(NOBODY_FOLLOWS),
     }
+}
+
+/// Whether a member, or any, could be the primary after `own`. Errors: why not, and what to do.
+fn can_lead_next(members: &Members, own: u64, to: Option<u64>) -> Result<(), String> {
+    let others = || listed(members.voters.keys().copied().filter(|voter| *voter != own));
+    match to {
+        Some(to) if members.get(to).is_none() => Err(no_member(members, to)),
+        Some(to) if to == own => Err(format!("member {to} is the primary already")),
+        _ if others().is_empty() => {
+            Err(format!("member {own} is the only voter: there is nobody to hand over to"))
+        }
+        Some(to) if !members.voters.contains_key(&to) => Err(format!(
+            "member {to} has no vote, so it can't be the primary; those that could are {}",
+            others()
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn leads(store: &Embedded) -> bool {
+    matches!(*store.log().leadership().borrow(), Leadership::Leader { .. })
 }
 
 fn leader(store: &Embedded) -> Option<raft::Peer> {
@@ -535,36 +636,71 @@ pub async fn ask(peers: &Peers, address: &str, ask: &Ask) -> io::Result<Said> {
         }
     };
     let asking = async { Conversation::begin(peers, address).await?.ask(ask).await };
-    let asked = tokio::time::timeout(limit, asking)
-        .await
-        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the node did not answer in time")));
-    asked.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
+    in_limit(limit, asking).await.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
 }
 
 /// Asks the node that stands alone over this data.
 pub async fn ask_alone(data: &Path, ask: &Ask) -> io::Result<Said> {
-    let asking = async { crate::alone::reach(data).await?.ask(ask).await };
-    tokio::time::timeout(CHANGE_TIMEOUT, asking)
-        .await
-        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the node did not answer in time"))?
+    in_limit(CHANGE_TIMEOUT, async { crate::alone::reach(data).await?.ask(ask).await }).await
 }
 
-/// Asks for a change: the nodes at these addresses one after another, and where one says so the primary.
+/// Asks for a change: the nodes at these addresses one after another, and where one says so the primary. While those that answer know
+/// none it looks for one for as long as an election may take; [`Said::NotPrimary`] is answered where there was none even so. Errors: no
+/// node could be reached; one was reached, and what became of the change is not known.
 pub async fn ask_primary(peers: &Peers, addresses: &[String], change: &Ask) -> io::Result<Said> {
+    let mut looking: Option<Instant> = None;
+    loop {
+        let found = ask_each(peers, addresses, change).await;
+        match found {
+            Ok(Said::NotPrimary { .. })
+                if looking.get_or_insert_with(Instant::now).elapsed() < PRIMARY_WAIT => {}
+            found => return found,
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Asks each node once.
+async fn ask_each(peers: &Peers, addresses: &[String], change: &Ask) -> io::Result<Said> {
     let mut asked = BTreeSet::new();
     let mut next: Vec<String> = addresses.iter().rev().cloned().collect();
-    let mut last = Err(io::Error::new(io::ErrorKind::NotFound, "no node knows a primary; try again"));
+    let (mut unreached, mut not_primary) = (None, None);
     while let Some(address) = next.pop() {
         if !asked.insert(address.clone()) {
             continue;
         }
-        match ask(peers, &address, change).await {
-            Ok(Said::NotPrimary { primary }) => next.extend(primary),
+        let of_node = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+        let mut conversation = match in_limit(ASK_TIMEOUT, Conversation::begin(peers, &address)).await {
+            Ok(conversation) => conversation,
+            Err(error) => {
+                unreached.get_or_insert(of_node(error));
+                continue;
+            }
+        };
+        match in_limit(CHANGE_TIMEOUT, conversation.ask(change)).await {
+            Ok(Said::NotPrimary { primary }) => {
+                next.extend(primary.clone());
+                not_primary = Some(Said::NotPrimary { primary });
+            }
             Ok(said) => return Ok(said),
-            Err(error) => last = Err(error),
+            Err(error) => {
+                let what =
+                    format!("{error}; whether anything was changed is not known, look with `forebay status`");
+                return Err(of_node(io::Error::new(error.kind(), what)));
+            }
         }
     }
-    last
+    match (not_primary, unreached) {
+        (Some(said), _) => Ok(said),
+        (None, Some(error)) => Err(error),
+        (None, None) => Err(io::Error::new(io::ErrorKind::NotFound, "there is no node to ask")),
+    }
+}
+
+async fn in_limit<T>(limit: Duration, asking: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(limit, asking)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the node did not answer in time")))
 }
 
 async fn read<T: DeserializeOwned>(stream: &mut BoxedStream) -> io::Result<T> {
@@ -660,5 +796,33 @@ mod tests {
         has_place(&members(&[1, 2, 3], &learners), "new:1").unwrap_err();
         learners.extend((31..).map(|node| (node, "n3:1")).take(10));
         has_place(&members(&[1, 2, 3], &learners), "n3:1").unwrap_err();
+    }
+
+    #[test]
+    fn nobody_is_removed_who_is_none_or_the_last() {
+        let three = members(&[1, 2, 3], &[(20, "n20:1")]);
+        assert_eq!(is_removable(&three, 9).unwrap_err(), "there is no member 9; there are 1, 2, 3, 20");
+        for node in [1, 20] {
+            is_removable(&three, node).unwrap();
+        }
+        let sole = members(&[1], &[(20, "n20:1")]);
+        let why = is_removable(&sole, 1).unwrap_err();
+        assert!(why.contains("member 1 is the only voter") && why.contains("stop its nodes"), "{why}");
+        is_removable(&sole, 20).unwrap();
+    }
+
+    #[test]
+    fn leadership_goes_to_another_who_has_a_vote() {
+        let three = members(&[1, 2, 3], &[(20, "n20:1")]);
+        can_lead_next(&three, 1, Some(2)).unwrap();
+        can_lead_next(&three, 1, None).unwrap();
+        let refused = |members, to| can_lead_next(members, 1, to).unwrap_err();
+        assert_eq!(refused(&three, Some(1)), "member 1 is the primary already");
+        assert_eq!(refused(&three, Some(9)), "there is no member 9; there are 1, 2, 3, 20");
+        assert!(refused(&three, Some(20)).ends_with("those that could are 2, 3"));
+        let sole = members(&[1], &[(20, "n20:1")]);
+        for to in [None, Some(20)] {
+            assert!(refused(&sole, to).contains("member 1 is the only voter"));
+        }
     }
 }
