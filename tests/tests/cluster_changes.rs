@@ -22,6 +22,9 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Writes may stand still for so long while leadership moves. The promise is 100 ms on an idle machine; a test machine that
 /// builds something else meanwhile is given more, and the test says what it was.
 const PAUSE_MAX: Duration = Duration::from_secs(3);
+/// A node that was removed says so within that. It asks the others every second; the rest is for a busy test machine.
+const REMOVAL_TOLD_MAX: Duration = Duration::from_secs(15);
+
 /// What was never written counts as nothing.
 fn number_or_zero(reply: &Value) -> u64 {
     numbers::number(reply).unwrap_or(0)
@@ -266,6 +269,78 @@ fn number_of(cluster: &Cluster, asked: usize, at: usize) -> String {
     let members = status["members"].as_array().expect("a list");
     let own = members.iter().find(|member| member["address"] == address.as_str()).expect("it is a member");
     own["node"].to_string()
+}
+
+/// Waits until a node says that it was removed, to whoever asks whether it is ready and to its operator.
+fn says_that_it_was_removed(cluster: &Cluster, at: usize, begun: Instant) {
+    let ready = || {
+        let mut wire = Wire::connect(cluster.admin_address(at)).ok()?;
+        wire.send(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+        let reply = wire.reply().ok()?;
+        Some((reply.status, String::from_utf8_lossy(&reply.body).into_owned()))
+    };
+    loop {
+        let ready = ready().unwrap_or_default();
+        let status = cluster.try_command(at, &["status"]).said;
+        let removed = "this node was removed from the cluster: stop it and delete its data";
+        if ready.0 == 503
+            && ready.1.contains(removed)
+            && status.contains("removed  the primary says that this node")
+        {
+            assert!(!status.contains("being changed"), "{status}");
+            println!("it says that it was removed after {:?}", begun.elapsed());
+            return;
+        }
+        assert!(begun.elapsed() < REMOVAL_TOLD_MAX, "{ready:?}: {status}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_primary_that_is_removed_hands_over_first_and_learns_of_it_and_no_request_fails() {
+    let mut cluster = Cluster::start(3);
+    cluster.node(0).create_table(&table());
+    let open = Open::of(&cluster);
+    let load = Load::begin(3, "removed", &open);
+    std::thread::sleep(Duration::from_millis(500));
+    let removed = cluster.primary();
+    let number = number_of(&cluster, removed, removed);
+    open.leave(removed);
+    let begun = now();
+    cluster.command(removed, &["member", "remove", &number]);
+    println!("removed after {:?}", begun.elapsed());
+    says_that_it_was_removed(&cluster, removed, begun);
+    let next = cluster.primary();
+    assert_ne!(next, removed);
+    let status =
+        cluster.wait_for(next, "two members", |status| status["members"].as_array().map(Vec::len) == Some(2));
+    assert_ne!(status["primary"].to_string(), number);
+    std::thread::sleep(Duration::from_millis(500));
+    let all = load.end("the primary is removed");
+    assert!(all.answered > 300 && all.slowest_write < PAUSE_MAX, "{all:?}");
+
+    // It was stopped, leadership has moved since, and nobody speaks to it: it still hears of it.
+    cluster.stop(removed);
+    cluster.command(next, &["member", "transfer-primary"]);
+    let begun = now();
+    let process = cluster.spawn(removed);
+    says_that_it_was_removed(&cluster, removed, begun);
+    drop(process);
+
+    // Whoever is the last but one goes likewise, and the last one not at all.
+    let (next, last) = (cluster.primary(), cluster.replica());
+    cluster.command(last, &["member", "remove", &number_of(&cluster, last, next)]);
+    cluster.wait_for(last, "one member", |status| status["members"].as_array().map(Vec::len) == Some(1));
+    says_that_it_was_removed(&cluster, next, now());
+    cluster.stop(next);
+    let refused = cluster.try_command(last, &["member", "remove", &number_of(&cluster, last, last)]);
+    assert_eq!(refused.code, Some(64), "{}", refused.said);
+    assert!(refused.said.contains("is the only voter: nobody would be left"), "{}", refused.said);
+    let refused = cluster.try_command(last, &["member", "transfer-primary"]);
+    assert_eq!(refused.code, Some(64), "{}", refused.said);
+    assert!(refused.said.contains("there is nobody to hand over to"), "{}", refused.said);
+    cluster.ok(last, "PutItem", &put("alone", 7));
+    assert_eq!(number_or_zero(&cluster.ok(last, "GetItem", &get("alone", true))), 7);
 }
 
 #[test]

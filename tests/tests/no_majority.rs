@@ -128,6 +128,20 @@ fn a_primary_and_a_replica_that_stand_still_are_not_waited_for() {
     println!("{status} {kind} after {took:?}");
     assert!(status >= 500 && took < REFUSED_MAX, "{status} after {took:?}: {said}");
     is_refused(&cluster, left);
+    // They are named as well, once they have been asked in vain.
+    let begun = now();
+    let status = loop {
+        let status = cluster.command(left, &["status"]);
+        if status.matches("it does not answer").count() == 2 {
+            break status;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{status}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    println!("{status}");
+    let mut said = missing(&cluster, left);
+    said.push("it does not answer".to_owned());
+    changes_are_refused(&cluster, left, &said);
     drop(paused);
     goes_on(&cluster);
 }

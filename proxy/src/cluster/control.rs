@@ -400,6 +400,8 @@ async fn in_time(done: &str, step: impl Future<Output = Said>) -> Said {
     })
 }
 
+/// Removes a member. The primary itself is removed by the next one: it would else be the one whom nobody tells of it, and the
+/// others would be without a primary until they have elected one.
 async fn remove(store: &Embedded, node: u64) -> Said {
     let log = store.log();
     let begun = Instant::now();
@@ -423,7 +425,17 @@ async fn remove(store: &Embedded, node: u64) -> Said {
             Err(why) => return Said::not_now(why),
         }
     }
-    said(log.remove(node).await)
+    if node != log.node_id() {
+        return said(log.remove(node).await);
+    }
+    let Some(to) = successor(store) else { return Said::not_now(NOBODY_FOLLOWS) };
+    tracing::info!(to, "this node is to be removed: it hands over first, and the next primary removes it");
+    match log.transfer_leadership(to).await {
+        Ok(()) => {
+            Said::NotPrimary { primary: log.membership().borrow().get(to).map(|next| next.address.clone()) }
+        }
+        Err(error) => said(Err(error)),
+    }
 }
 
 /// Whether there is a member to be removed, and others to go on. Errors: why not, and what to do.

@@ -117,6 +117,7 @@ pub struct Opening {
     max_lag: Duration,
     farewell: Farewell,
     write_visibility: WriteVisibility,
+    listed: Vec<String>,
     /// What the store's log is told of the cluster.
     pub raft: RaftSettings,
     /// The log's way to the others.
@@ -188,7 +189,7 @@ impl Opening {
         let Lanes { raft: arrived, forward, lease } = lanes;
         let network = raft::Peers::new(LogTransport::new(peers.clone(), arrived));
         let max_lag = plan.settings.max_replica_lag.get();
-        let write_visibility = plan.settings.write_visibility;
+        let (write_visibility, listed) = (plan.settings.write_visibility, plan.settings.nodes);
         let system = Arc::clone(system);
         Ok(Opening {
             peers,
@@ -201,6 +202,7 @@ impl Opening {
             max_lag,
             farewell,
             write_visibility,
+            listed,
             raft,
             network,
         })
@@ -246,6 +248,12 @@ impl Opening {
                     Arc::clone(&store),
                     peers.clone(),
                     registry.clone(),
+                )),
+                tokio::spawn(Arc::clone(&presence).ask_others(
+                    Arc::clone(&store),
+                    peers.clone(),
+                    self.raft.address,
+                    self.listed,
                 )),
             ],
         };

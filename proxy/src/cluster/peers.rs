@@ -18,6 +18,8 @@ use crate::surroundings::System;
 
 /// Longest wait for a TCP connection to a node.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// What a node is that has its port open and says nothing.
+const SILENT: &str = "it does not answer: its process stands still or is overloaded, or something on the way drops what is sent";
 
 /// What it takes to speak to other nodes. Clones share it.
 #[derive(Clone)]
@@ -72,6 +74,11 @@ impl Peers {
     /// Nodes that could not be reached of late.
     pub fn troubles(&self) -> Vec<Trouble> {
         self.troubles.now()
+    }
+
+    /// The node at an address was asked, and said nothing, be it that the connection did not come about.
+    pub fn gave_no_answer(&self, address: &str) {
+        self.troubles.failed(address, &SILENT);
     }
 
     /// A new connection to the node at an address, `host:port`. Errors: the network's, TLS's, and a refusal, which says what to

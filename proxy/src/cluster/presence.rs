@@ -4,6 +4,10 @@
 //! again and again on one connection. Whoever has not been heard for [`SILENCE_MAX`] is there no more, until it is heard
 //! again. While there is no primary that could tell, what the last one said stands, but for that one itself.
 //!
+//! Who was removed is told nothing by the log any more, and may follow somebody who has long been followed by another, or nobody. So
+//! a node that has heard from no primary for a while asks all that it knows of whether one of them is the primary, and whether it
+//! still belongs.
+//!
 //! Deliberately decides nothing but what is told: neither who leads nor who belongs is judged by it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +30,10 @@ pub const SILENCE_MAX: Duration = Duration::from_millis(600);
 const ASK_EVERY: Duration = Duration::from_millis(150);
 /// Longest wait for its answer.
 const ANSWER_WAIT: Duration = Duration::from_millis(200);
+/// Without word from a primary for so long, a node asks the others whether it still belongs; and how often it does.
+const ASK_OTHERS_EVERY: Duration = Duration::from_secs(1);
+/// Longest wait for their answers: more than a connection may take, so that what keeps one from standing is heard.
+const OTHERS_WAIT: Duration = Duration::from_millis(1_500);
 
 /// Who is there.
 pub struct Presence {
@@ -38,6 +46,8 @@ pub struct Presence {
 #[derive(Default)]
 struct Seen {
     removed: bool,
+    // When a primary last said how things stand, or this node was it.
+    told: Option<Instant>,
     primary: Option<Primary>,
     silent: BTreeSet<u64>,
 }
@@ -73,7 +83,7 @@ impl Presence {
         self.look(&leadership, &log.progress(), Instant::now())
     }
 
-    /// Whether the primary says that this node is no member any more. It may still be asked, and is told by nobody else.
+    /// Whether the primary says that this node is no member any more. It is told so by nobody else.
     pub fn is_removed(&self) -> bool {
         self.seen.lock().removed
     }
@@ -120,6 +130,56 @@ impl Presence {
         }
     }
 
+    /// Where no primary says how things stand, asks the others whether one of them is it, and what it says of this node. For ever.
+    /// `own` is where this node is reached, `listed` are the nodes of its config: it may know no member yet.
+    pub async fn ask_others(
+        self: Arc<Self>,
+        store: Arc<Embedded>,
+        peers: Peers,
+        own: String,
+        listed: Vec<String>,
+    ) {
+        let mut rounds = tokio::time::interval(ASK_OTHERS_EVERY);
+        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            rounds.tick().await;
+            self.now(&store);
+            if !self.is_untold(Instant::now()) {
+                continue;
+            }
+            let members = Arc::clone(&store.log().membership().borrow());
+            let known = members.iter().map(|(_, member)| &member.address).chain(&listed);
+            let others: BTreeSet<&String> = known.filter(|address| **address != own).collect();
+            let asking = others.into_iter().map(|address| ask_in_time(&peers, address));
+            let answers = futures_util::future::join_all(asking).await;
+            self.told_by_others(&answers.into_iter().flatten().collect::<Vec<_>>());
+        }
+    }
+
+    fn is_untold(&self, now: Instant) -> bool {
+        let told = self.seen.lock().told.unwrap_or(self.begun);
+        now.duration_since(told) >= ASK_OTHERS_EVERY
+    }
+
+    /// What others have said, of whom this node follows none. Whoever has just lost its part may say for a moment that it has it, so one
+    /// primary that knows this node is enough.
+    fn told_by_others(&self, answers: &[Box<Status>]) {
+        let mut primaries = answers
+            .iter()
+            .filter(|status| {
+                status.node.is_some() && status.primary == status.node && !status.members.is_empty()
+            })
+            .peekable();
+        if primaries.peek().is_some() {
+            let removed = primaries.all(|status| self.is_missing(status));
+            self.seen.lock().removed = removed;
+        }
+    }
+
+    fn is_missing(&self, status: &Status) -> bool {
+        !status.members.is_empty() && status.members.iter().all(|member| member.node != self.own)
+    }
+
     /// What the primary has said.
     fn told(&self, status: &Status, now: Instant, store: &Embedded, behind: &Gauge) {
         let mut seen = self.seen.lock();
@@ -131,8 +191,8 @@ impl Presence {
         if status.primary != status.node {
             return;
         }
-        seen.removed =
-            !status.members.is_empty() && status.members.iter().all(|member| member.node != self.own);
+        seen.told = Some(now);
+        seen.removed = self.is_missing(status);
         seen.silent =
             status.members.iter().filter(|member| !member.present).map(|member| member.node).collect();
         let most = status.applied.saturating_sub(store.log().applied());
@@ -158,6 +218,9 @@ impl Presence {
             }
             seen.primary = Some(Primary { node, term, since: now, heard: now });
             seen.silent.remove(&node);
+        }
+        if matches!(leadership, Leadership::Leader { .. }) {
+            (seen.told, seen.removed) = (Some(now), false);
         }
         let known = seen.primary;
         match known {
@@ -205,11 +268,24 @@ async fn ask(
     Some(status)
 }
 
+/// The answer of the node at an address, on a connection for this once. Who says nothing at all can't be reached.
+async fn ask_in_time(peers: &Peers, address: &str) -> Option<Box<Status>> {
+    match tokio::time::timeout(OTHERS_WAIT, ask(peers, address, &mut None)).await {
+        Ok(status) => status,
+        Err(_) => {
+            peers.gave_no_answer(address);
+            None
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use raft::Peer;
 
     use super::*;
+    use crate::cluster::about::About;
+    use crate::cluster::control::{Desk, MemberStatus, Stage};
 
     fn heard(of: &[(u64, Option<u64>)]) -> BTreeMap<u64, PeerProgress> {
         let progress = |heard: Option<u64>| PeerProgress {
@@ -274,5 +350,47 @@ mod tests {
         assert_eq!(presence.look(&Leadership::Unknown, &heard(NOBODY), later).silent, BTreeSet::from([1]));
         let seen = presence.look(&follower(1, 6), &heard(NOBODY), later);
         assert_eq!(seen, Present { primary: Some((1, 6)), silent: BTreeSet::new() });
+    }
+
+    /// What a node says that takes one to be the primary, and knows these members.
+    fn says(node: u64, primary: u64, members: &[u64]) -> Box<Status> {
+        let members = members.iter().map(|node| MemberStatus {
+            node: *node,
+            address: format!("n{node}:1"),
+            voter: true,
+            about: About::default(),
+            matched: None,
+            heard_millis: None,
+            present: true,
+        });
+        let status = Desk::alone("c").status_before(Stage::Member);
+        Box::new(Status { node: Some(node), primary: Some(primary), members: members.collect(), ..status })
+    }
+
+    #[test]
+    fn who_was_removed_hears_it_from_a_primary_that_it_does_not_follow() {
+        let presence = Presence::new(1);
+        let removed = |answers: &[Box<Status>]| {
+            presence.told_by_others(answers);
+            presence.is_removed()
+        };
+        assert!(!removed(&[]) && !removed(&[says(3, 2, &[2, 3])]), "only of the primary");
+        assert!(!removed(&[says(2, 2, &[])]), "which knows its members");
+        assert!(removed(&[says(3, 2, &[2, 3]), says(2, 2, &[2, 3])]));
+        assert!(removed(&[]), "that stands");
+        assert!(!removed(&[says(2, 2, &[2, 3]), says(3, 3, &[1, 2, 3])]), "one of the two is out of date");
+    }
+
+    #[test]
+    fn the_others_are_asked_once_no_primary_says_how_things_stand() {
+        let presence = Presence::new(2);
+        let begun = presence.begun;
+        assert!(!presence.is_untold(begun) && presence.is_untold(begun + ASK_OTHERS_EVERY));
+        // To follow somebody is not yet to be told.
+        presence.look(&follower(1, 4), &heard(NOBODY), begun + ASK_OTHERS_EVERY);
+        assert!(presence.is_untold(begun + ASK_OTHERS_EVERY));
+        presence.told_by_others(&[says(3, 3, &[1, 3])]);
+        presence.look(&Leadership::Leader { term: 5 }, &heard(NOBODY), begun + ASK_OTHERS_EVERY);
+        assert!(!presence.is_untold(begun + ASK_OTHERS_EVERY) && !presence.is_removed(), "it leads");
     }
 }
