@@ -6,14 +6,16 @@
 
 mod no_primary;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use host::clock::SystemClock;
 
-use crate::cluster::control::{self, Ask, Said, Stage, Status};
+use crate::cluster::about::About;
+use crate::cluster::control::{self, Ask, MemberStatus, Said, Stage, Status};
 use crate::cluster::node::Plan;
 use crate::cluster::peers::Peers;
 use crate::cluster::visibility::WriteVisibility;
@@ -21,6 +23,9 @@ use crate::config::Config;
 use crate::parameters::{self, ParameterStatus};
 use crate::run::Failure;
 use crate::surroundings::System;
+
+/// A member whose silence is longer is shown with it.
+const SILENCE_SHOWN: Duration = Duration::from_secs(1);
 
 /// A change that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,16 +251,17 @@ fn describe(status: &Status) -> String {
         text +=
             "removed  the primary says that this node is no member any more: stop it, and delete its data\n";
     }
-    if status.changing {
+    // One who was removed is told no more of it.
+    if status.changing && !status.removed {
         text += "members  are being changed\n";
     }
     for parameter in status.parameters.iter().filter(|parameter| parameter.set) {
         text += &format!("set      {} {}\n", parameter.name, parameter.value);
     }
-    let set: BTreeSet<WriteVisibility> =
-        status.members.iter().map(|member| member.about.write_visibility).collect();
-    if set.len() > 1 {
-        text += "warning  members differ in [cluster] write_visibility: where it is \"node\" they answer without a lease\n";
+    if let Some(who) = differing(&status.members) {
+        text += &format!(
+            "warning  members differ in [cluster] write_visibility: {who}; those of \"node\" answer without a lease\n"
+        );
     }
     for trouble in &status.unreached {
         text += &format!("missing  {}: {}\n", trouble.address, trouble.why);
@@ -271,17 +277,101 @@ fn describe(status: &Status) -> String {
         });
         let about = &member.about;
         let stopping = if about.stopping { "  stopping" } else { "" };
+        let silent = silence(status, member);
         text += &format!(
-            "  {:>4}  {role}  {}  {}  zone {}{behind}{stopping}\n",
+            "  {:>4}  {role}  {}  {}  zone {}{behind}{silent}{stopping}\n",
             member.node, member.address, about.name, about.zone
         );
     }
     text
 }
 
+/// Who has which write visibility, where that is not the same for all that have said it.
+fn differing(members: &[MemberStatus]) -> Option<String> {
+    let mut of: BTreeMap<WriteVisibility, Vec<String>> = BTreeMap::new();
+    for member in members.iter().filter(|member| member.about != About::default()) {
+        let who = format!("{} ({})", member.node, member.about.name);
+        of.entry(member.about.write_visibility).or_default().push(who);
+    }
+    let each = of.iter().map(|(visibility, who)| format!("\"{visibility}\" on {}", who.join(", ")));
+    (of.len() > 1).then(|| each.collect::<Vec<_>>().join(", "))
+}
+
+/// How long the primary, if it is the one that answers, has not heard a member, if that is long.
+fn silence(status: &Status, member: &MemberStatus) -> String {
+    if status.primary.is_none() || status.primary != status.node || status.node == Some(member.node) {
+        return String::new();
+    }
+    match member.heard_millis.map(Duration::from_millis) {
+        Some(heard) if heard <= SILENCE_SHOWN => String::new(),
+        Some(heard) => format!("  silent for {} s", heard.as_secs()),
+        None => "  not heard since this node is the primary".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::control::Desk;
+
+    fn member(node: u64, heard_millis: Option<u64>, write_visibility: WriteVisibility) -> MemberStatus {
+        let about =
+            About { name: format!("n{node}"), zone: "z".into(), write_visibility, ..About::default() };
+        MemberStatus {
+            node,
+            address: format!("h{node}:8501"),
+            voter: true,
+            about,
+            matched: Some(7),
+            heard_millis,
+            present: true,
+        }
+    }
+
+    fn status(members: Vec<MemberStatus>) -> Status {
+        Status {
+            node: Some(1),
+            primary: Some(1),
+            applied: 9,
+            members,
+            ..Desk::alone("c").status_before(Stage::Member)
+        }
+    }
+
+    #[test]
+    fn members_that_the_primary_does_not_hear_are_shown_with_how_long() {
+        let of = |heard| member(2, heard, WriteVisibility::Node);
+        let said = |status: &Status| describe(status).lines().last().unwrap_or_default().to_owned();
+        assert_eq!(
+            said(&status(vec![of(Some(12_900))])),
+            "     2  replica  h2:8501  n2  zone z  2 entries behind  silent for 12 s"
+        );
+        assert!(!said(&status(vec![of(Some(900))])).contains("silent"));
+        assert!(said(&status(vec![of(None)])).contains("not heard since this node is the primary"));
+        // Of itself the primary has nothing to say, and a replica hears nobody but the primary.
+        let own = member(1, None, WriteVisibility::Node);
+        assert!(!said(&status(vec![own])).contains("heard"));
+        let replica = Status { node: Some(3), ..status(vec![of(None)]) };
+        assert!(!said(&replica).contains("heard"));
+    }
+
+    #[test]
+    fn who_differs_in_write_visibility_is_named() {
+        use WriteVisibility::{All, Node};
+        let silent = MemberStatus { about: About::default(), ..member(20, None, Node) };
+        let mixed = vec![member(1, None, Node), member(2, None, All), member(57, None, Node), silent.clone()];
+        let said = describe(&status(mixed));
+        assert!(said.contains("\"node\" on 1 (n1), 57 (n57), \"all\" on 2 (n2); those of"), "{said}");
+        let alike = describe(&status(vec![member(1, None, All), member(2, None, All), silent]));
+        assert!(!alike.contains("warning"), "one that has said nothing yet differs from nobody: {alike}");
+    }
+
+    #[test]
+    fn a_node_that_was_removed_speaks_of_no_change() {
+        let removed = Status { removed: true, changing: true, ..status(Vec::new()) };
+        let said = describe(&removed);
+        assert!(said.contains("removed  the primary says") && !said.contains("being changed"), "{said}");
+    }
 
     #[test]
     fn what_can_never_be_done_is_bad_usage_and_the_rest_is_to_be_tried_again() {

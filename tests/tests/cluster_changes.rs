@@ -414,6 +414,11 @@ fn the_roster_on_every_node_follows_what_becomes_of_the_others() {
     let others: Vec<usize> = (0..3).filter(|at| *at != lost).collect();
     cluster.kill(lost);
     wait(&cluster, "a replica is gone", now(), &others, Some(primary));
+    let begun = now();
+    while !cluster.command(primary, &["status"]).contains(" entries behind  silent for ") {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{}", cluster.command(primary, &["status"]));
+        std::thread::sleep(Duration::from_millis(50));
+    }
     cluster.start_all();
     wait(&cluster, "it is back", now(), &[0, 1, 2], Some(primary));
     // The primary is lost: nobody tells of it, least of all as the leader, and the next one is another session.

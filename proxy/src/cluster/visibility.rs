@@ -18,6 +18,7 @@ pub mod holder;
 pub mod lane;
 pub mod leases;
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -40,6 +41,15 @@ pub enum WriteVisibility {
     Node,
     /// Once no node does.
     All,
+}
+
+impl fmt::Display for WriteVisibility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WriteVisibility::Node => "node",
+            WriteVisibility::All => "all",
+        })
+    }
 }
 
 impl FromStr for WriteVisibility {
