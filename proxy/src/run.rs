@@ -161,6 +161,10 @@ async fn serve(
     let tls_of_http = open_tls(config, front::http::ALPN)?;
     let tls_of_dax = open_tls(config, front::dax::ALPN)?;
     let tls_of_grpc = open_tls(config, front::grpc::ALPN)?;
+    if let Some(tls) = &tls_of_http {
+        // Of the one certificate that they all show.
+        tokio::spawn(tls.clone().watch_expiry("tls", registry.clone(), Arc::clone(&clock) as Arc<dyn Clock>));
+    }
     let system = Arc::new(System::new(Arc::clone(&clock)));
     let coarse: Arc<dyn Clock> = Arc::new(coarse);
     let cache = Cache::new(config.cache.clone(), Arc::clone(&coarse), system.random_u64(), threads, registry)

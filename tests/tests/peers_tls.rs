@@ -89,17 +89,24 @@ fn certificates_secrets_and_names_that_do_not_fit_are_refused_with_what_to_do_an
         let process = is_refused(cluster, bad, what, &refused);
         cluster.certify(bad);
         heals(cluster, bad, what);
+        let said = process.said();
         drop(process);
+        said
     };
     cluster.certify_by(bad, cluster.authority(), &host, 2020);
-    certified(
+    let said = certified(
         &cluster,
         "expired",
         Refused {
-            own: "this node's certificate has run out",
-            primarys: Some("the peer's certificate has run out: put a new one"),
+            own: "this node's certificate has run out, or is not valid yet; it is good until 2020-01-01 00:00 UTC",
+            primarys: Some("the peer's certificate has run out on 2020-01-01 00:00 UTC: put a new one"),
         },
     );
+    let warning = "the certificate of [cluster.tls] has run out on 2020-01-01 00:00 UTC: put a new one";
+    assert_eq!(said.matches(warning).count(), 1, "{said}");
+    let gauge = "forebay_certificate_expiry_timestamp_seconds";
+    let ends = cluster.node(cluster.primary()).metric_of(gauge, "section=\"cluster.tls\"");
+    assert_eq!(ends, Some(64_060_588_800.0), "the beginning of the year 4000");
     cluster.certify_by(bad, &stranger, &host, 4000);
     certified(
         &cluster,

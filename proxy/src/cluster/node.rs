@@ -145,7 +145,9 @@ impl Opening {
         let peers = plan.peers(system);
         let desk = Arc::new(Desk::new(&plan.settings.name, peers.clone()));
         if let Some(tls) = plan.tls.clone() {
-            tokio::spawn(tls.watch(host::tls::RELOAD_EVERY));
+            tokio::spawn(tls.clone().watch(host::tls::RELOAD_EVERY));
+            let clock = Arc::clone(system.clock()) as Arc<dyn Clock>;
+            tokio::spawn(tls.watch_expiry("cluster.tls", registry.clone(), clock));
         }
         let (listener, lanes) =
             Listener::start(port, peers.clone(), Arc::clone(&desk), complaints).map_err(Failure::internal)?;

@@ -18,6 +18,9 @@ use crate::surroundings::System;
 
 /// Longest wait for a TCP connection to a node.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// What a connection may be that the peer ends before the handshake does.
+const ENDED_IN_HANDSHAKE: &str = "the peer ended the connection during the handshake: if it goes on doing so, either it has [cluster.tls] \
+                                  and this node has not, or the other way round, or the address is of no peer port; its log says more";
 /// What a node is that has its port open and says nothing.
 const SILENT: &str = "it does not answer: its process stands still or is overloaded, or something on the way drops what is sent";
 
@@ -102,9 +105,11 @@ impl Peers {
         prepare(&stream)?;
         let mut stream: BoxedStream = match &self.tls {
             None => Box::new(stream),
-            Some(tls) => Box::new(tls.connect(host, stream).await.map_err(advised)?),
+            Some(tls) => Box::new(tls.connect(host, stream).await.map_err(|error| self.advised(error))?),
         };
-        peer::dial(&mut stream, &self.membership, lane, self.nonce()).await.map_err(refused)?;
+        peer::dial(&mut stream, &self.membership, lane, self.nonce())
+            .await
+            .map_err(|refusal| self.refused(refusal))?;
         Ok(stream)
     }
 
@@ -113,43 +118,44 @@ impl Peers {
         prepare(&stream)?;
         match &self.tls {
             None => {
-                let (lane, _) =
-                    peer::accept(&mut stream, &self.membership, self.nonce()).await.map_err(refused)?;
+                let (lane, _) = peer::accept(&mut stream, &self.membership, self.nonce())
+                    .await
+                    .map_err(|refusal| self.refused(refusal))?;
                 Ok((lane, Arrived::Plain(stream.into_std()?)))
             }
             Some(tls) => {
-                let mut stream: BoxedStream = Box::new(tls.accept(stream).await.map_err(advised)?);
-                let (lane, _) =
-                    peer::accept(&mut stream, &self.membership, self.nonce()).await.map_err(refused)?;
+                let mut stream: BoxedStream =
+                    Box::new(tls.accept(stream).await.map_err(|error| self.advised(error))?);
+                let (lane, _) = peer::accept(&mut stream, &self.membership, self.nonce())
+                    .await
+                    .map_err(|refusal| self.refused(refusal))?;
                 Ok((lane, Arrived::Tls(stream)))
             }
         }
     }
-}
 
-fn refused(refusal: peer::Refusal) -> io::Error {
-    match refusal {
-        // Where TLS is of version 1.3, what the peer thinks of a certificate comes only after the handshake.
-        peer::Refusal::Io(error) => advised(error),
-        other => io::Error::new(io::ErrorKind::ConnectionRefused, other),
-    }
-}
-
-/// The error, with what to do about it where that is known.
-fn advised(error: io::Error) -> io::Error {
-    let closed = matches!(
-        error.kind(),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
-    );
-    let advice = match host::tls::advice(&error) {
-        Some(advice) => advice,
-        None if closed => {
-            "the peer ended the connection during the handshake: if it goes on doing so, either it has [cluster.tls] and this node has \
-             not, or the other way round, or the address is of no peer port; its log says more"
+    fn refused(&self, refusal: peer::Refusal) -> io::Error {
+        match refusal {
+            // Where TLS is of version 1.3, what the peer thinks of a certificate comes only after the handshake.
+            peer::Refusal::Io(error) => self.advised(error),
+            other => io::Error::new(io::ErrorKind::ConnectionRefused, other),
         }
-        None => return error,
-    };
-    io::Error::new(error.kind(), format!("{error}; {advice}"))
+    }
+
+    /// The error, with what to do about it where that is known.
+    fn advised(&self, error: io::Error) -> io::Error {
+        let closed = matches!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+        );
+        let own = self.tls.as_ref().and_then(MutualTls::expiry);
+        let advice = match host::tls::advice(&error, own) {
+            Some(advice) => advice,
+            None if closed => ENDED_IN_HANDSHAKE.into(),
+            None => return error,
+        };
+        io::Error::new(error.kind(), format!("{error}; {advice}"))
+    }
 }
 
 /// Small messages leave at once, and a peer that is gone without a word is found out.

@@ -6,8 +6,10 @@
 
 mod advice;
 mod ec_key;
+mod expiry;
 
 pub use advice::advice;
+pub use expiry::Expiry;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +21,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::metrics::Registry;
 
 /// How often the files are looked at.
 pub const RELOAD_EVERY: Duration = Duration::from_secs(10);
@@ -81,9 +86,16 @@ pub struct Tls {
 struct Inner {
     settings: TlsSettings,
     alpn: Vec<Vec<u8>>,
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<InForce>,
     // What the files looked like when they were last read, whether they could be used or not: a bad pair is logged once.
     seen: Mutex<Stamps>,
+}
+
+/// What new connections are made with.
+struct InForce {
+    config: Arc<ServerConfig>,
+    // None: the certificate does not say.
+    expiry: Option<Expiry>,
 }
 
 /// Time of change and length of each file; `None` for one that cannot be looked at.
@@ -112,14 +124,25 @@ impl Tls {
         let alpn: Vec<Vec<u8>> = alpn.iter().map(|name| name.to_vec()).collect();
         // Looked at before they are read, so that a change in between is seen by the next look.
         let seen = stamps(&settings);
-        let config = build(&settings, &alpn)?;
-        let inner = Inner { settings, alpn, current: ArcSwap::new(config), seen: Mutex::new(seen) };
+        let built = build(&settings, &alpn)?;
+        let inner = Inner { settings, alpn, current: ArcSwap::from_pointee(built), seen: Mutex::new(seen) };
         Ok(Tls { inner: Arc::new(inner) })
     }
 
     /// The configuration in force, for one new connection.
     pub fn config(&self) -> Arc<ServerConfig> {
-        self.inner.current.load_full()
+        Arc::clone(&self.inner.current.load().config)
+    }
+
+    /// When the certificate in force, or the first of its chain, runs out. `None`: it does not say.
+    pub fn expiry(&self) -> Option<Expiry> {
+        self.inner.current.load().expiry
+    }
+
+    /// Keeps a metric of when the certificate runs out, and warns in the log from thirty days before. `section` are the settings that
+    /// name it, without brackets. Spawn it once, as [`Tls::watch`].
+    pub async fn watch_expiry(self, section: &'static str, registry: Registry, clock: Arc<dyn Clock>) {
+        expiry::watch(section, || self.expiry(), registry, clock).await;
     }
 
     /// Does the server's side of the handshake with the configuration in force, within [`HANDSHAKE_TIMEOUT`].
@@ -143,8 +166,8 @@ impl Tls {
         }
         *seen = now;
         match build(&inner.settings, &inner.alpn) {
-            Ok(config) => {
-                inner.current.store(config);
+            Ok(built) => {
+                inner.current.store(Arc::new(built));
                 tracing::info!(certificate = %inner.settings.certificate_file.display(), "new certificate in force");
                 Reload::Replaced
             }
@@ -185,6 +208,16 @@ impl MutualTls {
         IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
         self.accepting.accept(stream).await
+    }
+
+    /// When this side's certificate runs out, as [`Tls::expiry`].
+    pub fn expiry(&self) -> Option<Expiry> {
+        self.accepting.expiry()
+    }
+
+    /// As [`Tls::watch_expiry`].
+    pub async fn watch_expiry(self, section: &'static str, registry: Registry, clock: Arc<dyn Clock>) {
+        self.accepting.watch_expiry(section, registry, clock).await;
     }
 
     /// The dialler's side of a handshake with a peer whose certificate must name `host`, within [`HANDSHAKE_TIMEOUT`].
@@ -282,13 +315,14 @@ fn stamps(settings: &TlsSettings) -> Stamps {
         .collect()
 }
 
-fn build(settings: &TlsSettings, alpn: &[Vec<u8>]) -> Result<Arc<ServerConfig>, TlsError> {
+fn build(settings: &TlsSettings, alpn: &[Vec<u8>]) -> Result<InForce, TlsError> {
     let unusable = |reason: String| TlsError::Unusable {
         certificate: settings.certificate_file.clone(),
         key: settings.key_file.clone(),
         reason,
     };
     let chain = certificates(&settings.certificate_file)?;
+    let expiry = expiry::of_chain(&chain);
     let key = private_key(&settings.key_file)?;
     let key = match chain.first() {
         Some(certificate) => ec_key::completed(key, certificate),
@@ -309,7 +343,7 @@ fn build(settings: &TlsSettings, alpn: &[Vec<u8>]) -> Result<Arc<ServerConfig>, 
     };
     let mut config = builder.with_single_cert(chain, key).map_err(|error| unusable(error.to_string()))?;
     config.alpn_protocols = alpn.to_vec();
-    Ok(Arc::new(config))
+    Ok(InForce { config: Arc::new(config), expiry })
 }
 
 /// All certificates of a PEM file, of which there must be one.

@@ -335,6 +335,13 @@ pub const OTLP_EXPORTS: Family = Family {
     help: "Exports to the OpenTelemetry endpoint, by signal and result.",
 };
 
+/// When the certificate of a section of the settings runs out, in seconds since 1970.
+pub const CERTIFICATE_EXPIRY: Family = Family {
+    name: "forebay_certificate_expiry_timestamp_seconds",
+    dax: None,
+    help: "When the certificate of a section of the settings runs out, in seconds since 1970.",
+};
+
 /// Every family above with its kind, for documentation and for tests of the scheme.
 pub const ALL: &[(Family, Kind)] = &[
     (TOTAL_REQUEST_COUNT, Kind::Counter),
@@ -386,6 +393,7 @@ pub const ALL: &[(Family, Kind)] = &[
     (QUERY_TTL_MILLIS, Kind::Gauge),
     (REPLICA_LAG_VERSIONS, Kind::Gauge),
     (PEERS_REFUSED, Kind::Counter),
+    (CERTIFICATE_EXPIRY, Kind::Gauge),
 ];
 
 #[cfg(test)]
@@ -415,7 +423,7 @@ mod tests {
             assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
             assert_eq!(
                 name.ends_with("_seconds"),
-                *kind == Kind::Histogram || name.contains("uptime"),
+                *kind == Kind::Histogram || name.contains("uptime") || name.contains("timestamp"),
                 "{name}"
             );
             assert!(family.help.ends_with('.'), "{name}");

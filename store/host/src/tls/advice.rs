@@ -2,17 +2,28 @@
 //!
 //! Who finds a certificate wrong knows why, and says it; whoever showed it hears an alert. Each is told what to do on its side.
 
+use std::borrow::Cow;
 use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
+use super::Expiry;
+
 /// What to do about an error of [`MutualTls`](super::MutualTls), or of a connection that it made; `None` where TLS is not the reason.
-pub fn advice(error: &io::Error) -> Option<&'static str> {
-    Some(match error.get_ref()?.downcast_ref::<Error>()? {
+/// `own` is when the certificate of this side runs out, if that is known.
+pub fn advice(error: &io::Error, own: Option<Expiry>) -> Option<Cow<'static, str>> {
+    let advice = match error.get_ref()?.downcast_ref::<Error>()? {
+        Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. }) => {
+            return Some(run_out_of_the_peers(Some(Expiry::from(*not_after))).into());
+        }
+        Error::InvalidCertificate(CertificateError::Expired) => {
+            return Some(run_out_of_the_peers(None).into());
+        }
         Error::InvalidCertificate(why) => of_the_peers(why),
         Error::NoCertificatesPresented => {
             "the peer shows no certificate: every node needs one of its own in [cluster.tls]"
         }
+        Error::AlertReceived(AlertDescription::CertificateExpired) => return Some(run_out_here(own).into()),
         Error::AlertReceived(alert) => of_our_own(*alert),
         Error::InvalidMessage(_)
         | Error::InappropriateMessage { .. }
@@ -20,16 +31,30 @@ pub fn advice(error: &io::Error) -> Option<&'static str> {
             "the peer does not speak TLS here: either every node has [cluster.tls] or none has; and the address must be of a peer port"
         }
         _ => return None,
-    })
+    };
+    Some(advice.into())
+}
+
+fn run_out_of_the_peers(expiry: Option<Expiry>) -> String {
+    let when = expiry.map_or(String::new(), |expiry| format!(" on {expiry}"));
+    format!(
+        "the peer's certificate has run out{when}: put a new one and its key in their place on that node, which takes them within ten \
+         seconds"
+    )
+}
+
+/// The alert is the same for a certificate that is not valid yet.
+fn run_out_here(own: Option<Expiry>) -> String {
+    let when = own.map_or(String::new(), |expiry| format!("; it is good until {expiry}"));
+    format!(
+        "the peer says that this node's certificate has run out, or is not valid yet{when}: put a new one and its key in their place, or \
+         check the clocks"
+    )
 }
 
 /// What is wrong with the certificate that the peer shows.
 fn of_the_peers(why: &CertificateError) -> &'static str {
     match why {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the peer's certificate has run out: put a new one and its key in their place on that node, which takes them within ten \
-             seconds"
-        }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the peer's certificate is not valid yet: check the clocks of both nodes"
         }
@@ -51,10 +76,6 @@ fn of_the_peers(why: &CertificateError) -> &'static str {
 /// What the peer says of the certificate that this node shows.
 fn of_our_own(alert: AlertDescription) -> &'static str {
     match alert {
-        AlertDescription::CertificateExpired => {
-            "the peer says that this node's certificate has run out, or is not valid yet: put a new one and its key in their place, or \
-             check the clocks"
-        }
         AlertDescription::UnknownCA => {
             "the peer does not know the authority of this node's certificate: all nodes' certificates are to be of one authority, and \
              its certificate on all nodes"
@@ -74,8 +95,28 @@ fn of_our_own(alert: AlertDescription) -> &'static str {
 mod tests {
     use super::*;
 
-    fn said(error: Error) -> &'static str {
-        advice(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap_or_default()
+    /// Of a certificate here that runs out at the end of 1970-01-01.
+    fn said(error: Error) -> String {
+        let own = Some(Expiry { unix_seconds: 86_399 });
+        advice(&io::Error::new(io::ErrorKind::InvalidData, error), own).unwrap_or_default().into_owned()
+    }
+
+    #[test]
+    fn a_certificate_that_has_run_out_is_named_with_the_date() {
+        let at =
+            |seconds| rustls::pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+        let expired =
+            CertificateError::ExpiredContext { time: at(1_800_000_000), not_after: at(1_795_183_380) };
+        let theirs = said(Error::InvalidCertificate(expired));
+        assert!(
+            theirs.starts_with("the peer's certificate has run out on 2026-11-20 14:03 UTC: put"),
+            "{theirs}"
+        );
+        let ours = said(Error::AlertReceived(AlertDescription::CertificateExpired));
+        assert!(
+            ours.contains("has run out, or is not valid yet; it is good until 1970-01-01 23:59 UTC: put"),
+            "{ours}"
+        );
     }
 
     #[test]
@@ -88,7 +129,7 @@ mod tests {
         );
         assert!(said(Error::AlertReceived(AlertDescription::UnknownCA)).contains("authority"));
         assert!(said(Error::NoCertificatesPresented).contains("[cluster.tls]"));
-        assert_eq!(advice(&io::ErrorKind::ConnectionRefused.into()), None);
+        assert_eq!(advice(&io::ErrorKind::ConnectionRefused.into(), None), None);
         assert_eq!(said(Error::DecryptError), "");
     }
 }

@@ -7,10 +7,10 @@
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ParsedCertificate;
 
-const INTEGER: u8 = 0x02;
+pub(super) const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
-const SEQUENCE: u8 = 0x30;
+pub(super) const SEQUENCE: u8 = 0x30;
 /// Fields of a key that have no place of their own: its curve, which the algorithm beside it names too, and its public half.
 const CURVE: u8 = 0xa0;
 const PUBLIC: u8 = 0xa1;
@@ -66,15 +66,16 @@ fn public_half(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
 }
 
 /// What a lone element of this tag holds.
-fn content(tag: u8, der: &[u8]) -> Option<&[u8]> {
+pub(super) fn content(tag: u8, der: &[u8]) -> Option<&[u8]> {
     match element(der)? {
         (found, content, []) if found == tag => Some(content),
         _ => None,
     }
 }
 
-/// The first element's tag and content, and what follows it. Lengths of up to two bytes: no key is longer.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+/// The first element's tag and content, and what follows it. Lengths of up to two bytes: no key is longer, and no certificate that
+/// anybody shows.
+pub(super) fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, length, rest) = match *der {
         [tag, 0x81, length, ref rest @ ..] => (tag, usize::from(length), rest),
         [tag, 0x82, high, low, ref rest @ ..] => (tag, usize::from(u16::from_be_bytes([high, low])), rest),
