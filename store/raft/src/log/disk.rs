@@ -6,7 +6,7 @@
 //! Invariant asked of every implementation: a batch written with [`Sync::Now`] survives a power cut
 //! together with all batches before it; of those written with [`Sync::Later`] a crash keeps a prefix
 //! in write order. A batch may be torn by a crash only if it was not synced; the log's checksums
-//! find that.
+//! find that. What it would have overwritten is then whole, old or new: the vote has no copy.
 
 use bytes::Bytes;
 

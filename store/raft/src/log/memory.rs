@@ -13,7 +13,8 @@ use super::disk::{LogBatch, LogDisk, LogDiskError, LogOp, LogRecord, Sync};
 pub struct CrashTail {
     /// Batches kept whole, in write order.
     pub batches: usize,
-    /// Whether the first half of the next batch is kept too, its last value cut in half.
+    /// Whether the first half of the next batch is kept too, its last value cut in half. What that would have overwritten is as it
+    /// was: a storage engine writes nothing in place.
     pub torn: bool,
 }
 
@@ -67,8 +68,10 @@ impl MemoryLogDisk {
         if let (true, Some(batch)) = (tail.torn, unsynced.next()) {
             let mut ops = batch.ops;
             ops.truncate(ops.len().div_ceil(2));
-            if let Some(LogOp::Put { value, .. }) = ops.last_mut() {
-                value.truncate(value.len() / 2);
+            match ops.last_mut() {
+                Some(LogOp::Put { key, .. }) if inner.durable.contains_key(key) => drop(ops.pop()),
+                Some(LogOp::Put { value, .. }) => value.truncate(value.len() / 2),
+                _ => {}
             }
             change(&mut inner.durable, ops);
         }

@@ -41,7 +41,8 @@ pub struct CrashTail {
     pub batches: usize,
     /// Whether of the next batch the first half of the changes is kept too, the last value of them
     /// cut in half: an engine that broke its promise. Only what carries checksums of its own (the
-    /// raft log) stands that.
+    /// raft log) stands that. What it would have overwritten is as it was: a storage engine writes
+    /// nothing in place.
     pub torn: bool,
 }
 
@@ -276,8 +277,10 @@ impl Inner {
         if let (true, Some(batch)) = (tail.torn, batches.next()) {
             let mut ops = batch.into_ops();
             ops.truncate(ops.len().div_ceil(2));
-            if let Some(BatchOp::Put { value, .. }) = ops.last_mut() {
-                value.truncate(value.len() / 2);
+            match ops.last_mut() {
+                Some(BatchOp::Put { key, .. }) if self.durable.contains_key(key) => drop(ops.pop()),
+                Some(BatchOp::Put { value, .. }) => value.truncate(value.len() / 2),
+                _ => {}
             }
             change(&mut self.durable, ops);
         }

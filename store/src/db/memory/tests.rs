@@ -43,6 +43,10 @@ fn a_torn_batch_leaves_half_its_changes_and_half_a_value() {
     assert_eq!(value(&db, "a").as_deref(), Some("whole"));
     assert_eq!(value(&db, "b").as_deref(), Some("1234"));
     assert_eq!(value(&db, "c"), None);
+    db.write(put("d", "old"), Durability::Synced).unwrap();
+    db.write(put("d", "new"), Durability::Buffered).unwrap();
+    disk.crash(CrashTail { batches: 0, torn: true });
+    assert_eq!(value(&disk.open(), "d").as_deref(), Some("old"), "nothing is written in place");
 }
 
 #[test]
