@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use faults::{clock, process};
 use serde_json::Value;
 
 use crate::certificate::Authority;
-use crate::directory::Directory;
+use crate::directory::{Directory, files};
 use crate::node::{Ended, Node, Spawned, binary, run};
 use crate::wire::Wire;
 
@@ -198,6 +198,24 @@ impl Cluster {
     /// Starts a node without waiting until it is ready.
     pub fn spawn(&self, at: usize) -> Spawned {
         Spawned::new(self.launching(at, None))
+    }
+
+    /// Starts a node that must end by itself, with 64, and leave its data as it was; answers what it said.
+    pub fn refuses(&self, at: usize, data: &Path) -> String {
+        let before = files(data);
+        let mut process = self.spawn(at);
+        let begun = now();
+        loop {
+            if let Some(code) = process.ended() {
+                let said = process.said();
+                println!("{said}");
+                assert_eq!(code, Some(64), "{said}");
+                assert!(before == files(data), "it changed the data");
+                return said;
+            }
+            assert!(begun.elapsed() < HEALING_TIMEOUT, "it runs: {}", process.said());
+            std::thread::sleep(POLL);
+        }
     }
 
     /// Starts a node whose monotonic clock and uptime are ahead of the machine's.

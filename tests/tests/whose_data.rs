@@ -1,61 +1,16 @@
 //! A node over data that is not its own, or at an address that is another's: it is refused before the others hear of it, says what
 //! the data is and what to do, has changed nothing; and what it says helps.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use forebay_tests::cluster::Cluster;
+use forebay_tests::directory::{copy, files};
 use forebay_tests::node::{Node, run};
 use forebay_tests::numbers::{get, now, number, put, table};
 use forebay_tests::wire::Wire;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-
-/// All files below a directory, with what is in them. A socket that a killed node has left is none.
-fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut directories = vec![directory.to_owned()];
-    while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(&directory).expect("it is there") {
-            let path = entry.expect("it can be listed").path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.is_file() {
-                let content = std::fs::read(&path).expect("it can be read");
-                found.insert(path, content);
-            }
-        }
-    }
-    found
-}
-
-fn copy(from: &Path, to: &Path) {
-    for (path, content) in files(from) {
-        let to = to.join(path.strip_prefix(from).expect("it lies below"));
-        std::fs::create_dir_all(to.parent().expect("it has a directory")).expect("ours");
-        std::fs::write(to, content).expect("ours");
-    }
-}
-
-/// Starts a node that must end by itself, with 64, and leave its data as it was; answers what it said.
-fn refuses(cluster: &Cluster, at: usize, data: &Path) -> String {
-    let before = files(data);
-    let mut process = cluster.spawn(at);
-    let begun = now();
-    loop {
-        if let Some(code) = process.ended() {
-            let said = process.said();
-            println!("{said}");
-            assert_eq!(code, Some(64), "{said}");
-            assert!(before == files(data), "it changed the data");
-            return said;
-        }
-        assert!(begun.elapsed() < PATIENCE, "it runs: {}", process.said());
-        std::thread::sleep(POLL);
-    }
-}
 
 fn goes_on(cluster: &Cluster, n: u64) {
     cluster.ok(cluster.primary(), "PutItem", &put("n", n));
@@ -84,7 +39,7 @@ fn data_of_a_node_alone_does_not_become_a_members_nor_a_members_that_of_a_node_a
         if !killed {
             assert!(Node::on(&data).stop().success());
         }
-        let why = refuses(&cluster, new, &data);
+        let why = cluster.refuses(new, &data);
         assert!(why.contains("of a node alone") && why.contains("without [cluster]"), "{why}");
         assert_eq!(members(&cluster), 3);
     }
@@ -123,7 +78,7 @@ fn a_disk_in_the_wrong_machine_and_a_copy_of_one_that_runs_are_refused() {
     cluster.stop(2);
     let (own, other) = (cluster.data(1), cluster.data(2));
     cluster.amend(1, own.to_str().expect("text"), other.to_str().expect("text"));
-    let why = refuses(&cluster, 1, &other);
+    let why = cluster.refuses(1, &other);
     let said = [&format!("member 3 ({})", cluster.peer_address(2)), "as member 2", "is this the right disk?"];
     for said in said {
         assert!(why.contains(said), "{said}: {why}");
@@ -135,7 +90,7 @@ fn a_disk_in_the_wrong_machine_and_a_copy_of_one_that_runs_are_refused() {
     cluster.start_one(1);
     cluster.start_one(2);
     goes_on(&cluster, 2);
-    let why = refuses(&cluster, new, &copied);
+    let why = cluster.refuses(new, &copied);
     assert!(why.contains(&format!("runs at {} too", cluster.peer_address(2))), "{why}");
     goes_on(&cluster, 3);
 }
