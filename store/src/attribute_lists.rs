@@ -6,6 +6,8 @@
 //!
 //! Bounded, because names may come from data: [`Demand::Answer`], a list that the node itself wants for an answer, is
 //! refused early, since the node has another way; [`Demand::Client`] has the rest for itself.
+//!
+//! Where a history was cut, the ids that the lost part of it may have given are left out: clients may know them.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
@@ -51,7 +53,9 @@ struct Known {
     places: HashTable<usize>,
     // Names may come from whoever writes, so their hashes must not be foreseeable.
     hasher: RandomState,
-    lists: Vec<Names>,
+    // By id. None: an id that was left out.
+    lists: Vec<Option<Names>>,
+    count: usize,
     bytes: usize,
 }
 
@@ -65,8 +69,11 @@ impl AttributeLists {
     /// The id of these names in this order.
     pub fn id<S: AsRef<str>>(&self, names: &[S]) -> Option<u64> {
         let known = self.known.read();
-        let is_same =
-            |at: &usize| known.lists[*at].iter().map(String::as_str).eq(names.iter().map(AsRef::as_ref));
+        let is_same = |at: &usize| {
+            known.lists[*at]
+                .as_deref()
+                .is_some_and(|list| list.iter().map(String::as_str).eq(names.iter().map(AsRef::as_ref)))
+        };
         let at = known.places.find(hash(&known.hasher, names), is_same)?;
         Some(FIRST_ID + *at as u64)
     }
@@ -74,12 +81,17 @@ impl AttributeLists {
     /// The names of an id.
     pub fn names(&self, id: u64) -> Option<Names> {
         let at = usize::try_from(id.checked_sub(FIRST_ID)?).ok()?;
-        self.known.read().lists.get(at).cloned()
+        self.known.read().lists.get(at).cloned().flatten()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.known.read().lists.len()
+        self.known.read().count
+    }
+
+    /// The first id that was not given.
+    pub(crate) fn end(&self) -> u64 {
+        FIRST_ID + self.known.read().lists.len() as u64
     }
 
     /// Whether there is none.
@@ -99,19 +111,35 @@ impl AttributeLists {
             Demand::Client => 1,
             Demand::Answer => 2,
         };
-        let lists = known.lists.len() + more.len();
+        let lists = known.count + more.len();
         let bytes = known.bytes + more.iter().map(|names| weight(names)).sum::<usize>() + weight(names);
         let fits = lists < LISTS_MAX / share && bytes <= LISTS_BYTES_MAX / share;
-        fits.then_some(FIRST_ID + lists as u64)
+        fits.then_some(FIRST_ID + (known.lists.len() + more.len()) as u64)
     }
 
     /// Shows a list that is committed. Ids come one after another.
     pub(crate) fn show(&self, names: Names) {
         let mut known = self.known.write();
-        let Known { places, hasher, lists, bytes } = &mut *known;
+        let Known { places, hasher, lists, count, bytes } = &mut *known;
         *bytes += weight(&names);
-        places.insert_unique(hash(hasher, &names), lists.len(), |at| hash(hasher, &lists[*at]));
-        lists.push(names);
+        *count += 1;
+        let hash_of = |at: &usize| hash(hasher, lists[*at].as_deref().unwrap_or_default());
+        places.insert_unique(hash(hasher, &names), lists.len(), hash_of);
+        lists.push(Some(names));
+    }
+
+    /// Leaves out every id up to and with this one that was not given.
+    pub(crate) fn leave_out(&self, last: u64) {
+        let mut known = self.known.write();
+        let end = last.saturating_sub(FIRST_ID) as usize + 1;
+        if known.lists.len() < end {
+            known.lists.resize(end, None);
+        }
+    }
+
+    /// Shows what stands under an id in the engine: a list, or no names where ids up to and with this one were left out.
+    pub(crate) fn show_stored(&self, id: u64, names: Names) {
+        if names.is_empty() { self.leave_out(id) } else { self.show(names) }
     }
 }
 
@@ -175,6 +203,22 @@ mod tests {
             lists.show(names(&format!("n{at}")));
         }
         assert_eq!(lists.next_id(&wanted, Demand::Client, &[]), None);
+    }
+
+    #[test]
+    fn ids_that_were_left_out_mean_nothing_and_are_never_given() {
+        let lists = AttributeLists::default();
+        lists.show(names("a"));
+        lists.leave_out(9);
+        lists.leave_out(5);
+        assert_eq!((lists.end(), lists.len()), (10, 1));
+        assert_eq!(lists.next_id(&names("b"), Demand::Client, &[names("c")]), Some(11));
+        lists.show(names("b"));
+        assert_eq!((lists.id(&names("b")), lists.names(10)), (Some(10), Some(names("b"))));
+        assert_eq!((lists.id(&names("a")), lists.names(9)), (Some(2), None));
+        // Hashes are made anew as the table grows, of the lists that there are.
+        (0..1000).for_each(|at| lists.show(names(&format!("n{at}"))));
+        assert_eq!(lists.id(&names("n999")), Some(1010));
     }
 
     #[test]

@@ -39,6 +39,6 @@ pub fn members(engine: &RocksEngine, directory: &Path) -> Result<Option<Members>
 }
 
 /// Whether the engine has made something there.
-fn is_instance(directory: &Path) -> bool {
+pub(crate) fn is_instance(directory: &Path) -> bool {
     directory.join("CURRENT").is_file()
 }

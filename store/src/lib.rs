@@ -8,7 +8,7 @@
 //! The map: [`embedded`] the service; [`command`] what is replicated; [`apply`] how it takes effect; [`engine`] request to
 //! handler; [`index`] what a write changes in indexes; [`state`] and [`published`] the state as the applying thread and as
 //! readers see it; `transfer` the state on its way to a peer or from one; [`kv`] what stands on disk; [`parameters`] what is set for all nodes; [`db`] the seam to the storage engine;
-//! `kept` whom a store on disk belongs to; [`error`] what can go wrong.
+//! `kept` whom a store on disk belongs to; [`recovery`] how what one member has becomes a group of its own; [`error`] what can go wrong.
 
 pub mod apply;
 pub mod attribute_lists;
@@ -23,6 +23,7 @@ pub mod kept;
 pub mod kv;
 pub mod parameters;
 pub mod published;
+pub mod recovery;
 pub mod state;
 mod transfer;
 

@@ -90,7 +90,7 @@ impl State {
         begin_format(&db)?;
         let Loaded { applied, next_id, parameters, tables, counters, lists } =
             Loaded::read(&db, supported_level)?;
-        lists.into_iter().for_each(|names| published.attribute_lists().show(names));
+        lists.into_iter().for_each(|(id, names)| published.attribute_lists().show_stored(id, names));
         let names = names_of(&tables);
         let stamp = Stamp { version: applied.version, log_time_millis: applied.log_time_millis };
         published.set_tables(names.clone());
@@ -133,8 +133,9 @@ impl State {
         let db_before = std::mem::replace(&mut self.db, Arc::clone(&db));
         self.sink.gap(self.applied.version);
         // A list is never taken back, and all of one history are given the same ids: those that are shown stay.
-        let shown = self.published.attribute_lists().len();
-        lists.into_iter().skip(shown).for_each(|names| self.published.attribute_lists().show(names));
+        let shown = self.published.attribute_lists().end();
+        let new = lists.into_iter().filter(|(id, _)| *id >= shown);
+        new.for_each(|(id, names)| self.published.attribute_lists().show_stored(id, names));
         self.published.exchange(|| {
             self.published.begin_commit(self.applied.version.index);
             self.current.replace(db);
@@ -318,7 +319,7 @@ impl State {
             return Ok(id);
         }
         if let Some(at) = self.pending.lists.iter().position(|pending| *pending == names) {
-            return Ok(attribute_lists::FIRST_ID + (lists.len() + at) as u64);
+            return Ok(lists.end() + at as u64);
         }
         attribute_lists::check(&names)?;
         let Some(id) = lists.next_id(&names, demand, &self.pending.lists) else {
@@ -496,7 +497,7 @@ pub(crate) struct Loaded {
     parameters: Parameters,
     tables: HashMap<TableId, Arc<Table>>,
     counters: HashMap<TableId, Counters>,
-    lists: Vec<Names>,
+    lists: Vec<(u64, Names)>,
 }
 
 impl Loaded {
@@ -527,14 +528,17 @@ impl Loaded {
             }
         }
         drop(cursor);
-        let mut lists = Vec::new();
+        let mut lists: Vec<(u64, Names)> = Vec::new();
         let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::prefix(kv::attribute_list::PREFIX)));
         while let Some(record) = cursor.advance()? {
+            let (id, names) =
+                (kv::attribute_list::id(record.key)?, kv::attribute_list::decode(record.value)?);
             // Ids were given one after another, so their records come in the order they are shown in.
-            if kv::attribute_list::id(record.key)? != attribute_lists::FIRST_ID + lists.len() as u64 {
+            let next = lists.last().map_or(attribute_lists::FIRST_ID, |(id, _)| id + 1);
+            if id != next && !(names.is_empty() && id > next) {
                 return Err(kv::attribute_list::out_of_order().into());
             }
-            lists.push(kv::attribute_list::decode(record.value)?);
+            lists.push((id, names));
         }
         drop(cursor);
         let mut parameters = Parameters::default();
@@ -549,6 +553,11 @@ impl Loaded {
     /// How far it has been brought.
     pub(crate) fn applied(&self) -> &Applied {
         &self.applied
+    }
+
+    /// The first id that no attribute list has.
+    pub(crate) fn lists_end(&self) -> u64 {
+        self.lists.last().map_or(attribute_lists::FIRST_ID, |(id, _)| id + 1)
     }
 }
 
@@ -571,7 +580,7 @@ fn has_format(db: &SharedDb) -> Result<bool, OpenError> {
 }
 
 /// Gives a new engine its format number.
-fn begin_format(db: &SharedDb) -> Result<(), OpenError> {
+pub(crate) fn begin_format(db: &SharedDb) -> Result<(), OpenError> {
     if has_format(db)? {
         return Ok(());
     }

@@ -4,7 +4,7 @@
 //! them. [`store`] is the log as the Raft library wants it, [`writer`] the one thread that writes,
 //! [`disk`] what both need of a disk, [`memory`] such a disk for tests and simulation, [`open`]
 //! (private) what is checked before a log is trusted, [`retention`] (private) what may go, [`members_in_log`] who belongs to the
-//! group of a log that nobody has opened.
+//! group of a log that nobody has opened, [`recovery`] how such a log becomes that of a group of one.
 //!
 //! What it deliberately does not do: it never asks whether an entry is applied; the node tells it
 //! how far it may purge.
@@ -19,6 +19,7 @@ mod kept;
 mod keys;
 pub mod memory;
 mod open;
+pub mod recovery;
 pub(crate) mod retention;
 pub(crate) mod store;
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub(crate) use gate::{Gate, Place};
 pub use group::PeerProgress;
 pub(crate) use group::announced;
 pub(crate) use health::Health;
+pub(crate) use settings::check_member;
 pub use settings::{Bootstrap, RaftSettings};
 
 pub(crate) type Library<R> = Raft<Types<R>, StateAdapter<R>>;

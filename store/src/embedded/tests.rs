@@ -6,6 +6,7 @@ mod faults;
 mod group;
 mod indexes;
 mod parameters;
+mod recovery;
 mod tables;
 mod transactions;
 mod transfer;

@@ -3,6 +3,9 @@
 //! Key: `0x60`, id (u64). Value: format (u8, now 1), number of names (u32), then for each its length (u16) and its UTF-8
 //! bytes. Written by apply when a list is first asked for, and never changed or removed: clients remember an id for as long
 //! as they live, so correctness depends on its meaning one thing for ever.
+//!
+//! No names: this id and those between it and the list before it were left out, and mean nothing for ever. Written where a
+//! history was cut (see [`crate::recovery`]).
 
 use std::sync::Arc;
 

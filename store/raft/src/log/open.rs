@@ -21,7 +21,6 @@ use crate::clock::Clock;
 use crate::error::RaftError;
 use crate::node::{Gate, Health};
 use crate::state::Mark;
-use crate::types::LogId;
 use crate::workers::Workers;
 
 /// Format of the whole log.
@@ -46,16 +45,19 @@ pub(crate) fn open(
     mark: &Mark,
     surroundings: Surroundings,
 ) -> Result<LogStore, RaftError> {
-    let opened = check(disk.as_ref(), mark.applied.as_ref(), mark.installed.as_ref())?;
+    let (opened, mended) = examine(disk.as_ref(), mark)?;
+    disk.write(mended, Sync::Now).map_err(disk_error)?;
+    if let Some(purged) = &opened.purged {
+        disk.drop_range(&entry_key(0), &entry_key(purged.index() + 1)).map_err(disk_error)?;
+    }
     LogStore::start(disk, opened, surroundings)
         .map_err(|error| RaftError::DiskFailed(format!("the log's thread did not start: {error}")))
 }
 
-fn check(
-    disk: &dyn LogDisk,
-    applied: Option<&LogId>,
-    installed: Option<&LogId>,
-) -> Result<OpenedLog, RaftError> {
+/// What stands in a log whose state stands, durably, where its mark says, and what has to be written before that can be trusted.
+/// Changes nothing.
+pub(super) fn examine(disk: &dyn LogDisk, mark: &Mark) -> Result<(OpenedLog, LogBatch), RaftError> {
+    let (applied, installed) = (mark.applied.as_ref(), mark.installed.as_ref());
     let mut mended = LogBatch::default();
     match disk.get(FORMAT_KEY).map_err(disk_error)?.as_deref() {
         Some([LOG_FORMAT]) => {}
@@ -114,11 +116,7 @@ fn check(
     let committed = tail.last.as_ref().and_then(|stored| stored.committed).max(applied.copied());
     let settled = committed.as_ref().map_or(0, |id| id.index() + 1);
     rewrite(disk, settled.max(first), tail.end, &mut mended)?;
-    disk.write(mended, Sync::Now).map_err(disk_error)?;
-    if first > 0 {
-        disk.drop_range(&entry_key(0), &entry_key(first)).map_err(disk_error)?;
-    }
-    Ok(OpenedLog { vote, purged, last, committed, unapplied_bytes: tail.unapplied_bytes })
+    Ok((OpenedLog { vote, purged, last, committed, unapplied_bytes: tail.unapplied_bytes }, mended))
 }
 
 /// What the end of the log looks like.
