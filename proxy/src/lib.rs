@@ -1,7 +1,7 @@
 //! The cache in front of a DynamoDB-API store, and what the server binary is made of.
 //!
 //! [`cache`] is the product as a data structure; [`layer`] the decorators around it; [`stack`] their order; [`upstream`]
-//! where misses go; [`front`] the protocols it speaks; [`cluster`] a node among others; [`alone`] one that is not; [`parameters`] what is set for all nodes; [`run`] the order of start and stop; [`several`] several nodes in one process; [`operate`] what an operator asks of a cluster; [`preflight`] what a start would refuse; [`config`] the settings of it all. Without the feature `rocksdb` only
+//! where misses go; [`front`] the protocols it speaks; [`cluster`] a node among others; [`alone`] one that is not; [`parameters`] what is set for all nodes; [`run`] the order of start and stop; [`several`] several nodes in one process; [`operate`] what an operator asks of a cluster; [`recover`] how what one of its nodes has becomes another cluster; [`preflight`] what a start would refuse; [`config`] the settings of it all. Without the feature `rocksdb` only
 //! the first three are there, and what a node of a cluster does by itself, for whoever brings an engine and a network of their own: the simulation.
 
 // A connection is one future: the front, every decorator and the store, nested deeper than the compiler looks by default.
@@ -26,6 +26,8 @@ pub mod operate;
 pub mod parameters;
 #[cfg(feature = "rocksdb")]
 pub mod preflight;
+#[cfg(feature = "rocksdb")]
+pub mod recover;
 #[cfg(feature = "rocksdb")]
 pub mod run;
 #[cfg(feature = "rocksdb")]

@@ -8,6 +8,7 @@ use forebay_proxy::cluster::visibility::WriteVisibility;
 use forebay_proxy::config::Config;
 use forebay_proxy::operate::{self, Change};
 use forebay_proxy::preflight;
+use forebay_proxy::recover::{self, Losses};
 use forebay_proxy::run::{Failure, run, run_several};
 use forebay_proxy::several;
 
@@ -34,6 +35,10 @@ enum Command {
     Member(MemberArguments),
     /// Say or set what all nodes of a cluster obey: record-ttl-millis, query-ttl-millis.
     Param(ParamArguments),
+    /// Make another cluster of what one stopped node has, after a majority has lost its data for ever.
+    ///
+    /// Says what there is and what is lost, and changes nothing without --accept-lost-writes.
+    Recover(Recover),
 }
 
 #[derive(Args)]
@@ -157,6 +162,19 @@ enum Param {
 }
 
 #[derive(Args)]
+struct Recover {
+    /// The config file of the node whose data is to live on, with a new [cluster] name.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Do it, although what the other nodes have acknowledged and this one never heard of is lost.
+    #[arg(long)]
+    accept_lost_writes: bool,
+    /// Set any setting of the config file, as section.field=value.
+    #[arg(long = "set", value_name = "SETTING")]
+    overrides: Vec<String>,
+}
+
+#[derive(Args)]
 struct Node {
     /// The config file, TOML. Left out with --print-config: none, so that the defaults are shown.
     #[arg(long, value_name = "FILE", required_unless_present = "print_config")]
@@ -228,6 +246,11 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
                 operate::set_parameter(&settings_of(&asked)?, asked.node.as_deref(), &name, &value)
             }
         },
+        Command::Recover(Recover { config, accept_lost_writes, overrides }) => {
+            let config: Config = host::settings::load(&config, &overrides)?;
+            config.check()?;
+            recover::run(&config, if accept_lost_writes { Losses::Accepted } else { Losses::Refused })
+        }
         Command::Node(node) => {
             let config: Config = match &node.config {
                 Some(file) => host::settings::load(file, &node.overrides)?,

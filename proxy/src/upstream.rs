@@ -51,10 +51,7 @@ pub fn open(
     sink: Arc<dyn ChangeSink>,
     system: &Arc<System>,
 ) -> Result<Embedded, Failure> {
-    let surroundings = Surroundings {
-        clock: Arc::new(StoreClock(Arc::clone(system.clock()))),
-        entropy: Arc::clone(system) as Arc<dyn Entropy>,
-    };
+    let surroundings = surroundings(system);
     let embedded =
         EmbeddedSettings { raft: group.raft, network: group.network, ..EmbeddedSettings::default() };
     if settings.in_memory {
@@ -69,10 +66,24 @@ pub fn open(
     }
     std::fs::create_dir_all(&settings.data).map_err(wrong)?;
     let engine = store::db::rocks::RocksEngine::new(settings.engine.clone()).map_err(Failure::internal)?;
-    Embedded::on_disk(embedded, &engine, &settings.data, surroundings, sink).map_err(|error| match error {
+    Embedded::on_disk(embedded, &engine, &settings.data, surroundings, sink)
+        .map_err(|error| does_not_open(settings, error))
+}
+
+/// What the store is given of the machine.
+pub(crate) fn surroundings(system: &Arc<System>) -> Surroundings {
+    Surroundings {
+        clock: Arc::new(StoreClock(Arc::clone(system.clock()))),
+        entropy: Arc::clone(system) as Arc<dyn Entropy>,
+    }
+}
+
+/// The failure of a node whose store does not open.
+pub(crate) fn does_not_open(settings: &StoreSettings, error: OpenError) -> Failure {
+    match error {
         OpenError::Db(store::db::DbError::Locked(_)) => Failure::try_again(error),
         other => {
             Failure::internal(format!("the store in {} does not open: {other}", settings.data.display()))
         }
-    })
+    }
 }

@@ -61,10 +61,14 @@ impl Bootstrapping<'_> {
             let why = match identity.take() {
                 Some(known) if known.cluster != self.cluster => {
                     let what = format!(
-                        "the data belongs to the cluster {:?}, and [cluster] name is {:?}: set the name back, or give this node an \
-                         empty data directory",
+                        "the data belongs to the cluster {:?}, and [cluster] name is {:?}: set the name back, or, where that cluster is \
+                         lost and this one was made of another node's data by `forebay recover`, give this node an empty data directory",
                         known.cluster, self.cluster
                     );
+                    return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+                }
+                Some(Identity { origin: Origin::Recovering, .. }) => {
+                    let what = "`forebay recover` was cut short: run it again";
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
                 }
                 Some(Identity { node, origin: Origin::Joined, .. }) => {

@@ -38,6 +38,9 @@ pub enum Origin {
     },
     /// It was given by the primary.
     Joined,
+    /// It has the number that it had in the cluster named here, and `forebay recover` is making another cluster of its data: nothing
+    /// may be started over it before that has come to its end.
+    Recovering,
 }
 
 /// Where the number is kept.
@@ -93,7 +96,13 @@ mod tests {
         let file = IdentityFile::beside(Some(&directory));
         assert_eq!(file.read().unwrap(), None);
         let nodes = vec!["a:1".to_owned(), "b:1".to_owned()];
-        for origin in [Origin::Founding { nodes: nodes.clone() }, Origin::Founded { nodes }, Origin::Joined] {
+        let origins = [
+            Origin::Founding { nodes: nodes.clone() },
+            Origin::Founded { nodes },
+            Origin::Joined,
+            Origin::Recovering,
+        ];
+        for origin in origins {
             let identity = Identity { cluster: "c".into(), node: 2, origin };
             file.write(&identity).unwrap();
             assert_eq!(file.read().unwrap(), Some(identity));

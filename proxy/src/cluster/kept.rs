@@ -13,7 +13,7 @@ use store::db::DbError;
 use store::db::rocks::RocksEngine;
 
 use super::control::{self, Ask, Said};
-use super::identity::{Identity, IdentityFile};
+use super::identity::{Identity, IdentityFile, Origin};
 use super::peers::Peers;
 use crate::config::StoreSettings;
 use crate::run::Failure;
@@ -33,6 +33,11 @@ pub enum Start<'a> {
     },
     /// As one of several nodes of one process.
     OneProcess,
+    /// Not at all yet: it is to become the only member of a cluster of this name first, see [`crate::recover`].
+    Recovered {
+        /// The name.
+        cluster: &'a str,
+    },
 }
 
 /// What a directory holds.
@@ -74,8 +79,32 @@ impl Kept {
                 "the data in {data} is of member {node} of the cluster {cluster:?}, and not of `forebay dev --nodes`. Nothing was changed. \
                  Start it by `forebay node` with that cluster's [cluster], or choose another directory with --data"
             )),
+            (Start::Member { .. }, Some(Identity { node, origin: Origin::Recovering, .. })) => Err(format!(
+                "`forebay recover` was cut short while it made another cluster of the data in {data}, which is of member {node}. Nothing \
+                 was changed. Run it again, with the same settings: it goes on where it was"
+            )),
             (Start::Member { address }, Some(identity)) => self.at(identity.node, address, directory),
+            (Start::Recovered { cluster }, Some(identity)) if identity.cluster == cluster => Err(format!(
+                "the data in {data} is of the cluster {cluster:?}, which is the name in these settings. Nothing was changed. What is \
+                 recovered becomes another cluster, so that nodes of this one that come back with their data are refused and can't mix \
+                 two histories: give [cluster] name a new name, here and on the nodes that are to join. If it has been recovered already, \
+                 start it"
+            )),
+            (Start::Recovered { .. }, Some(_)) => match self.begun() {
+                Some(_) => Ok(()),
+                None => Err(format!(
+                    "{data} has the number of a member, and no data: there is nothing to recover. Nothing was changed"
+                )),
+            },
             (_, None) => match (start, self.begun().map(is_alone)) {
+                (Start::Recovered { .. }, None) => Err(format!(
+                    "there is no data in {data}: `forebay recover` wants the directory of a member that has some, or a copy of it, in [store] \
+                     data. Nothing was changed"
+                )),
+                (Start::Recovered { .. }, Some(true)) => Err(format!(
+                    "the data in {data} is of a node alone, which has no majority to lose. Nothing was changed. Start it without [cluster]; \
+                     to have its items in a cluster, write them into one through the API (docs/operations.md, \"From one node to a cluster\")"
+                )),
                 (_, None) | (Start::Alone, Some(true)) | (Start::OneProcess, Some(false)) => Ok(()),
                 (Start::Member { .. }, Some(true)) => Err(format!(
                     "the data in {data} is of a node alone, and these settings have a [cluster]: what it holds is in no cluster's log, so \
@@ -87,7 +116,7 @@ impl Kept {
                     "the data in {data} is of a node alone, and it is to be one of several. Nothing was changed. Start it without --nodes, \
                      or choose another directory with --data"
                 )),
-                (Start::Alone | Start::Member { .. }, Some(false)) => Err(format!(
+                (Start::Alone | Start::Member { .. } | Start::Recovered { .. }, Some(false)) => Err(format!(
                     "the data in {data} is of one of several nodes ({}), and node.json, which says which one it is, does not lie beside it. \
                      Nothing was changed. If it is of `forebay dev --nodes`, start it by that. If it is of a member, put its node.json \
                      back, or let the node join again with an empty directory",
@@ -216,6 +245,36 @@ mod tests {
             refused(&kept, Start::Alone, &["forebay dev --nodes", "node.json", known[0].1]);
             refused(&kept, HERE, &["join again"]);
         }
+    }
+
+    const RECOVERED: Start<'_> = Start::Recovered { cluster: "orders-2" };
+
+    #[test]
+    fn a_members_data_is_recovered_as_another_cluster_and_no_other_data_is() {
+        let kept = Kept { identity: identity(2), members: members(THREE) };
+        taken(&kept, RECOVERED);
+        refused(&kept, Start::Recovered { cluster: "orders" }, &["a new name", "come back"]);
+        let nothing = Kept { identity: identity(2), members: None };
+        refused(&nothing, RECOVERED, &["no data"]);
+        let alone = Kept { identity: None, members: members(&[(1, "127.0.0.1:8500", "")]) };
+        refused(&alone, RECOVERED, &["of a node alone", "without [cluster]"]);
+        refused(&Kept { identity: None, members: members(THREE) }, RECOVERED, &["node.json"]);
+        for known in [None, Some(Members::default())] {
+            refused(&Kept { identity: None, members: known }, RECOVERED, &["there is no data"]);
+        }
+    }
+
+    #[test]
+    fn what_was_cut_short_is_gone_on_with_and_not_started() {
+        let identity = identity(2).map(|identity| Identity { origin: Origin::Recovering, ..identity });
+        let kept = Kept { identity, members: members(&[(2, "n2:8501", "{}")]) };
+        taken(&kept, RECOVERED);
+        // Nor by a third name: the old one alone says that it is the same.
+        taken(&kept, Start::Recovered { cluster: "orders-3" });
+        refused(&kept, Start::Recovered { cluster: "orders" }, &["a new name"]);
+        refused(&kept, HERE, &["`forebay recover` was cut short", "again"]);
+        refused(&kept, Start::Alone, &["member 2"]);
+        refused(&kept, Start::OneProcess, &["member 2"]);
     }
 
     #[test]

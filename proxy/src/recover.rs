@@ -1,0 +1,232 @@
+//! `forebay recover`: makes another cluster of what one node has, when a majority of its own has lost its data for ever.
+//!
+//! Offline, over the data of a node that is stopped, or of a copy of it. The node becomes the only member, under the number that it
+//! has, of a cluster of another name: nodes of the old one that come back can neither talk to it nor be started in it, since the
+//! handshake and `node.json` have the name. What it can't know it says: what the others acknowledged and this log lacks is lost.
+//!
+//! Invariant: between the first step and the last `node.json` says that it is not done, and then no node is started over the data.
+//! Each step is atomic and may be repeated, so whatever cuts them off, running it again ends them.
+
+use std::sync::Arc;
+
+use host::clock::SystemClock;
+use http_front::sigv4::time;
+use raft::{Bootstrap, Member, RaftSettings};
+use store::OpenError;
+use store::db::rocks::RocksEngine;
+use store::recovery::{Found, OnDisk};
+
+use crate::cluster::identity::{Identity, IdentityFile, Origin};
+use crate::cluster::kept::{Kept, Start};
+use crate::config::Config;
+use crate::run::Failure;
+use crate::surroundings::System;
+use crate::upstream::{does_not_open, surroundings};
+
+/// Whether an operator has said that writes may be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Losses {
+    /// No: it is only said what would be.
+    Refused,
+    /// Yes.
+    Accepted,
+}
+
+/// The steps, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// What a crash may have left is mended, as by any start; then `node.json` says that this is under way.
+    Begin,
+    /// The log knows no other member any more.
+    TakeOver,
+    /// The state has all that the log has.
+    BringUp,
+    /// Its history is its own.
+    BeginAnew,
+    /// `node.json` names the new cluster.
+    End,
+}
+
+impl Step {
+    /// All of them.
+    pub const ALL: [Step; 5] = [Step::Begin, Step::TakeOver, Step::BringUp, Step::BeginAnew, Step::End];
+}
+
+/// Says what there is and what is lost, and, where that is accepted, does it.
+pub fn run(config: &Config, losses: Losses) -> Result<(), Failure> {
+    let recovery = Recovery::of(config)?;
+    print!("{}", recovery.describe());
+    if losses == Losses::Refused {
+        return Err(Failure::Usage(
+            "nothing was changed. If no majority of the other nodes can come back with its data, and no node that can has newer data than \
+             this, keep a copy of this directory and run it again with --accept-lost-writes"
+                .into(),
+        ));
+    }
+    Step::ALL.iter().try_for_each(|step| recovery.take(*step))?;
+    println!(
+        "done: start this node. Nodes with empty directories and [cluster] name = {:?} join it",
+        recovery.cluster
+    );
+    Ok(())
+}
+
+/// What is to become another cluster.
+pub struct Recovery {
+    config: Config,
+    engine: RocksEngine,
+    system: Arc<System>,
+    /// The name of the new cluster.
+    cluster: String,
+    /// Where the node is reached in it.
+    address: String,
+    identity: Identity,
+    found: Found,
+}
+
+impl Recovery {
+    /// Looks at the data of a config, and changes nothing. Errors: settings or data of which no cluster can be made, and what to do;
+    /// data that a process has open; a store that does not open.
+    pub fn of(config: &Config) -> Result<Recovery, Failure> {
+        let Some(cluster) = &config.cluster else {
+            return Err(Failure::Usage(
+                "the config has no [cluster]: `forebay recover` makes a cluster of what one node of a lost one has. Give it the node's own \
+                 config, with a new [cluster] name"
+                    .into(),
+            ));
+        };
+        if config.store.in_memory {
+            return Err(Failure::Usage("a node that keeps its data in memory leaves none to recover".into()));
+        }
+        let directory = &config.store.data;
+        let engine = RocksEngine::new(config.store.engine.clone()).map_err(Failure::internal)?;
+        let kept = Kept::of(&config.store)?;
+        let looked = OnDisk { engine: &engine, directory }.look();
+        // First: of data that can't be read nothing else is to be said.
+        let looked = looked.map_err(|error| does_not_open(&config.store, error))?;
+        kept.suits(directory, Start::Recovered { cluster: &cluster.name }).map_err(Failure::Usage)?;
+        let has_something = |(_, found): &(Identity, Found)| found.last_millis.is_some();
+        let (identity, found) = kept.identity.zip(looked).filter(has_something).ok_or_else(|| {
+            Failure::Usage(format!(
+                "the node in {} never heard of a write: there is nothing to recover. Nothing was changed",
+                directory.display()
+            ))
+        })?;
+        Ok(Recovery {
+            config: config.clone(),
+            engine,
+            system: Arc::new(System::new(Arc::new(SystemClock::new()))),
+            cluster: cluster.name.clone(),
+            address: config.peer_address()?,
+            identity,
+            found,
+        })
+    }
+
+    /// What there is, what becomes of it, and what is lost.
+    pub fn describe(&self) -> String {
+        let Identity { cluster, node, origin } = &self.identity;
+        let Found { log, last_millis, last_write_millis, .. } = &self.found;
+        let mut lines = Vec::new();
+        if *origin == Origin::Recovering {
+            lines
+                .push("an earlier run was cut short; this one begins again where the data is now".to_owned());
+        }
+        let (own, others): (Vec<_>, Vec<_>) = log.members.iter().partition(|(id, _)| id == node);
+        let others: Vec<String> =
+            others.into_iter().map(|(id, member)| format!("{id} ({})", member.address)).collect();
+        let at = own.first().map_or("no member by its own log", |(_, member)| &*member.address);
+        lines.push(format!(
+            "{}: member {node} ({at}) of the cluster {cluster:?}",
+            self.config.store.data.display()
+        ));
+        if !others.is_empty() {
+            lines.push(format!("  given up: {}", others.join(", ")));
+        }
+        let place = |index: Option<u64>| index.map_or("nothing".to_owned(), |index| format!("entry {index}"));
+        let (term, last) = log.last.map_or((0, None), |(term, index)| (term, Some(index)));
+        lines.push(format!(
+            "  its log ends with {} of term {term}; it knew {} to be committed, and its state has {}",
+            place(last),
+            place(log.committed),
+            place(log.applied)
+        ));
+        let when = |millis: Option<u64>| millis.map_or("not known".to_owned(), utc);
+        lines.push(format!(
+            "  the last write in its log: {}; the last entry of any kind: {}",
+            when(*last_write_millis),
+            when(*last_millis)
+        ));
+        lines.push(format!(
+            "it becomes the only member of the cluster {:?}, still as {node}, at {}. Lost: every write that the others acknowledged and this \
+             log does not have. Kept: all that it has, also what was not known to be committed, since that may have been acknowledged",
+            self.cluster, self.address
+        ));
+        lines.join("\n") + "\n"
+    }
+
+    /// Takes a step; durable when it returns. Only in their order, from the first on.
+    pub fn take(&self, step: Step) -> Result<(), Failure> {
+        let directory = &self.config.store.data;
+        let store = OnDisk { engine: &self.engine, directory };
+        let node = self.identity.node;
+        match step {
+            Step::Begin => {
+                store.check().map_err(|error| self.failed(error))?;
+                self.keep(&self.identity.cluster, Origin::Recovering)
+            }
+            Step::TakeOver => {
+                let known = self.found.log.members.get(node).cloned().unwrap_or_default();
+                let member = Member { address: self.address.clone(), ..known };
+                store.take_over(node, member).map_err(|error| self.failed(error))
+            }
+            Step::BringUp => {
+                let raft = RaftSettings {
+                    node_id: node,
+                    life: self.system.random_u64(),
+                    address: self.address.clone(),
+                    group: self.cluster.clone(),
+                    bootstrap: Bootstrap::Join,
+                    ..RaftSettings::default()
+                };
+                store.bring_up(raft, surroundings(&self.system)).map_err(|error| self.failed(error))
+            }
+            Step::BeginAnew => {
+                let begun = store.begin_anew(self.system.random_u64());
+                begun.map(drop).map_err(|error| self.failed(error))
+            }
+            Step::End => self.keep(&self.cluster, Origin::Joined),
+        }
+    }
+
+    fn keep(&self, cluster: &str, origin: Origin) -> Result<(), Failure> {
+        let directory = &self.config.store.data;
+        let identity = Identity { cluster: cluster.to_owned(), node: self.identity.node, origin };
+        IdentityFile::beside(Some(directory)).write(&identity).map_err(|error| {
+            Failure::Internal(format!("node.json in {} can't be written: {error}", directory.display()))
+        })
+    }
+
+    fn failed(&self, error: OpenError) -> Failure {
+        does_not_open(&self.config.store, error)
+    }
+}
+
+/// A moment, as people read it.
+fn utc(millis: u64) -> String {
+    let text = time::write(millis / 1000);
+    let part = |range: std::ops::Range<usize>| String::from_utf8_lossy(&text[range]).into_owned();
+    let (year, month, day) = (part(0..4), part(4..6), part(6..8));
+    let (hour, minute, second) = (part(9..11), part(11..13), part(13..15));
+    format!("{year}-{month}-{day} {hour}:{minute}:{second} UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_told_as_people_read_it() {
+        assert_eq!(utc(1_795_352_467_999), "2026-11-22 13:01:07 UTC");
+    }
+}
