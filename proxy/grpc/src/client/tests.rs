@@ -1,5 +1,7 @@
 //! The client over fronts and over endpoints that misbehave, on streams in memory.
 
+mod farewell;
+
 use std::future::Future;
 use std::io;
 use std::sync::Mutex;

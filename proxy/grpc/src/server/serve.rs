@@ -13,6 +13,8 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket::body::{Refused, collect};
+use socket::farewell;
+use socket::lent::{Lent, lend};
 use socket::unwritten::Unwritten;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -50,20 +52,28 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
         let (answers, stopped) = (answers.clone(), stopped.clone());
         async move { Ok::<_, Infallible>(call(&inner, request, &connection, &answers, stopped).await) }
     });
-    let served = pin!(
-        http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(inner.settings.max_concurrent_calls)
-            .max_header_list_size(METADATA_BYTES)
-            .adaptive_window(true)
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .serve_connection(TokioIo::new(io), service)
-    );
-    let served = until_stopped(served, stop, || {
-        stopping.send_replace(true);
-    });
-    let served = unwritten.unless_overdue(served, inner.settings.write_timeout()).await;
+    let (io, owed) = lend(io);
+    let served = {
+        let served = pin!(
+            http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(inner.settings.max_concurrent_calls)
+                .max_header_list_size(METADATA_BYTES)
+                .adaptive_window(true)
+                .keep_alive_interval(PING_INTERVAL)
+                .keep_alive_timeout(PING_TIMEOUT)
+                .serve_connection(TokioIo::new(io), service)
+        );
+        let served = until_stopped(served, stop, || {
+            stopping.send_replace(true);
+        });
+        unwritten.unless_overdue(served, inner.settings.write_timeout()).await
+    };
+    // A call that crossed our farewell is safe to repeat for who reads there that it was not taken; a reset would keep it from
+    // being read. A peer that has gone by itself is not waited for: its end has come already.
+    if let (Some(Ok(())), Some(mut io)) = (&served, owed.take()) {
+        farewell::linger(&mut io).await;
+    }
     match served.and_then(Result::err).and_then(io_error) {
         Some(error) => Err(error),
         // The peer broke off, broke the protocol or a time limit: its own affair, and hyper has answered where it could.
@@ -71,7 +81,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
     }
 }
 
-type Serving<IO, S> = http2::Connection<TokioIo<IO>, S, TokioExecutor>;
+type Serving<IO, S> = http2::Connection<TokioIo<Lent<IO>>, S, TokioExecutor>;
 
 async fn until_stopped<IO, S>(
     mut served: Pin<&mut Serving<IO, S>>,

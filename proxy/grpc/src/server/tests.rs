@@ -1,5 +1,7 @@
 //! The front over streams in memory: what it answers, what it believes of whom, what it refuses.
 
+mod farewell;
+
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 

@@ -28,6 +28,8 @@ use super::head::Head;
 use super::http1::{HEAD_BYTES, HEADERS};
 use super::reply::Reply;
 use socket::body::{Refused, collect};
+use socket::farewell;
+use socket::lent::lend;
 use socket::unwritten::{Piece, Unwritten};
 
 /// How an HTTP/2 connection begins.
@@ -50,24 +52,33 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
     let head_timeout = inner.settings.head_timeout();
     let write_timeout = inner.settings.write_timeout();
     let unwritten = Unwritten::default();
-    let io = TokioIo::new(Rewound { unread, io });
+    let io = Rewound { unread, io };
     let answers = unwritten.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (inner, connection, answers) = (Arc::clone(&inner), Arc::clone(&connection), answers.clone());
         async move { Ok::<_, Infallible>(incoming(&inner, request, &connection, &answers).await) }
     });
     let served = if speaks_http2 {
-        let mut served = pin!(
-            http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(STREAMS)
-                .max_header_list_size(HEAD_BYTES as u32)
-                .keep_alive_interval(PING_INTERVAL)
-                .keep_alive_timeout(PING_TIMEOUT)
-                .serve_connection(io, service)
-        );
-        let served = until_stopped(served.as_mut(), stop, http2::Connection::graceful_shutdown);
-        unwritten.unless_overdue(served, write_timeout).await
+        let (io, owed) = lend(io);
+        let served = {
+            let mut served = pin!(
+                http2::Builder::new(TokioExecutor::new())
+                    .timer(TokioTimer::new())
+                    .max_concurrent_streams(STREAMS)
+                    .max_header_list_size(HEAD_BYTES as u32)
+                    .keep_alive_interval(PING_INTERVAL)
+                    .keep_alive_timeout(PING_TIMEOUT)
+                    .serve_connection(TokioIo::new(io), service)
+            );
+            let served = until_stopped(served.as_mut(), stop, http2::Connection::graceful_shutdown);
+            unwritten.unless_overdue(served, write_timeout).await
+        };
+        // A request that crossed our farewell is safe to repeat for who reads there that it was not taken; a reset would keep it
+        // from being read. A peer that has gone by itself is not waited for: its end has come already.
+        if let (Some(Ok(())), Some(mut io)) = (&served, owed.take()) {
+            farewell::linger(&mut io).await;
+        }
+        served
     } else {
         let mut served = pin!(
             http1::Builder::new()
@@ -76,7 +87,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
                 .max_headers(HEADERS)
                 .max_header_size(HEAD_BYTES)
                 .pipeline_flush(true)
-                .serve_connection(io, service)
+                .serve_connection(TokioIo::new(io), service)
         );
         let served = until_stopped(served.as_mut(), stop, http1::Connection::graceful_shutdown);
         unwritten.unless_overdue(served, write_timeout).await

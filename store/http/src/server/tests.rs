@@ -2,6 +2,7 @@
 
 mod at_once;
 mod bad_input;
+mod farewell;
 mod floors;
 mod front;
 mod slow;
