@@ -3,12 +3,16 @@
 //! No client is listened to before the store is open and brought up; the admin port opens first, so that a slow start can be
 //! watched, and in a cluster the port for other nodes, since they have to agree who they are. Stopping goes the other way: a node
 //! of a cluster hands over, and whoever looks where to ask has time to look, while it serves as ever; the fronts drain, the store is closed and synced, telemetry sends what it has.
+//!
+//! Invariant: a store that was opened is closed, whatever becomes of what was to stand over it. Its threads must not run on into
+//! the end of the process.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use host::admin::{Admin, Readiness};
+use host::admin::{Admin, Readiness, Requirement};
 use host::clock::{Clock, CoarseClock, SystemClock};
 use host::metrics::Registry;
 use host::runtime::Fronts;
@@ -17,6 +21,7 @@ use host::shutdown::Shutdown;
 use host::telemetry;
 use host::tls::Tls;
 use http_front::server::HttpServer;
+use http_front::sigv4::Auth;
 use store::Embedded;
 
 use crate::cache::Cache;
@@ -24,7 +29,7 @@ use crate::cache::sweep::SWEEP_EVERY;
 use crate::cluster::lists::PrimarysLists;
 use crate::cluster::node::{self, Node, Opening, Plan};
 use crate::config::{BadConfig, Config};
-use crate::front::announce::announce;
+use crate::front::announce::{Endpoints, announce};
 use crate::front::counted::Counted;
 use crate::front::{self, Doors, in_use};
 use crate::layer::Encoders;
@@ -84,10 +89,12 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let registry = Registry::new();
     let Fit { connections, warning } =
         open_files::fit(&config.node, &config.store, host::open_files::raise_limit());
-    run_with(&config, &registry, warning, serve(&config, plan, connections, &registry))
+    let asked = Shutdown::new(config.node.drain.get());
+    run_with(&config, &registry, warning, &asked, serve(&config, plan, connections, &registry, &asked))
 }
 
-/// Runs several nodes of one cluster in this process until a signal stops them. Each has an address of its own.
+/// Runs several nodes of one cluster in this process until a signal stops them, or one of them can't go on. Each has an address of
+/// its own.
 pub fn run_several(nodes: Vec<(Config, Plan)>) -> Result<(), Failure> {
     let Some((first, _)) = nodes.first() else { return Ok(()) };
     nodes.iter().try_for_each(|(config, _)| config.check())?;
@@ -96,21 +103,29 @@ pub fn run_several(nodes: Vec<(Config, Plan)>) -> Result<(), Failure> {
     let registries: Vec<Registry> = nodes.iter().map(|_| Registry::new()).collect();
     let each = host::open_files::raise_limit().map(|files| files / nodes.len() as u64);
     let warning = open_files::fit(&first.node, &first.store, each).warning;
+    let asked = Shutdown::new(first.node.drain.get());
     let serving = async {
-        let serve_one = |((config, plan), registry): ((Config, Plan), _)| async move {
-            let connections = open_files::fit(&config.node, &config.store, each).connections;
-            serve(&config, Some(plan), connections, registry).await
+        let serve_one = |((config, plan), registry): ((Config, Plan), _)| {
+            let asked = &asked;
+            async move {
+                let connections = open_files::fit(&config.node, &config.store, each).connections;
+                let served = serve(&config, Some(plan), connections, registry, asked).await;
+                // They begin and end together.
+                asked.trigger();
+                served
+            }
         };
         let all = nodes.into_iter().zip(&registries).map(serve_one);
-        futures_util::future::try_join_all(all).await.map(|_| ())
+        futures_util::future::join_all(all).await.into_iter().collect()
     };
-    run_with(&first, &registries[0], warning, serving)
+    run_with(&first, &registries[0], warning, &asked, serving)
 }
 
 fn run_with(
     config: &Config,
     registry: &Registry,
     warning: Option<String>,
+    asked: &Shutdown,
     serving: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
     let telemetry = telemetry::start(&config.telemetry, registry, &config.node.name)
@@ -120,10 +135,39 @@ fn run_with(
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
-    let outcome = runtime.block_on(serving);
+    let outcome = runtime.block_on(async {
+        asked.listen_to_signals().map_err(Failure::internal)?;
+        serving.await
+    });
     drop(runtime);
     telemetry.stop();
     outcome
+}
+
+/// What a node has when its store opens.
+struct Ground<'a> {
+    config: &'a Config,
+    registry: &'a Registry,
+    /// The most of all fronts together.
+    connections: usize,
+    clock: Arc<SystemClock>,
+    system: Arc<System>,
+    cache: Arc<Cache>,
+    admin: SocketAddr,
+    auth: Auth,
+    tls: Handshakes,
+    store_ready: Requirement,
+    serving: Requirement,
+    /// Asked to stop is one thing, and to close doors another: in between a node of a cluster hands over, and all have notice.
+    asked: Shutdown,
+    shutdown: Shutdown,
+}
+
+/// The certificate as each protocol shows it, if there is one.
+struct Handshakes {
+    http: Option<Tls>,
+    dax: Option<Tls>,
+    grpc: Option<Tls>,
 }
 
 async fn serve(
@@ -131,10 +175,9 @@ async fn serve(
     plan: Option<Plan>,
     connections: usize,
     registry: &Registry,
+    asked: &Shutdown,
 ) -> Result<(), Failure> {
-    // Asked to stop is one thing, and to close doors another: in between a node of a cluster hands over, and all have notice.
-    let (asked, shutdown) = (Shutdown::new(config.node.drain.get()), Shutdown::new(config.node.drain.get()));
-    asked.listen_to_signals().map_err(Failure::internal)?;
+    let (asked, shutdown) = (asked.clone(), Shutdown::new(config.node.drain.get()));
     tokio::spawn(stop_at_once(asked.clone(), shutdown.clone()));
     let clock = Arc::new(SystemClock::new());
     #[allow(clippy::disallowed_methods, reason = "the age of the process is counted from here")]
@@ -151,23 +194,24 @@ async fn serve(
         readiness.clone(),
         host::settings::print(config).map_err(Failure::internal)?,
     );
-    let admin = admin.bind(config.listen.admin()).await.map_err(in_use("admin", config.listen.admin()))?;
-    let admin_address = admin.address();
-    tokio::spawn(admin.serve(shutdown.clone()));
+    let listening =
+        admin.bind(config.listen.admin()).await.map_err(in_use("admin", config.listen.admin()))?;
+    let admin = listening.address();
+    tokio::spawn(listening.serve(shutdown.clone()));
 
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let threads = config.threads(cores);
     let auth = credentials::open(&config.credentials, &shutdown)?;
-    let tls_of_http = open_tls(config, front::http::ALPN)?;
-    let tls_of_dax = open_tls(config, front::dax::ALPN)?;
-    let tls_of_grpc = open_tls(config, front::grpc::ALPN)?;
-    if let Some(tls) = &tls_of_http {
+    let tls = Handshakes {
+        http: open_tls(config, front::http::ALPN)?,
+        dax: open_tls(config, front::dax::ALPN)?,
+        grpc: open_tls(config, front::grpc::ALPN)?,
+    };
+    if let Some(tls) = &tls.http {
         // Of the one certificate that they all show.
         tokio::spawn(tls.clone().watch_expiry("tls", registry.clone(), Arc::clone(&clock) as Arc<dyn Clock>));
     }
     let system = Arc::new(System::new(Arc::clone(&clock)));
     let coarse: Arc<dyn Clock> = Arc::new(coarse);
-    let cache = Cache::new(config.cache.clone(), Arc::clone(&coarse), system.random_u64(), threads, registry)
+    let cache = Cache::new(config.cache.clone(), coarse, system.random_u64(), threads(config), registry)
         .map_err(BadConfig::from)?;
     let opening = match plan {
         Some(plan) => {
@@ -184,36 +228,95 @@ async fn serve(
         None => Group::default(),
     };
     let store = open_store(config, group, &cache, &system).await?;
-    tokio::spawn(Arc::clone(&cache).sweep_every(SWEEP_EVERY));
-    let obeyed = parameters::Follower::begin(store.parameters(), Arc::clone(&cache), registry);
-    let following = tokio::spawn(obeyed.follow());
+    let ground = Ground {
+        config,
+        registry,
+        connections,
+        clock,
+        system,
+        cache,
+        admin,
+        auth,
+        tls,
+        store_ready,
+        serving,
+        asked,
+        shutdown,
+    };
+    let mut node = None;
+    let served = serve_over(ground, &store, opening, &mut node).await;
+    if let Some(node) = &node {
+        node.close();
+    }
+    let closed = store.close().await.map_err(Failure::internal);
+    if let (Err(_), Err(error)) = (&served, &closed) {
+        tracing::error!(%error, "the store did not close well either");
+    }
+    served.and(closed)
+}
 
+/// All that stands over an open store. The node of a cluster is left in `node`, for the others may ask it until the store is closed.
+async fn serve_over(
+    ground: Ground<'_>,
+    store: &Arc<Embedded>,
+    opening: Option<Opening>,
+    node: &mut Option<Node>,
+) -> Result<(), Failure> {
+    let Ground { config, registry, .. } = ground;
+    let doors = Doors::bind(config)?;
+    let endpoints = doors.endpoints(ground.admin);
+    tokio::spawn(Arc::clone(&ground.cache).sweep_every(SWEEP_EVERY));
+    let obeyed = parameters::Follower::begin(store.parameters(), Arc::clone(&ground.cache), registry);
+    let following = tokio::spawn(obeyed.follow());
     let desk = match &opening {
-        None => alone::serve(config, &store, &cache),
+        None => alone::serve(config, store, &ground.cache),
         // Its desk is at the peer port.
         Some(_) => None,
     };
-    let doors = Doors::bind(config)?;
-    let endpoints = doors.endpoints(admin_address);
-    let mut node = opening.map(|opening| {
+    *node = opening.map(|opening| {
         let about = node::about(config, &endpoints, &opening.raft.address);
-        opening.join(Arc::clone(&store), &cache, about, registry)
+        opening.join(Arc::clone(store), &ground.cache, about, registry)
     });
-    let fronts =
-        Fronts::start(threads, connections, registry.clone(), shutdown.clone()).map_err(Failure::internal)?;
+    let shutdown = ground.shutdown.clone();
+    let fronts = Fronts::start(threads(config), ground.connections, registry.clone(), shutdown.clone())
+        .map_err(Failure::internal)?;
+    let served = serve_by(&fronts, doors, &endpoints, ground, store, node).await;
+    if served.is_err() {
+        // Nobody has asked it to stop, and it can't go on.
+        shutdown.trigger_immediate();
+    }
+    let dropped = fronts.drain().await;
+    if dropped > 0 {
+        tracing::warn!(dropped, "connections were still busy at the end of the drain");
+    }
+    following.abort();
+    drop(desk);
+    served
+}
+
+/// Opens the doors, and answers once the node has been asked to stop and has said so to all.
+async fn serve_by(
+    fronts: &Fronts,
+    doors: Doors,
+    endpoints: &Endpoints,
+    ground: Ground<'_>,
+    store: &Arc<Embedded>,
+    node: &mut Option<Node>,
+) -> Result<(), Failure> {
+    let Ground { config, registry, clock, system, cache, auth, tls, asked, shutdown, .. } = ground;
     let fine: Arc<dyn Clock> = clock;
-    let registrar: Arc<dyn front::dax::Registrar> = match &node {
-        Some(node) => Arc::new(PrimarysLists::new(Arc::clone(&store), node.links.clone())),
-        None => Arc::clone(&store) as _,
+    let registrar: Arc<dyn front::dax::Registrar> = match node {
+        Some(node) => Arc::new(PrimarysLists::new(Arc::clone(store), node.links.clone())),
+        None => Arc::clone(store) as _,
     };
-    let lists = front::dax::lists(&store, registrar);
+    let lists = front::dax::lists(store, registrar);
     let encoders = Encoders {
         json: Some(Arc::new(front::http::Encoder)),
         dax: Some(Arc::new(front::dax::Encoder::new(Arc::clone(&lists)))),
     };
     let parts = stack::Parts { cache, encoders, limits: &config.limits, clock: fine, registry };
-    let db = match &node {
-        None => stack::build(Arc::clone(&store), parts),
+    let db = match node {
+        None => stack::build(Arc::clone(store), parts),
         Some(node) => {
             let (member, links) = (Arc::clone(&node.member), node.links.clone());
             stack::build_routed(member, store.catalog(), links, node.max_lag, parts)
@@ -221,10 +324,10 @@ async fn serve(
     };
     let by = |protocol| Counted::new(db.clone(), protocol, registry);
     let server = HttpServer::new(by("http"), auth.clone(), config.http.clone(), Arc::clone(&system) as _);
-    front::http::serve(&fronts, doors.http, server, tls_of_http, &shutdown)?;
+    front::http::serve(fronts, doors.http, server, tls.http, &shutdown)?;
     let server = front::grpc::server(by("grpc"), &auth, config, &system);
-    front::grpc::serve(&fronts, doors.grpc, server, tls_of_grpc, &shutdown)?;
-    let nodes = match &node {
+    front::grpc::serve(fronts, doors.grpc, server, tls.grpc, &shutdown)?;
+    let nodes = match node {
         None => front::dax::one_node(config, &system),
         Some(node) => Arc::new(node.roster()) as _,
     };
@@ -232,22 +335,22 @@ async fn serve(
     let cluster = dax::server::Cluster { catalog: store.catalog(), lists, nodes, follows };
     let server = front::dax::server(by("dax"), cluster, &auth, config, &system, registry);
     if let Some(door) = doors.dax {
-        front::dax::serve(&fronts, door, server.clone(), &shutdown)?;
+        front::dax::serve(fronts, door, server.clone(), &shutdown)?;
     }
-    if let (Some(door), Some(tls)) = (doors.dax_tls, tls_of_dax) {
-        front::dax::serve_tls(&fronts, door, server, tls, &shutdown)?;
+    if let (Some(door), Some(tls)) = (doors.dax_tls, tls.dax) {
+        front::dax::serve_tls(fronts, door, server, tls, &shutdown)?;
     }
-    store_ready.met();
-    serving.met();
-    announce(&mut std::io::stdout().lock(), config, &endpoints).map_err(Failure::internal)?;
+    ground.store_ready.met();
+    ground.serving.met();
+    announce(&mut std::io::stdout().lock(), config, endpoints).map_err(Failure::internal)?;
 
     let passed_on = node.as_mut().and_then(Node::passed_on);
     let leave = async {
         asked.triggered().await;
-        serving.unmet("the node is stopping");
+        ground.serving.unmet("the node is stopping");
         let notice = tokio::time::sleep(config.node.notice.get());
         let goes_on = async {
-            if let Some(node) = &node {
+            if let Some(node) = node {
                 node.take_leave().await;
             }
             notice.await;
@@ -261,20 +364,15 @@ async fn serve(
     };
     match passed_on {
         Some(passed_on) => {
-            tokio::join!(passed_on.serve(by("peer"), &fronts, &system, &shutdown), leave);
+            tokio::join!(passed_on.serve(by("peer"), fronts, &system, &shutdown), leave);
         }
         None => leave.await,
     }
-    let dropped = fronts.drain().await;
-    if dropped > 0 {
-        tracing::warn!(dropped, "connections were still busy at the end of the drain");
-    }
-    if let Some(node) = &node {
-        node.close();
-    }
-    following.abort();
-    drop(desk);
-    store.close().await.map_err(Failure::internal)
+    Ok(())
+}
+
+fn threads(config: &Config) -> usize {
+    config.threads(std::thread::available_parallelism().map_or(1, |cores| cores.get()))
 }
 
 /// Hands on the second signal, which says: now.

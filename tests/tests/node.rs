@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -85,6 +86,77 @@ fn a_port_in_use_exits_with_75() {
         let ended = run(&arguments, &[]);
         assert_eq!(ended.code, Some(75), "{ended:?}");
         assert!(ended.said.contains(&port), "it names the port: {}", ended.said);
+    }
+}
+
+/// What the store has in its journals and has not flushed. Closed in order it leaves nothing there. Unit: bytes.
+fn unflushed(data: &Path) -> u64 {
+    let files =
+        |directory: &Path| std::fs::read_dir(directory).expect("it can be read").map_while(Result::ok);
+    let instances = files(data).filter(|each| each.path().is_dir());
+    let journals = instances
+        .flat_map(|each| files(&each.path()))
+        .filter(|file| file.path().extension().is_some_and(|extension| extension == "log"));
+    journals.map(|file| file.metadata().expect("it is there").len()).sum()
+}
+
+#[test]
+fn a_node_that_can_not_open_a_door_closes_its_store() {
+    let directory = Directory::new("doors");
+    let node = Node::on(directory.path());
+    node.create_table(&simple(TABLE, &[("p", "S")]));
+    let item = json!({"p": {"S": "kept"}});
+    node.ok("PutItem", &json!({"TableName": TABLE, "Item": item}));
+    assert!(unflushed(directory.path()) > 0, "what was written stands in a journal");
+    assert!(node.stop().success());
+    assert_eq!(unflushed(directory.path()), 0);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    let data = directory.path().to_str().expect("text");
+    let doors = ["--http-port", "--dax-port", "--grpc-port"];
+    // Whether the end of a process with an open store shows depends on which of its threads is where.
+    for round in 0..6 {
+        let door = doors[round % doors.len()];
+        let ports = doors.iter().flat_map(|each| [*each, if *each == door { port.as_str() } else { "0" }]);
+        let arguments: Vec<&str> =
+            ["dev", "--data", data, "--admin-port", "0"].into_iter().chain(ports).collect();
+        let ended = run(&arguments, &[]);
+        assert_eq!(ended.code, Some(75), "{door}: {ended:?}");
+        let setting = format!("[listen] {}", door.trim_start_matches("--").replace('-', "_"));
+        let (said, others): (Vec<&str>, Vec<&str>) =
+            ended.said.lines().partition(|line| line.starts_with("forebay: "));
+        assert!(said.len() == 1 && said[0].contains(&port) && said[0].contains(&setting), "{ended:?}");
+        // Nothing but the log besides.
+        let is_logged = |line: &&str| ["INFO", "WARN"].iter().any(|level| line.contains(level));
+        assert!(others.iter().all(is_logged), "{ended:?}");
+        assert_eq!(unflushed(directory.path()), 0, "{door}: it was not closed");
+    }
+    drop(taken);
+    let node = Node::on(directory.path());
+    assert_eq!(node.ok("GetItem", &json!({"TableName": TABLE, "Key": item}))["Item"], item);
+    assert!(node.stop().success());
+}
+
+#[test]
+fn nodes_of_one_process_end_together_where_one_can_not_open_a_door() {
+    let directory = Directory::new("doors-of-several");
+    let taken = TcpListener::bind("127.0.0.2:0").expect("a free port");
+    let http = taken.local_addr().expect("bound").port().to_string();
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let peer = format!("listen.peer_port={}", free.local_addr().expect("bound").port());
+    drop(free);
+    let data = directory.path().to_str().expect("text");
+    let arguments = ["dev", "--nodes", "3", "--data", data, "--http-port", &http, "--set", &peer];
+    let picked = ["--dax-port", "0", "--grpc-port", "0", "--admin-port", "0"];
+    for _ in 0..3 {
+        let ended = run(&[&arguments[..], &picked].concat(), &[]);
+        assert_eq!(ended.code, Some(75), "{ended:?}");
+        assert!(ended.said.contains(&format!("127.0.0.2:{http}")), "{ended:?}");
+        // Of the others it depends on how far they came.
+        let begun = |node: &&str| *node == "node-2" || directory.path().join(node).is_dir();
+        for node in ["node-1", "node-2", "node-3"].iter().filter(|node| begun(node)) {
+            assert_eq!(unflushed(&directory.path().join(node)), 0, "{node} was not closed: {ended:?}");
+        }
     }
 }
 
