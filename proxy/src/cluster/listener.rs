@@ -4,7 +4,7 @@
 //! under way, connections that wait to be taken over, conversations about the cluster.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use peer::Lane;
 use raft::transport::Dialled;
 use raft::{BoxedStream, PeerTransport};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio::sync::mpsc::OwnedPermit;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::control::Desk;
 use super::peers::{Arrived, Peers};
@@ -22,7 +23,7 @@ use crate::front::complaints::Complaints;
 
 /// Most handshakes under way at a time; one more is turned away.
 const HANDSHAKES_MAX: usize = 64;
-/// Most connections of a lane that wait to be taken over; one more is closed, and its peer tries again.
+/// Most connections of a lane that wait to be taken over; one more is turned away, and its peer tries again.
 const ARRIVED_MAX: usize = 32;
 /// Most conversations about the cluster at a time: each replica holds one with the primary, and an operator now and then.
 const CONVERSATIONS_MAX: usize = 64;
@@ -54,6 +55,14 @@ struct Serving {
     lease: mpsc::Sender<Arrived>,
     handshakes: Arc<Semaphore>,
     conversations: Arc<Semaphore>,
+}
+
+/// Where a connection goes.
+enum Place {
+    /// To whoever serves its lane.
+    Lane(OwnedPermit<Arrived>),
+    /// Nowhere: it is answered from here.
+    Conversation(OwnedSemaphorePermit),
 }
 
 impl Listener {
@@ -123,11 +132,21 @@ async fn accept(listener: TcpListener, serving: Arc<Serving>) {
         };
         let serving = Arc::clone(&serving);
         tokio::spawn(async move {
-            let met = serving.peers.accept(stream).await;
+            let mut turned_away = None;
+            let find = |lane| {
+                let found = serving.place(lane);
+                turned_away = found.is_none().then_some(lane);
+                found
+            };
+            let met = serving.peers.accept(stream, find).await;
             drop(place);
-            match met {
-                Ok((lane, arrived)) => serving.hand_over(lane, arrived, from).await,
-                Err(error) => serving.complaints.about(from.ip(), &error),
+            match (met, turned_away) {
+                (Ok((found, arrived)), _) => serving.hand_over(found, arrived).await,
+                // It is one of ours, and tries again.
+                (Err(_), Some(lane)) => {
+                    tracing::debug!(%from, ?lane, "another node was turned away: too many wait, or nobody serves them");
+                }
+                (Err(error), None) => serving.complaints.about(from.ip(), &error),
             }
         });
     }
@@ -140,27 +159,33 @@ fn turn_away(serving: &Serving, stream: TcpStream, from: IpAddr) {
 }
 
 impl Serving {
-    async fn hand_over(&self, lane: Lane, arrived: Arrived, from: SocketAddr) {
-        let full = match lane {
-            Lane::Raft => self.raft.try_send(arrived).is_err(),
-            Lane::Forward => self.forward.try_send(arrived).is_err(),
-            Lane::Lease => self.lease.try_send(arrived).is_err(),
-            Lane::Control => match Arc::clone(&self.conversations).try_acquire_owned() {
-                Ok(place) => {
-                    let conversing = async {
-                        let mut stream = arrived.register()?;
-                        self.desk.serve(&mut stream).await
-                    };
-                    // An error is a peer that went away; it asks again if it wants to know.
-                    let _ = tokio::time::timeout(CONVERSATION_LIMIT, conversing).await;
-                    drop(place);
-                    false
-                }
-                Err(_) => true,
-            },
+    /// A place on a lane. `None`: too many wait there; or nobody serves it, of a node that stops.
+    fn place(&self, lane: Lane) -> Option<Place> {
+        let waiting = match lane {
+            Lane::Raft => &self.raft,
+            Lane::Forward => &self.forward,
+            Lane::Lease => &self.lease,
+            Lane::Control => {
+                let place = Arc::clone(&self.conversations).try_acquire_owned();
+                return place.ok().map(Place::Conversation);
+            }
         };
-        if full {
-            tracing::debug!(%from, ?lane, "a connection of another node was closed: too many wait, or nobody serves them yet");
+        waiting.clone().try_reserve_owned().ok().map(Place::Lane)
+    }
+
+    async fn hand_over(&self, place: Place, arrived: Arrived) {
+        match place {
+            Place::Lane(place) => {
+                place.send(arrived);
+            }
+            Place::Conversation(_place) => {
+                let conversing = async {
+                    let mut stream = arrived.register()?;
+                    self.desk.serve(&mut stream).await
+                };
+                // An error is a peer that went away; it asks again if it wants to know.
+                let _ = tokio::time::timeout(CONVERSATION_LIMIT, conversing).await;
+            }
         }
     }
 }

@@ -348,7 +348,8 @@ pub struct PassedOn {
 
 impl PassedOn {
     /// Serves them with `db`, on the threads of `fronts`, until the shutdown, and until what was passed on by then is answered or the
-    /// drain is over. The fronts do not wait for these connections by themselves.
+    /// drain is over. Who connects after that is turned away before it can say anything: of a request that is sent to nobody it
+    /// could not tell whether it had an effect. The fronts do not wait for these connections by themselves.
     pub async fn serve<D: DynamoDb + Clone>(
         mut self,
         db: D,
@@ -360,13 +361,19 @@ impl PassedOn {
         let server = GrpcServer::trusting(db, asked, GrpcSettings::default(), Arc::clone(system) as _);
         // Each connection holds on to it for as long as it is served. Nothing is ever sent.
         let (open, mut all_closed) = mpsc::channel::<()>(1);
-        let mut worker = 0;
+        let (mut worker, mut stopping) = (0, false);
         loop {
             let arrived = tokio::select! {
-                () = shutdown.triggered() => break,
+                () = shutdown.triggered(), if !stopping => {
+                    stopping = true;
+                    // Whoever has a place by now comes yet, and is told that it was late.
+                    self.arrived.close();
+                    continue;
+                }
+                () = shutdown.drained() => break,
                 arrived = self.arrived.recv() => arrived,
             };
-            // None: the peer port is gone.
+            // None: all have come, or the peer port is gone.
             let Some(arrived) = arrived else { break };
             let (server, stop, open) = (server.clone(), shutdown.clone(), open.clone());
             let serving = move || async move {
@@ -459,3 +466,6 @@ pub fn about(config: &Config, ports: &crate::front::announce::Endpoints, peer: &
         stopping: false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,23 +113,26 @@ impl Peers {
         Ok(stream)
     }
 
-    /// Shakes hands with whoever has connected. Errors: as of [`Peers::dial`].
-    pub async fn accept(&self, mut stream: TcpStream) -> io::Result<(Lane, Arrived)> {
+    /// Shakes hands with whoever has connected and finds a place on the lane it wants. Errors: as of [`Peers::dial`]; there is none.
+    pub async fn accept<P>(
+        &self,
+        mut stream: TcpStream,
+        place: impl FnOnce(Lane) -> Option<P>,
+    ) -> io::Result<(P, Arrived)> {
         prepare(&stream)?;
+        let (us, nonce) = (&self.membership, self.nonce());
         match &self.tls {
             None => {
-                let (lane, _) = peer::accept(&mut stream, &self.membership, self.nonce())
-                    .await
-                    .map_err(|refusal| self.refused(refusal))?;
-                Ok((lane, Arrived::Plain(stream.into_std()?)))
+                let accepted = peer::accept_where(&mut stream, us, nonce, place).await;
+                let (place, _) = accepted.map_err(|refusal| self.refused(refusal))?;
+                Ok((place, Arrived::Plain(stream.into_std()?)))
             }
             Some(tls) => {
                 let mut stream: BoxedStream =
                     Box::new(tls.accept(stream).await.map_err(|error| self.advised(error))?);
-                let (lane, _) = peer::accept(&mut stream, &self.membership, self.nonce())
-                    .await
-                    .map_err(|refusal| self.refused(refusal))?;
-                Ok((lane, Arrived::Tls(stream)))
+                let accepted = peer::accept_where(&mut stream, us, nonce, place).await;
+                let (place, _) = accepted.map_err(|refusal| self.refused(refusal))?;
+                Ok((place, Arrived::Tls(stream)))
             }
         }
     }

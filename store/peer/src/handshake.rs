@@ -13,6 +13,9 @@
 //! again, on another lane, or in the other direction. The dialler proves itself first, so that whoever merely connects learns
 //! nothing that was made with the secret.
 //!
+//! A dialler that there is no place for is told so in the verdict: what it sends after a good one may have been read, and whether
+//! it had an effect it could not tell.
+//!
 //! Bounded: each message has one length but for the group's name, and all of it must be done within [`LIMIT`]. Nothing is
 //! read beyond the last message. Whoever accepts bounds how many of these are under way. A stream that got an error here is of no further use.
 
@@ -100,8 +103,10 @@ pub enum Refusal {
     /// What it asks for does not exist here.
     #[error("the peer asks for a kind of connection that this version does not know; upgrade this node")]
     UnknownLane,
-    /// It has too much to do.
-    #[error("the peer has too many handshakes under way; try again")]
+    /// It has too much to do, or is about to stop.
+    #[error(
+        "the peer has no place for this connection: too many wait there, or it starts or stops just now; try again"
+    )]
     Busy,
     /// It said something that no node says.
     #[error(
@@ -262,7 +267,21 @@ pub async fn accept<S>(stream: &mut S, membership: &Membership, nonce: Nonce) ->
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    tokio::time::timeout(LIMIT, accept_unbounded(stream, membership, nonce))
+    accept_where(stream, membership, nonce, Some).await
+}
+
+/// The same where there is a place for the connection: `place` is asked for one once the dialler has proved who it is. `None` is
+/// told as [`Refusal::Busy`], so that the dialler knows that it has said nothing yet.
+pub async fn accept_where<S, P>(
+    stream: &mut S,
+    membership: &Membership,
+    nonce: Nonce,
+    place: impl FnOnce(Lane) -> Option<P>,
+) -> Result<(P, u16), Refusal>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    tokio::time::timeout(LIMIT, accept_unbounded(stream, membership, nonce, place))
         .await
         .map_err(|_| Refusal::Silent)?
 }
@@ -275,11 +294,12 @@ pub async fn turn_away<S: AsyncWrite + Unpin>(stream: &mut S) -> Result<(), Refu
     Ok(())
 }
 
-async fn accept_unbounded<S>(
+async fn accept_unbounded<S, P>(
     stream: &mut S,
     membership: &Membership,
     nonce: Nonce,
-) -> Result<(Lane, u16), Refusal>
+    place: impl FnOnce(Lane) -> Option<P>,
+) -> Result<(P, u16), Refusal>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -320,9 +340,14 @@ where
         send(stream, &verdict).await?;
         return Err(Refusal::WrongSecret);
     }
+    let Some(place) = place(lane) else {
+        verdict[0] = Status::Busy.byte();
+        send(stream, &verdict).await?;
+        return Err(Refusal::Busy);
+    };
     verdict[1..].copy_from_slice(said.proof(membership, Side::Acceptor).as_ref());
     send(stream, &verdict).await?;
-    Ok((lane, version))
+    Ok((place, version))
 }
 
 /// The version to speak, the lane and the length of the group's name, from the head of a hello; of the first two none where

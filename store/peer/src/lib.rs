@@ -9,5 +9,5 @@
 pub mod handshake;
 pub mod secret;
 
-pub use handshake::{Lane, Refusal, accept, dial};
+pub use handshake::{Lane, Refusal, accept, accept_where, dial};
 pub use secret::{BadSecret, Membership};

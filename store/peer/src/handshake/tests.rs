@@ -245,3 +245,25 @@ async fn whoever_is_turned_away_is_told_to_try_again() {
     turn_away(&mut far).await.unwrap();
     assert!(matches!(dial(&mut near, &ours(), Lane::Raft, [1; 32]).await, Err(Refusal::Busy)));
 }
+
+#[tokio::test]
+async fn whoever_there_is_no_place_for_is_told_before_it_says_more() {
+    for lane in [Lane::Raft, Lane::Forward, Lane::Control] {
+        let (mut near, mut far) = duplex(4096);
+        let (us, mut asked) = (ours(), None);
+        let place = |lane| {
+            asked = Some(lane);
+            None::<()>
+        };
+        let accepting = accept_where(&mut far, &us, [2; 32], place);
+        let (dialled, accepted) = tokio::join!(dial(&mut near, &us, lane, [1; 32]), accepting);
+        assert!(matches!((dialled, accepted), (Err(Refusal::Busy), Err(Refusal::Busy))));
+        assert_eq!(asked, Some(lane));
+    }
+    // Nobody else learns whether there is one.
+    let (mut near, mut far) = duplex(4096);
+    let (us, they) = (ours(), of("forebay", b'b'));
+    let accepting = accept_where(&mut far, &us, [2; 32], |_| -> Option<()> { panic!("it proved nothing") });
+    let (dialled, accepted) = tokio::join!(dial(&mut near, &they, Lane::Raft, [1; 32]), accepting);
+    assert!(matches!((dialled, accepted), (Err(Refusal::WrongSecret), Err(Refusal::WrongSecret))));
+}
