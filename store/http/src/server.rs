@@ -98,10 +98,11 @@ impl<D: DynamoDb> HttpServer<D> {
     {
         let connection = Arc::new(self.connection());
         let mut stop = std::pin::pin!(stop);
-        let (io, unread) = match http1::serve(&self.0, io, &connection, stop.as_mut()).await? {
+        let (io, unread, parting) = match http1::serve(&self.0, io, &connection, stop.as_mut()).await? {
             http1::End::Closed => return Ok(()),
-            http1::End::Other { io, unread } => (io, unread),
+            http1::End::Other { io, unread, parting } => (io, unread, parting),
         };
+        let stop = (!parting).then_some(stop);
         hyper_front::serve(Arc::clone(&self.0), io, unread, connection, stop).await
     }
 

@@ -59,6 +59,8 @@ pub(super) enum End<IO> {
         io: IO,
         /// Bytes read and not answered yet.
         unread: Bytes,
+        /// Whether the server has begun to stop; who asks whether it does is not to be asked again.
+        parting: bool,
     },
 }
 
@@ -215,12 +217,14 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin>(
                 );
                 return say_and_close(io, &mut out).await;
             }
-            Found::Other if parting => return closed(io).await,
+            // Of these only HTTP/2 can say that there will be no more.
+            Found::Other if parting && !buffer[start..end].starts_with(HTTP2) => return closed(io).await,
             Found::Other => {
                 if out.flush(&mut io, &[]).await? == Written::GivenUp {
                     return Ok(End::Closed);
                 }
-                return Ok(End::Other { io, unread: Bytes::copy_from_slice(&buffer[start..end]) });
+                let unread = Bytes::copy_from_slice(&buffer[start..end]);
+                return Ok(End::Other { io, unread, parting });
             }
         };
         if out.flush(&mut io, &[]).await? == Written::GivenUp {

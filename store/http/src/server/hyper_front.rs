@@ -40,13 +40,13 @@ const STREAMS: u32 = 128;
 const PING_INTERVAL: std::time::Duration = std::time::Duration::from_secs(20);
 const PING_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// Serves the rest of a connection.
+/// Serves the rest of a connection. No `stop`: it has come already.
 pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'static>(
     inner: Arc<Inner<D>>,
     io: IO,
     unread: Bytes,
     connection: Arc<ConnectionState>,
-    stop: Pin<&mut impl Future<Output = ()>>,
+    stop: Option<Pin<&mut impl Future<Output = ()>>>,
 ) -> io::Result<()> {
     let speaks_http2 = unread.starts_with(PREFACE);
     let head_timeout = inner.settings.head_timeout();
@@ -106,12 +106,12 @@ fn io_error(error: hyper::Error) -> Option<io::Error> {
 
 async fn until_stopped<C: Future>(
     mut served: Pin<&mut C>,
-    mut stop: Pin<&mut impl Future<Output = ()>>,
+    mut stop: Option<Pin<&mut impl Future<Output = ()>>>,
     shut_down: impl Fn(Pin<&mut C>),
 ) -> C::Output {
     let mut stopping = false;
     std::future::poll_fn(|cx| {
-        if !stopping && stop.as_mut().poll(cx).is_ready() {
+        if !stopping && stop.as_mut().is_none_or(|stop| stop.as_mut().poll(cx).is_ready()) {
             stopping = true;
             shut_down(served.as_mut());
         }

@@ -1,5 +1,6 @@
 //! The end of an HTTP/2 connection when the front stops, frame by frame: what a client gets to read of it.
 
+use tokio::io::AsyncRead;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -14,6 +15,7 @@ const GOAWAY: u8 = 7;
 /// Of a setting or a ping: it answers one.
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
+const END_STREAM: u8 = 1;
 /// `POST http://db.example/`, packed. Source: RFC 7541, appendix A.
 const HEAD: &[u8] = b"\x83\x86\x84\x41\x0adb.example";
 
@@ -23,7 +25,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The payload of the next frame of a type. `None`: the connection is closed in good order.
-async fn hear(io: &mut TcpStream, wanted: u8) -> std::io::Result<Option<Vec<u8>>> {
+async fn hear(io: &mut (impl AsyncRead + Unpin), wanted: u8) -> std::io::Result<Option<Vec<u8>>> {
     loop {
         let mut head = [0; 9];
         if io.read(&mut head[..1]).await? == 0 {
@@ -68,6 +70,32 @@ async fn a_request_that_crosses_the_farewell_does_not_have_the_connection_reset(
     let farewell = hear(&mut near, GOAWAY).await.unwrap();
     assert_eq!(farewell.as_deref(), Some(&[0; 8][..]), "it was not taken, and may be repeated");
     assert_eq!(hear(&mut near, GOAWAY).await.expect("no reset"), None);
+    drop(near);
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_begins_http2_while_the_server_stops_is_answered_and_told_that_it_was_the_last() {
+    let server = server(&Told::new(Act::Json(Bytes::from_static(b"{}"))));
+    let (mut near, far) = tokio::io::duplex(64 * 1024);
+    let serving = tokio::spawn(async move { server.serve_connection(far, std::future::ready(())).await });
+    tokio::time::sleep(crate::server::http1::LAST_REQUEST_WAIT / 2).await;
+    let request = [HEAD, b"\x0f\x0d\x010"].concat();
+    let begin = [
+        &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..],
+        &frame(SETTINGS, 0, 0, b""),
+        &frame(HEADERS, END_HEADERS | END_STREAM, 1, &request),
+    ]
+    .concat();
+    near.write_all(&begin).await.unwrap();
+    let farewell = hear(&mut near, GOAWAY).await.unwrap();
+    assert_eq!(farewell.as_deref(), Some(&b"\x7f\xff\xff\xff\0\0\0\0"[..]));
+    let asked = hear(&mut near, PING).await.unwrap().expect("it asks where we are");
+    assert!(hear(&mut near, HEADERS).await.unwrap().is_some(), "an answer");
+    near.write_all(&frame(PING, ACK, 0, &asked)).await.unwrap();
+    let farewell = hear(&mut near, GOAWAY).await.unwrap();
+    assert_eq!(farewell.as_deref(), Some(&b"\0\0\0\x01\0\0\0\0"[..]));
+    assert_eq!(hear(&mut near, GOAWAY).await.unwrap(), None);
     drop(near);
     serving.await.unwrap().unwrap();
 }
