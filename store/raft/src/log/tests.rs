@@ -1,5 +1,6 @@
 //! The log by itself: the Raft library's own suite, and what a crash, a bad disk and a bad bit do.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -18,12 +19,13 @@ use super::store::LogStore;
 use crate::clock::SystemClock;
 use crate::error::RaftError;
 use crate::freshness::Freshness;
+use crate::member::Member;
 use crate::node::{Gate, Health};
 use crate::snapshot::{SnapshotBuilder, SnapshotHandle, SnapshotShelf};
 use crate::state::recorder::RecorderDisk;
 use crate::state::{ApplyWorker, Mark, StateAdapter, StateMachine};
 use crate::types::{
-    Entry, EntryPayload, LogId, Proposal, SnapshotMeta, StoredMembership, Types, Vote, log_id,
+    Entry, EntryPayload, LogId, Membership, Proposal, SnapshotMeta, StoredMembership, Types, Vote, log_id,
 };
 use crate::workers::Workers;
 
@@ -256,6 +258,54 @@ async fn a_log_that_ends_before_the_state_refuses_to_open() {
     log.close().await.unwrap();
     disk.crash(CrashTail::default());
     assert!(refusal(&disk, Some(log_id(1, 7))).contains("the state has applied entry 7"));
+}
+
+/// The state of one of three that has applied up to an entry.
+fn of_three(applied: u64) -> Mark {
+    let members: BTreeMap<u64, Member> =
+        (1..=3).map(|id| (id, Member::new(format!("node-{id}:8501")))).collect();
+    let membership = Membership::new(vec![[1, 2, 3].into()], members).unwrap();
+    let membership = StoredMembership::new(Some(log_id(0, 0)), membership);
+    Mark { applied: Some(log_id(1, applied)), membership, installed: None }
+}
+
+#[tokio::test]
+async fn a_log_that_others_were_quicker_to_write_goes_on_behind_the_state() {
+    // The power went before the log of this one was synced; or in the middle of that; and its state had been flushed.
+    for torn in [false, true] {
+        let disk = MemoryLogDisk::new();
+        let health = Arc::new(Health::default());
+        let mut log = open(&disk, None).unwrap();
+        append_synced(&mut log, 0..3).await;
+        disk.fail_syncs();
+        drop(append(&mut log, vec![command(3)]).await.await);
+        disk.crash(CrashTail { batches: 0, torn });
+        assert_eq!(disk.opened().get(&entry_key(3)).unwrap().is_some(), torn);
+        drop(log);
+        let mut log = open_at(&disk, &of_three(3), 1024, &health).unwrap();
+        assert_eq!(entries(&mut log).await, Vec::<u64>::new());
+        let state = RaftLogStorage::<T>::get_log_state(&mut log).await.unwrap();
+        assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(log_id(1, 3)), Some(log_id(1, 3))));
+        append_synced(&mut log, 4..6).await;
+        log.close().await.unwrap();
+        disk.crash(CrashTail::default());
+        let mut log = open_at(&disk, &of_three(4), 1024, &health).unwrap();
+        assert_eq!(entries(&mut log).await, [4, 5]);
+        log.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn of_several_too_a_damaged_entry_with_good_ones_behind_it_refuses_to_open() {
+    let disk = MemoryLogDisk::new();
+    let mut log = open(&disk, None).unwrap();
+    append_synced(&mut log, 0..5).await;
+    log.close().await.unwrap();
+    disk.crash(CrashTail::default());
+    assert!(disk.flip_bit(&entry_key(3), 300));
+    let refused = open_at(&disk, &of_three(3), 1024, &Arc::new(Health::default()));
+    let why = refused.err().map(|error| error.to_string());
+    assert!(why.as_ref().is_some_and(|why| why.contains("a good entry 4 stands behind it")), "{why:?}");
 }
 
 #[tokio::test]
