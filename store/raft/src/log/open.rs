@@ -4,9 +4,9 @@
 //! replayed; older ones are checked whenever they are read. What a crash can leave is cut: entries
 //! at the end, never called done, that are torn. What a crash cannot leave is refused: a bad entry
 //! or a hole with good entries behind it, a bad entry known to be committed, a log that ends before
-//! what the state has applied, unless the node is one of several: what a quorum of the others has is applied before the own disk has
-//! it, and the state may be flushed before the log is synced. Then the log goes on behind the state, as behind one that came from a
-//! peer. What is kept of the uncommitted tail is written again and synced,
+//! what the state has applied. There is one exception to that: what a quorum of the others has is applied before the own disk has it,
+//! and the state may be flushed before the log is synced. The state's mark then says how far the log was synced. A log that has so
+//! much has lost nothing that it had, and goes on behind the state, as behind one that came from a peer. What is kept of the uncommitted tail is written again and synced,
 //! because a process killed after a failed sync may have left it in the system's memory only.
 
 use std::sync::Arc;
@@ -101,12 +101,12 @@ pub(super) fn examine(disk: &dyn LogDisk, mark: &Mark) -> Result<(OpenedLog, Log
             known.checked_sub(1).map_or("nothing".to_owned(), |last| format!("only up to entry {last}"))
         )));
     }
-    let one_of_several = mark.membership.membership().nodes().count() > 1;
-    let mut tail = Tail::read(disk, first, known, one_of_several)?;
+    let synced = mark.log_end.unwrap_or(known).min(known);
+    let mut tail = Tail::read(disk, first, synced, known)?;
     let (first, purged) = match applied {
         Some(applied) if tail.end < known => {
             let (end, last) = (tail.end, applied.index());
-            if !one_of_several {
+            if end < synced {
                 return Err(corrupt(format!(
                     "the log ends before entry {end}, and the state has applied entry {last}"
                 )));
@@ -148,26 +148,26 @@ impl Tail {
         Self { end, last: None, cut: false, unapplied_bytes: 0 }
     }
 
-    /// Reads from `known` (entries before are applied already) or, if none follow, the last entry. `state_may_lead`: what is bad at the
-    /// end may be of what is applied.
-    fn read(disk: &dyn LogDisk, first: u64, known: u64, state_may_lead: bool) -> Result<Self, RaftError> {
-        let mut tail = Self::at(first.max(known.saturating_sub(1)));
+    /// Reads from `synced` (entries before were on disk, and are applied already) or, if none follow, the last entry. Those before
+    /// `known` are in the state.
+    fn read(disk: &dyn LogDisk, first: u64, synced: u64, known: u64) -> Result<Self, RaftError> {
+        let mut tail = Self::at(first.max(synced.saturating_sub(1)));
         let mut from = tail.end;
         loop {
             let records = disk.read(&entry_key(from), ENTRIES_END, READ_BYTES).map_err(disk_error)?;
             let Some((last_key, _)) = records.last() else { break };
             from = entry_index(last_key).map_err(corrupt)? + 1;
             for (key, value) in &records {
-                tail.take(entry_index(key).map_err(corrupt)?, value, known, state_may_lead)?;
+                tail.take(entry_index(key).map_err(corrupt)?, value, synced, known)?;
             }
         }
         Ok(tail)
     }
 
-    fn take(&mut self, index: u64, value: &Bytes, known: u64, state_may_lead: bool) -> Result<(), RaftError> {
+    fn take(&mut self, index: u64, value: &Bytes, synced: u64, known: u64) -> Result<(), RaftError> {
         let stored = decode_entry(index, value);
         let committed = self.last.as_ref().and_then(|last| last.committed.as_ref());
-        let settled = committed.map_or(0, |id| id.index() + 1).max(if state_may_lead { 0 } else { known });
+        let settled = synced.max(committed.map_or(0, |id| id.index() + 1));
         match stored {
             Ok(_) if self.cut => Err(corrupt(format!(
                 "entry {} is damaged or missing, and a good entry {index} stands behind it",

@@ -106,7 +106,7 @@ pub fn take_over(
 /// Errors: a mark that can't be read.
 pub fn without_its_log(mark: &Bytes) -> Result<Bytes, RaftError> {
     let mark = read_mark(Some(mark))?;
-    Ok(Mark { installed: mark.applied, ..mark }.encode())
+    Ok(Mark { installed: mark.applied, log_end: None, ..mark }.encode())
 }
 
 fn read_mark(mark: Option<&Bytes>) -> Result<Mark, RaftError> {
@@ -219,6 +219,7 @@ mod tests {
             applied: Some(applied),
             membership: StoredMembership::new(Some(log_id(2, 11)), members(&[1, 2, 30])),
             installed: Some(applied),
+            log_end: None,
         };
         let ops = vec![
             LogOp::Put { key: FORMAT_KEY.into(), value: Bytes::from_static(&[1]) },

@@ -115,6 +115,11 @@ fn entry_bytes(entry: &Entry) -> usize {
 }
 
 impl LogStore {
+    /// Entries before this index are synced.
+    pub(crate) fn written_end(&self) -> u64 {
+        self.shared.recent.state.lock().written_end
+    }
+
     pub(super) fn start(
         disk: Arc<dyn LogDisk>,
         opened: OpenedLog,

@@ -1,6 +1,5 @@
 //! The log by itself: the Raft library's own suite, and what a crash, a bad disk and a bad bit do.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -19,13 +18,12 @@ use super::store::LogStore;
 use crate::clock::SystemClock;
 use crate::error::RaftError;
 use crate::freshness::Freshness;
-use crate::member::Member;
 use crate::node::{Gate, Health};
 use crate::snapshot::{SnapshotBuilder, SnapshotHandle, SnapshotShelf};
 use crate::state::recorder::RecorderDisk;
 use crate::state::{ApplyWorker, Mark, StateAdapter, StateMachine};
 use crate::types::{
-    Entry, EntryPayload, LogId, Membership, Proposal, SnapshotMeta, StoredMembership, Types, Vote, log_id,
+    Entry, EntryPayload, LogId, Proposal, SnapshotMeta, StoredMembership, Types, Vote, log_id,
 };
 use crate::workers::Workers;
 
@@ -138,7 +136,8 @@ impl StoreBuilder<T, LogStore, SuiteState> for SuiteBuilder {
         let (health, workers) = (Arc::new(Health::default()), Workers::Threads);
         let apply = ApplyWorker::start(state, publish, freshness, health, &workers).unwrap();
         let shelf = Arc::new(SnapshotShelf::default());
-        let adapter = StateAdapter::new(&apply, Mark::default(), durable, transfer, shelf, workers);
+        let adapter =
+            StateAdapter::new(&apply, Mark::default(), log.clone(), durable, transfer, shelf, workers);
         Ok(((), log, SuiteState { adapter, _apply: apply }))
     }
 }
@@ -260,52 +259,63 @@ async fn a_log_that_ends_before_the_state_refuses_to_open() {
     assert!(refusal(&disk, Some(log_id(1, 7))).contains("the state has applied entry 7"));
 }
 
-/// The state of one of three that has applied up to an entry.
-fn of_three(applied: u64) -> Mark {
-    let members: BTreeMap<u64, Member> =
-        (1..=3).map(|id| (id, Member::new(format!("node-{id}:8501")))).collect();
-    let membership = Membership::new(vec![[1, 2, 3].into()], members).unwrap();
-    let membership = StoredMembership::new(Some(log_id(0, 0)), membership);
-    Mark { applied: Some(log_id(1, applied)), membership, installed: None }
+/// Of a state that had applied up to an entry when the log was synced before another.
+fn leading(applied: u64, log_end: u64) -> Mark {
+    Mark { applied: Some(log_id(1, applied)), log_end: Some(log_end), ..Mark::default() }
 }
 
 #[tokio::test]
 async fn a_log_that_others_were_quicker_to_write_goes_on_behind_the_state() {
-    // The power went before the log of this one was synced; or in the middle of that; and its state had been flushed.
+    // The power went before this log was synced; or in the middle of that; and the state had been flushed.
     for torn in [false, true] {
         let disk = MemoryLogDisk::new();
         let health = Arc::new(Health::default());
         let mut log = open(&disk, None).unwrap();
         append_synced(&mut log, 0..3).await;
+        assert_eq!(log.written_end(), 3);
         disk.fail_syncs();
         drop(append(&mut log, vec![command(3)]).await.await);
+        assert_eq!(log.written_end(), 3);
         disk.crash(CrashTail { batches: 0, torn });
         assert_eq!(disk.opened().get(&entry_key(3)).unwrap().is_some(), torn);
         drop(log);
-        let mut log = open_at(&disk, &of_three(3), 1024, &health).unwrap();
+        let mut log = open_at(&disk, &leading(3, 3), 1024, &health).unwrap();
         assert_eq!(entries(&mut log).await, Vec::<u64>::new());
         let state = RaftLogStorage::<T>::get_log_state(&mut log).await.unwrap();
         assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(log_id(1, 3)), Some(log_id(1, 3))));
         append_synced(&mut log, 4..6).await;
         log.close().await.unwrap();
         disk.crash(CrashTail::default());
-        let mut log = open_at(&disk, &of_three(4), 1024, &health).unwrap();
+        let mut log = open_with(&disk, Some(log_id(1, 4)), 1024, &health).unwrap();
         assert_eq!(entries(&mut log).await, [4, 5]);
         log.close().await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn of_several_too_a_damaged_entry_with_good_ones_behind_it_refuses_to_open() {
+async fn a_log_that_lost_what_it_had_when_the_state_led_refuses_to_open() {
     let disk = MemoryLogDisk::new();
+    let health = Arc::new(Health::default());
+    let refused = |disk: &MemoryLogDisk, mark: &Mark| {
+        open_at(disk, mark, 1024, &health).err().map(|error| error.to_string()).expect("it is refused")
+    };
+    // There is none; or that of an old backup.
+    assert!(refused(&disk, &leading(7, 5)).contains("the state has applied entry 7"));
     let mut log = open(&disk, None).unwrap();
-    append_synced(&mut log, 0..5).await;
+    append_synced(&mut log, 0..4).await;
     log.close().await.unwrap();
     disk.crash(CrashTail::default());
+    let why = refused(&disk, &leading(7, 5));
+    assert!(why.contains("the log ends before entry 4, and the state has applied entry 7"), "{why}");
+    assert!(refused(&disk, &leading(7, 9)).contains("the state has applied entry 7"));
+    // What is damaged was on disk, or something good stands behind it.
+    assert!(disk.flip_bit(&entry_key(2), 300));
+    let why = refused(&disk, &leading(3, 2));
+    assert!(why.contains("a good entry 3 stands behind it"), "{why}");
     assert!(disk.flip_bit(&entry_key(3), 300));
-    let refused = open_at(&disk, &of_three(3), 1024, &Arc::new(Health::default()));
-    let why = refused.err().map(|error| error.to_string());
-    assert!(why.as_ref().is_some_and(|why| why.contains("a good entry 4 stands behind it")), "{why:?}");
+    let why = refused(&disk, &leading(3, 3));
+    assert!(why.contains("entry 2 is damaged, and was committed"), "{why}");
+    assert!(open_at(&disk, &leading(3, 2), 1024, &health).is_ok());
 }
 
 #[tokio::test]

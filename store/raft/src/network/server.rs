@@ -359,7 +359,8 @@ impl<R: Send + Sync + 'static> PeerService<R> {
         if end.total_bytes != total_bytes || end.checksum != checksum.digest() {
             return Err(Status::data_loss("the state was changed on the way; it is to be sent again"));
         }
-        mark.installed = mark.applied;
+        // What the peer's log had says nothing of ours.
+        (mark.installed, mark.log_end) = (mark.applied, None);
         let encoded = mark.encode();
         let received = self.blocking(move || writer.finish(encoded)).await?;
         let snapshot = SnapshotHandle::received(mark, received, Arc::clone(&self.transfer)).into_library();

@@ -270,7 +270,8 @@ fn prepare<SM: StateMachine>(
     let apply = ApplyWorker::start(state, publish, Arc::clone(&freshness), Arc::clone(&health), &workers)
         .map_err(|error| RaftError::StateFailed(format!("its thread did not start: {error}")))?;
     let (of_adapter, shelf_of_adapter) = (Arc::clone(&transfer), Arc::clone(&shelf));
-    let adapter = StateAdapter::new(&apply, mark, durable, of_adapter, shelf_of_adapter, workers.clone());
+    let adapter =
+        StateAdapter::new(&apply, mark, log.clone(), durable, of_adapter, shelf_of_adapter, workers.clone());
     let transport = network.into_transport();
     let links = transport.as_ref().map(|transport| {
         let group = settings.group.clone();

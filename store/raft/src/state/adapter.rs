@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::worker::{Answerer, ApplyWork, ApplyWorker, StateWork, Turn};
 use super::{Command, DurableState, Mark, StateTransfer};
+use crate::log::store::LogStore;
 use crate::snapshot::{SnapshotBuilder, SnapshotHandle, SnapshotShelf};
 use crate::types::{EntryPayload, LogId, SnapshotMeta, StoredMembership, Types};
 use crate::workers::{Queue, Workers};
@@ -30,6 +31,7 @@ pub(crate) struct StateAdapter<R: Send + Sync + 'static> {
     queue: Queue<StateWork<R>>,
     turn: Arc<Turn<R>>,
     mark: Mark,
+    log: LogStore,
     durable: Arc<dyn DurableState>,
     transfer: Arc<dyn StateTransfer>,
     shelf: Arc<SnapshotShelf>,
@@ -54,13 +56,14 @@ impl<R: Send + Sync + 'static> StateAdapter<R> {
     pub(crate) fn new(
         apply: &ApplyWorker<R>,
         mark: Mark,
+        log: LogStore,
         durable: Arc<dyn DurableState>,
         transfer: Arc<dyn StateTransfer>,
         shelf: Arc<SnapshotShelf>,
         workers: Workers,
     ) -> Self {
         let (queue, turn) = (apply.queue.clone(), Arc::clone(&apply.turn));
-        Self { queue, turn, mark, durable, transfer, shelf, workers }
+        Self { queue, turn, mark, log, durable, transfer, shelf, workers }
     }
 
     #[cfg(test)]
@@ -93,6 +96,9 @@ impl<R: Send + Sync + 'static> StateAdapter<R> {
     async fn send(&mut self, batch: Batch<R>) -> Result<(), io::Error> {
         let Some(last) = batch.last else { return Ok(()) };
         self.mark.applied = Some(last);
+        // The library applies what a quorum has, and that may be one without this node's disk.
+        let log_end = self.log.written_end();
+        self.mark.log_end = (log_end <= last.index()).then_some(log_end);
         let in_place = batch.commands.len() <= IN_PLACE_COMMANDS
             && batch.bytes <= IN_PLACE_BYTES
             && self.turn.may_apply_in_place();

@@ -1,8 +1,9 @@
 //! What the state must remember of the log: how far it is applied, and who the members were.
 //!
 //! Format 2, little endian: format (u8), flags (u8: 1 applied known, 2 membership's entry known, 4 the
-//! state came from a peer), applied term and index (u64 each), membership's term and index (u64 each), membership (see
-//! [`codec`](crate::log::codec)). Written by the apply thread with each batch; correctness depends
+//! state came from a peer, 8 the log was behind), applied term and index (u64 each), membership's term and index (u64 each), membership (see
+//! [`codec`](crate::log::codec)), with flag 4 where that state stood (term and index), with flag 8 the index before which the log
+//! was synced (u64). Written by the apply thread with each batch; correctness depends
 //! on it. Format 1, which is still read, has a membership of addresses only, and no flag 4.
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -15,6 +16,7 @@ const FORMAT_OF_ADDRESSES: u8 = 1;
 const HAS_APPLIED: u8 = 1;
 const HAS_MEMBERSHIP_ENTRY: u8 = 2;
 const INSTALLED: u8 = 4;
+const LOG_BEHIND: u8 = 8;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
@@ -22,6 +24,8 @@ pub(crate) struct Mark {
     pub(crate) membership: StoredMembership,
     /// Where a state that came from a peer stood, the last time there was one: entries up to there may be missing.
     pub(crate) installed: Option<LogId>,
+    /// Where the node's own log was not synced up to what is applied, since others were quicker: entries before this index were.
+    pub(crate) log_end: Option<u64>,
 }
 
 impl Mark {
@@ -39,6 +43,9 @@ impl Mark {
         if self.installed.is_some() {
             flags |= INSTALLED;
         }
+        if self.log_end.is_some() {
+            flags |= LOG_BEHIND;
+        }
         out.put_u8(flags);
         for id in [&self.applied, entry] {
             out.put_u64_le(id.as_ref().map_or(0, |id| **id.committed_leader_id()));
@@ -49,6 +56,7 @@ impl Mark {
             out.put_u64_le(**id.committed_leader_id());
             out.put_u64_le(id.index());
         }
+        out.extend(self.log_end.map(u64::to_le_bytes).into_iter().flatten());
         out.freeze()
     }
 
@@ -72,6 +80,10 @@ impl Mark {
             0 => None,
             _ => Some(log_id(reader.u64()?, reader.u64()?)),
         };
+        let log_end = match flags & LOG_BEHIND {
+            0 => None,
+            _ => Some(reader.u64()?),
+        };
         Ok(Self {
             applied: (flags & HAS_APPLIED != 0).then_some(applied),
             membership: StoredMembership::new(
@@ -79,6 +91,7 @@ impl Mark {
                 membership,
             ),
             installed,
+            log_end,
         })
     }
 }
@@ -101,6 +114,7 @@ mod tests {
             applied: Some(log_id(3, 900)),
             membership: StoredMembership::new(Some(log_id(1, 0)), membership),
             installed: Some(log_id(2, 700)),
+            log_end: Some(898),
         };
         assert_eq!(Mark::decode(&full.encode()).unwrap(), full);
         assert_eq!(Mark::decode(&Mark::default().encode()).unwrap(), Mark::default());
@@ -117,12 +131,12 @@ mod tests {
         let nodes = BTreeMap::from([(1, Member::new("127.0.0.1:8500"))]);
         let membership = Membership::new(vec![BTreeSet::from([1])], nodes).unwrap();
         let membership = StoredMembership::new(Some(log_id(0, 0)), membership);
-        assert_eq!(mark, Mark { applied: Some(log_id(1, 7)), membership, installed: None });
+        assert_eq!(mark, Mark { applied: Some(log_id(1, 7)), membership, ..Mark::default() });
     }
 
     #[test]
     fn a_cut_or_foreign_mark_is_refused() {
-        let whole = Mark { applied: Some(log_id(3, 900)), ..Mark::default() }.encode();
+        let whole = Mark { applied: Some(log_id(3, 900)), log_end: Some(898), ..Mark::default() }.encode();
         for end in 0..whole.len() {
             assert!(Mark::decode(&whole.slice(..end)).is_err(), "{end}");
         }
