@@ -171,7 +171,18 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
     async fn change(&self, change: Change) -> Result<(), RaftError> {
         self.inner.check_leading()?;
         let library = self.inner.library.clone();
-        self.on_thread(async move { changed(library.change_membership(change, false).await) }).await
+        self.on_thread(async move {
+            match changed(library.change_membership(change, false).await) {
+                // Of its two steps the first may have been made. To call that not taken would have it asked for again.
+                Err(RaftError::NotLeader { .. }) if is_joint(&library) => Err(RaftError::Unfinished(
+                    "leadership moved while the voters were being changed: whoever leads now ends that; look at the members before you \
+                     ask again"
+                        .to_owned(),
+                )),
+                done => done,
+            }
+        })
+        .await
     }
 
     /// Runs to its end on the node's thread, or until the node stops.
@@ -206,6 +217,13 @@ pub(crate) async fn announced<R: Send + Sync + 'static>(
             changed(library.change_membership(change, true).await)
         }
     }
+}
+
+/// Whether a change of voters is between its two steps.
+fn is_joint<R: Send + Sync + 'static>(library: &Library<R>) -> bool {
+    let metrics = library.server_metrics();
+    let metrics = metrics.borrow_watched();
+    metrics.membership_config.membership().get_joint_config().len() > 1
 }
 
 /// Ends a change of voters that was left in the middle, by a leader that is gone.

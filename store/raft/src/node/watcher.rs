@@ -138,10 +138,13 @@ impl<R: Send + Sync + 'static> Watcher<R> {
 
     /// A node whose library has stopped by itself has failed, whatever of it. What failed is mostly known already, from where that was.
     fn note_why_it_stopped(&self, metrics: &Metrics<R>) {
-        match &metrics.borrow_watched().running_state {
-            Ok(()) | Err(Fatal::Stopped) => {}
-            Err(fatal) => self.health.fail(RaftError::StateFailed(fatal.to_string())),
-        }
+        let what = match &metrics.borrow_watched().running_state {
+            Err(Fatal::Stopped) => return,
+            Err(fatal) => fatal.to_string(),
+            // It had no time to say so.
+            Ok(()) => "the Raft library panicked".to_owned(),
+        };
+        self.health.fail(RaftError::StateFailed(what));
     }
 
     /// Whether a quorum has lately answered this leader, and its state holds what others had committed before it led: who is told
