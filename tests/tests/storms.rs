@@ -81,10 +81,17 @@ fn pages_served_by_time_alone_are_found_out_on_three_nodes() {
 #[test]
 fn a_replica_that_answers_what_was_before_is_found_out_where_that_is_promised() {
     let mut cluster = Cluster::in_network(3, "");
-    let rules = Rules { visible_everywhere: true };
-    let round = round(&mut cluster, Storm { seed: 2, faults: &[Fault::CutReplica], outside: &[], rules });
-    let promises: Vec<Promise> = round.verdict.violations.iter().map(|violation| violation.promise).collect();
-    assert!(promises.contains(&Promise::P6), "{}", round.verdict);
-    assert!(!promises.contains(&Promise::P2) && !promises.contains(&Promise::P11), "{}", round.verdict);
-    std::fs::remove_file(round.kept.expect("what is refused is kept")).expect("it is there");
+    // As above: nobody may have asked the replica, while it was cut off, for what had changed meanwhile.
+    for seed in 2..2 + TRIES {
+        let rules = Rules { visible_everywhere: true };
+        let round = round(&mut cluster, Storm { seed, faults: &[Fault::CutReplica], outside: &[], rules });
+        let promises: Vec<Promise> =
+            round.verdict.violations.iter().map(|violation| violation.promise).collect();
+        assert!(!promises.contains(&Promise::P2) && !promises.contains(&Promise::P11), "{}", round.verdict);
+        if promises.contains(&Promise::P6) {
+            std::fs::remove_file(round.kept.expect("what is refused is kept")).expect("it is there");
+            return;
+        }
+    }
+    panic!("a replica that answers what was before was found out in none of {TRIES} rounds");
 }

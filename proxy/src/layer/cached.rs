@@ -10,7 +10,8 @@
 //! | everything else | passed on: what writes do to the cache comes by the feed, never from here |
 //!
 //! On a node of a cluster, a read of what was written through this node and is not applied here yet is passed on, asking for
-//! the version that was acknowledged (P1); and so is every read while what is held may be too old (P7).
+//! the version that was acknowledged (P1); and so is every read while what is held may be too old (P7). What came from another node
+//! in this way is passed on too, to the layer that knows whether this node is the primary.
 //!
 //! An answer is the one the store would give (P12), but for its capacity where `hit_capacity` says so. A caller who asks
 //! for a version is answered from memory only at that version or a later one (P3, P6). An error is passed up and changes
@@ -64,6 +65,10 @@ impl<D: DynamoDb> Cached<D> {
 
 impl<D: DynamoDb> Cached<D> {
     async fn serve(&self, mut cx: Context, request: Request) -> Result<Answer, Error> {
+        if cx.hops > 0 {
+            // What another node passed on is for the primary. Whether this node is it, the layer below knows.
+            return self.inner.call(cx, request).await;
+        }
         if self.is_in_doubt(&cx) && self.is_passed_on(&mut cx, &request) {
             return self.inner.call(cx, request).await;
         }
@@ -92,7 +97,7 @@ impl<D: DynamoDb> DynamoDb for Cached<D> {
 
     /// Hits of GetItem, Query and Scan. A batch is many look-ups, long beside what a future costs.
     fn call_now(&self, cx: &mut Context, request: &Request) -> Option<Answer> {
-        if host::telemetry::enabled() || self.is_in_doubt(cx) {
+        if host::telemetry::enabled() || cx.hops > 0 || self.is_in_doubt(cx) {
             return None;
         }
         match request {

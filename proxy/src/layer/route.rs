@@ -6,8 +6,9 @@
 //! | eventual reads | answered here | answered here, if the node has the version that is asked for, waiting at most [`CATCH_UP`] for it (P6), and what it has is not too old (P7); else passed on |
 //! | anything about a table this node has not heard of; a read of an index that can't be read here, as far as it has heard | the store has the last word, once it holds all that was committed | passed on |
 //!
-//! One hop at most: what came from another node is never passed on again. If this node is not the primary, it says so, and
-//! the one that passed it on looks again for the primary.
+//! One hop at most: what came from another node is never passed on again, and is answered by the primary or not at all, eventual
+//! reads too: whoever passed them on had acknowledged what another replica may lack, or did not know what it had. If this node is
+//! not the primary, it says so, and the one that passed it on looks again for the primary.
 //!
 //! What a failure leaves behind: a request that certainly had no effect, because whoever was asked was not the primary, is tried again until
 //! its deadline. Of any other failure of a write nobody here knows the outcome, and it is passed up at once, as the
@@ -136,7 +137,7 @@ impl<M: Member, W: Way> Routed<M, W> {
         }
         // An eventual read of tables that this node knows.
         let role = *self.member.role().borrow();
-        if role != Role::Primary && !self.reaches(&cx).await {
+        if role != Role::Primary && (cx.hops > 0 || !self.reaches(&cx).await) {
             return Box::pin(self.by_primary(cx, request)).await;
         }
         if !self.is_fresh(&cx) {

@@ -598,16 +598,23 @@ async fn a_caller_may_ask_for_less_staleness_than_the_node_allows() {
 #[tokio::test(start_paused = true)]
 async fn what_another_node_passed_on_is_not_passed_on_again() {
     let world = World::new();
+    world.put(1).await;
+    assert_eq!((world.get().await.0, world.get().await.1), (v(1), Source::Cache));
+    let asked = world.asked();
+    let passed = || Context { hops: 1, ..World::cx() };
     for role in [Role::ReplicaOf(1), Role::Orphan] {
         world.replica.role.send_replace(role);
-        for request in [Request::from(put(1)), get(true).into()] {
+        // What this node could answer by itself, too: whoever passed it on may have acknowledged what is not here yet.
+        for request in [Request::from(put(1)), get(true).into(), get(false).into(), scan().into()] {
             let begun = Instant::now();
-            let passed = Context { hops: 1, ..World::cx() };
-            assert!(world.db.call(passed, request).await.unwrap_err().is_not_primary());
+            assert!(world.db.call_now(&mut passed(), &request).is_none());
+            assert!(world.db.call(passed(), request).await.unwrap_err().is_not_primary());
             assert_eq!(begun.elapsed(), Duration::ZERO);
         }
     }
-    assert_eq!(world.asked(), 0);
+    world.replica.role.send_replace(Role::Primary);
+    assert_eq!(value_of(world.db.call(passed(), get(false).into()).await.unwrap()).0, v(1));
+    assert_eq!(world.asked(), asked);
 }
 
 #[tokio::test(start_paused = true)]
