@@ -228,6 +228,11 @@ async fn serve(
         None => Group::default(),
     };
     let store = open_store(config, group, &cache, &system).await?;
+    if asked.is_triggered() {
+        // While it was opened, which can take long and is not broken off: no door is opened to be shut again.
+        drop(opening);
+        return store.close().await.map_err(Failure::internal);
+    }
     let ground = Ground {
         config,
         registry,

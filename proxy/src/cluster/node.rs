@@ -171,8 +171,14 @@ impl Opening {
                 bootstrapping.begin(|why| ready.unmet(format!("waiting for the cluster: {why}"))).await
             }
         };
-        let Beginning { node, bootstrap } = beginning
-            .map_err(|error| Failure::Usage(format!("this node has no number in its cluster: {error}")))?;
+        let Beginning { node, bootstrap } = beginning.map_err(|error| {
+            let why = format!("this node has no number in its cluster: {error}");
+            match error.kind() {
+                std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData => Failure::Usage(why),
+                // The disk: there may be room again.
+                _ => Failure::TryAgain(why),
+            }
+        })?;
         tracing::info!(
             node,
             cluster = plan.settings.name,
@@ -444,7 +450,9 @@ impl Node {
 
     /// Lets go of the store, which is about to be closed.
     pub fn close(&self) {
-        self.tasks.to_the_end.iter().for_each(tokio::task::JoinHandle::abort);
+        // It may not have taken its leave before.
+        let tasks = self.tasks.of_a_member.iter().chain(&self.tasks.to_the_end);
+        tasks.for_each(tokio::task::JoinHandle::abort);
         self.desk.closed();
     }
 }
