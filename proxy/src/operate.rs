@@ -18,6 +18,7 @@ use crate::cluster::about::About;
 use crate::cluster::control::{self, Ask, MemberStatus, Said, Stage, Status};
 use crate::cluster::node::Plan;
 use crate::cluster::peers::Peers;
+use crate::cluster::settings::split_address;
 use crate::cluster::visibility::WriteVisibility;
 use crate::config::Config;
 use crate::parameters::{self, ParameterStatus};
@@ -146,14 +147,18 @@ fn ask_for(config: &Config, node: Option<&str>, change: &Ask) -> Result<Said, Fa
     }
 }
 
-/// Of the nodes that were asked the first that answers says what is missing.
+/// Of the nodes that were asked the one that knows most says what is missing; of those that know the same, the first.
 async fn why_no_primary(peers: &Peers, addresses: &[String]) -> Failure {
-    for address in addresses {
-        if let Ok(Said::Status(status)) = control::ask(peers, address, &Ask::Status).await {
-            return no_primary::why(&status, address);
-        }
+    let asking =
+        addresses.iter().map(async |address| match control::ask(peers, address, &Ask::Status).await {
+            Ok(Said::Status(status)) => Some((status, address)),
+            _ => None,
+        });
+    let answers = futures_util::future::join_all(asking).await;
+    match answers.into_iter().flatten().min_by_key(|(status, _)| no_primary::ignorance(status)) {
+        Some((status, address)) => no_primary::why(&status, address),
+        None => unexpected(Said::NotPrimary { primary: None }),
     }
-    unexpected(Said::NotPrimary { primary: None })
 }
 
 /// How the nodes of a config are reached.
@@ -167,6 +172,11 @@ enum Reach {
 fn reach(config: &Config, node: Option<&str>) -> Result<Reach, Failure> {
     if let Some(plan) = Plan::of(config)? {
         let first = node.unwrap_or(&plan.address).to_owned();
+        if split_address(&first).is_none() {
+            return Err(Failure::Usage(format!(
+                "--node {first:?} is no address: it is the host and port of a peer port, host:port"
+            )));
+        }
         return Ok(Reach::Cluster { plan: Box::new(plan), first });
     }
     if node.is_some() {

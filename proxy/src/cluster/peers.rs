@@ -60,6 +60,11 @@ pub fn tls_settings(settings: &PeerTlsSettings) -> TlsSettings {
     }
 }
 
+fn is_busy(error: &io::Error) -> bool {
+    let refusal = error.get_ref().and_then(|error| error.downcast_ref::<peer::Refusal>());
+    matches!(refusal, Some(peer::Refusal::Busy))
+}
+
 impl Peers {
     /// Of a cluster.
     pub fn new(membership: Membership, tls: Option<MutualTls>, system: Arc<System>) -> Peers {
@@ -90,6 +95,8 @@ impl Peers {
         let dialled = self.dial_untold(address, lane).await;
         match &dialled {
             Ok(_) => self.troubles.reached(address),
+            // It is there, and says that nobody serves this lane just now: so does a primary that asks for no leases.
+            Err(error) if is_busy(error) => self.troubles.reached(address),
             Err(error) => self.troubles.failed(address, error),
         }
         dialled

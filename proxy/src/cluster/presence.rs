@@ -149,10 +149,14 @@ impl Presence {
             }
             let members = Arc::clone(&store.log().membership().borrow());
             let known = members.iter().map(|(_, member)| &member.address).chain(&listed);
-            let others: BTreeSet<&String> = known.filter(|address| **address != own).collect();
-            let asking = others.into_iter().map(|address| ask_in_time(&peers, address));
-            let answers = futures_util::future::join_all(asking).await;
-            self.told_by_others(&answers.into_iter().flatten().collect::<Vec<_>>());
+            let others: BTreeSet<String> = known.filter(|address| **address != own).cloned().collect();
+            let mut answers = ask_each(&peers, &others).await;
+            // Who is the primary may have joined since this node was heard of.
+            let named = answers.iter().filter_map(|status| address_of_primary(status));
+            let named: BTreeSet<String> =
+                named.filter(|address| **address != own && !others.contains(*address)).cloned().collect();
+            answers.extend(ask_each(&peers, &named).await);
+            self.told_by_others(&answers);
         }
     }
 
@@ -266,6 +270,18 @@ async fn ask(
     let Ok(Said::Status(status)) = open.ask(&Ask::Status).await else { return None };
     *conversation = Some((address.to_owned(), open));
     Some(status)
+}
+
+/// The answers of those that give one.
+async fn ask_each(peers: &Peers, addresses: &BTreeSet<String>) -> Vec<Box<Status>> {
+    let asking = addresses.iter().map(|address| ask_in_time(peers, address));
+    futures_util::future::join_all(asking).await.into_iter().flatten().collect()
+}
+
+/// Where the primary is that a node follows.
+fn address_of_primary(status: &Status) -> Option<&String> {
+    let primary = status.primary?;
+    status.members.iter().find(|member| member.node == primary).map(|member| &member.address)
 }
 
 /// The answer of the node at an address, on a connection for this once. Who says nothing at all can't be reached.

@@ -8,6 +8,16 @@ use crate::run::Failure;
 /// An election is over by then, or there are reasons for it that are to be told.
 const ELECTION_MAX: Duration = Duration::from_secs(5);
 
+/// How little a node knows of why there is none: the less, the better it is to be asked.
+pub fn ignorance(status: &Status) -> u8 {
+    match status.stage {
+        Stage::Member if status.removed => 3,
+        Stage::Member if status.node.is_some() && !status.members.is_empty() => 0,
+        Stage::Member | Stage::Starting => 1,
+        Stage::Empty | Stage::Founding { .. } => 2,
+    }
+}
+
 /// Why there is no primary that could make a change, and what to do. `address` is where the node was asked.
 pub fn why(status: &Status, address: &str) -> Failure {
     match &status.stage {
@@ -41,6 +51,12 @@ pub fn why(status: &Status, address: &str) -> Failure {
             .map(|trouble| format!("{} ({}: {})", member.node, member.address, trouble.why))
     };
     let unreached: Vec<String> = voters.iter().filter_map(|member| of(member)).collect();
+    if voters.is_empty() {
+        return try_again(format!(
+            "node {own}, which was asked, has joined and heard nothing of the cluster yet, and no other that was asked knows a primary: try \
+             again when it is ready, or ask another by --node"
+        ));
+    }
     let (all, majority) = (voters.len(), voters.len() / 2 + 1);
     let there = all - unreached.len();
     if there < majority {
@@ -164,9 +180,27 @@ mod tests {
             let said = said(&desk.status_before(stage));
             assert!(said.contains("the node at n1:8501") && said.contains(part), "{said}");
         }
+        let new = Status { node: Some(57), members: Vec::new(), ..status(3, &[], None) };
+        assert!(
+            said(&new).contains("node 57, which was asked, has joined and heard nothing"),
+            "{}",
+            said(&new)
+        );
         let removed = Status { removed: true, ..status(3, &[2, 3], Some(9_000)) };
         assert!(
             matches!(why(&removed, "n1:8501"), Failure::Usage(why) if why.contains("ask a member by --node"))
         );
+    }
+
+    #[test]
+    fn who_knows_most_is_believed() {
+        let desk = Desk::alone("c");
+        let removed = Status { removed: true, ..status(3, &[2, 3], None) };
+        let new = Status { members: Vec::new(), ..status(3, &[], None) };
+        let member = status(3, &[2, 3], None);
+        let empty = desk.status_before(Stage::Empty);
+        let mut all = [&removed, &empty, &new, &member];
+        all.sort_by_key(|status| ignorance(status));
+        assert_eq!(all, [&member, &new, &empty, &removed]);
     }
 }
