@@ -5,7 +5,13 @@ if ! cmp -s requirements.txt "$cache/installed.txt"; then
   rm -rf "$cache"
   mkdir -p "$cache"
   python3 -m venv "$cache/venv"
-  "$cache/venv/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
+  # A registry that can't be reached for a moment fails no run; one that stays away does.
+  for pause in 5 15 30 0; do
+    if "$cache/venv/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt; then break; fi
+    if [ "$pause" = 0 ]; then exit 1; fi
+    echo "trying again in $pause s" >&2
+    sleep "$pause"
+  done
   cp requirements.txt "$cache/installed.txt"
 fi
 export FOREBAY_ENDPOINT="$1" FOREBAY_ADMIN="$2" FOREBAY_DAX="${3:-none}" FOREBAY_GRPC="${4:-none}"
