@@ -103,7 +103,7 @@ pub fn change(config: &Config, node: Option<&str>, change: Change) -> Result<(),
 fn done(said: Said) -> Result<(), Failure> {
     match said {
         Said::Done => Ok(()),
-        Said::Joined { node } => {
+        Said::Joined { node, .. } => {
             println!("it is member {node} now");
             Ok(())
         }

@@ -125,7 +125,7 @@ impl Recovery {
 
     /// What there is, what becomes of it, and what is lost.
     pub fn describe(&self) -> String {
-        let Identity { cluster, node, origin } = &self.identity;
+        let Identity { cluster, node, origin, .. } = &self.identity;
         let Found { log, last_millis, last_write_millis, .. } = &self.found;
         let mut lines = Vec::new();
         if *origin == Origin::Recovering {
@@ -173,7 +173,7 @@ impl Recovery {
         match step {
             Step::Begin => {
                 store.check().map_err(|error| self.failed(error))?;
-                self.keep(&self.identity.cluster, Origin::Recovering)
+                self.keep(Identity { origin: Origin::Recovering, ..self.identity.clone() })
             }
             Step::TakeOver => {
                 let known = self.found.log.members.get(node).cloned().unwrap_or_default();
@@ -195,13 +195,16 @@ impl Recovery {
                 let begun = store.begin_anew(self.system.random_u64());
                 begun.map(drop).map_err(|error| self.failed(error))
             }
-            Step::End => self.keep(&self.cluster, Origin::Joined),
+            Step::End => {
+                let mut former = self.identity.former.clone();
+                former.push(self.identity.cluster.clone());
+                self.keep(Identity { former, ..Identity::new(&*self.cluster, node, Origin::Joined) })
+            }
         }
     }
 
-    fn keep(&self, cluster: &str, origin: Origin) -> Result<(), Failure> {
+    fn keep(&self, identity: Identity) -> Result<(), Failure> {
         let directory = &self.config.store.data;
-        let identity = Identity { cluster: cluster.to_owned(), node: self.identity.node, origin };
         IdentityFile::beside(Some(directory)).write(&identity).map_err(|error| {
             Failure::Internal(format!("node.json in {} can't be written: {error}", directory.display()))
         })

@@ -159,6 +159,25 @@ fn one_of_three_becomes_another_cluster_with_every_write_it_had_and_grows_again(
         has_every_write(&cluster, at);
     }
     goes_on(&cluster, 4);
+
+    // It may be lost, too; by a name that it ever had, nodes of that time would take it for theirs. Those that joined know it as well.
+    kill_all(&mut cluster);
+    for at in 0..3 {
+        for name in ["orders", "orders-2"] {
+            let before = files(&cluster.data(at));
+            let name = format!("cluster.name={name}");
+            let taken = cluster.try_command(at, &["recover", "--accept-lost-writes", "--set", &name]);
+            assert!(taken.code == Some(64) && taken.said.contains("come back"), "{taken:?}");
+            assert!(before == files(&cluster.data(at)), "it changed the data");
+        }
+    }
+    for at in [left, known[0]] {
+        let name = format!("cluster.name=orders-{}", 3 + at);
+        let ended = cluster.try_command(at, &["recover", "--accept-lost-writes", "--set", &name]);
+        assert_eq!(ended.code, Some(0), "{}", ended.said);
+        let kept = std::fs::read_to_string(cluster.data(at).join("node.json")).expect("it is there");
+        assert!(kept.contains(r#""former":["orders","orders-2"]"#), "{kept}");
+    }
 }
 
 #[test]

@@ -71,7 +71,8 @@ impl Bootstrapping<'_> {
                     let what = "`forebay recover` was cut short: run it again";
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
                 }
-                Some(Identity { node, origin: Origin::Joined, .. }) => {
+                Some(Identity { node, origin: Origin::Joined, former, .. }) => {
+                    self.desk.descends_from(former);
                     self.desk.closed();
                     return Ok(Beginning { node, bootstrap: Bootstrap::Join });
                 }
@@ -79,14 +80,14 @@ impl Bootstrapping<'_> {
                     self.desk.closed();
                     return Ok(Beginning { node, bootstrap: Bootstrap::Members(founders(&nodes)) });
                 }
-                Some(Identity { node, origin: Origin::Founding { nodes }, cluster }) => {
+                Some(Identity { node, origin: Origin::Founding { nodes }, cluster, former }) => {
                     self.desk.founding(&nodes);
                     let why = self.founded(&nodes).await;
                     let origin = match why {
                         None => Origin::Founded { nodes },
                         Some(_) => Origin::Founding { nodes },
                     };
-                    let known = Identity { node, origin, cluster };
+                    let known = Identity { node, origin, cluster, former };
                     if why.is_none() {
                         self.file.write(&known)?;
                     }
@@ -151,7 +152,9 @@ impl Bootstrapping<'_> {
             let join = Ask::Join { address: self.address.to_owned() };
             let others: Vec<String> = self.others(self.nodes).cloned().collect();
             return match control::ask_primary(self.peers, &others, &join).await {
-                Ok(Said::Joined { node }) => Ok(Identity { cluster, node, origin: Origin::Joined }),
+                Ok(Said::Joined { node, former }) => {
+                    Ok(Identity { former, ..Identity::new(cluster, node, Origin::Joined) })
+                }
                 Ok(Said::Refused { why, .. }) => Err(why),
                 Ok(Said::NotPrimary { .. }) => {
                     Err("the cluster has no primary that could let this node join: too few of its nodes reach one another".to_owned())
@@ -166,7 +169,7 @@ impl Bootstrapping<'_> {
         match self.nodes.iter().position(|node| node == self.address) {
             Some(at) => {
                 let origin = Origin::Founding { nodes: self.nodes.to_vec() };
-                Ok(Identity { cluster, node: at as u64 + 1, origin })
+                Ok(Identity::new(cluster, at as u64 + 1, origin))
             }
             None => Err(format!(
                 "{} is not in [cluster] nodes, and none of those belongs to a cluster yet",
@@ -296,7 +299,7 @@ mod tests {
     fn data_of_another_cluster_is_refused_with_what_to_do() {
         let place = place("g");
         let file = IdentityFile::beside(Some(&place.directory));
-        file.write(&Identity { cluster: "other".into(), node: 3, origin: Origin::Joined }).unwrap();
+        file.write(&Identity::new("other", 3, Origin::Joined)).unwrap();
         let refused = run(begin(&place, std::slice::from_ref(&place.address))).unwrap_err().to_string();
         assert!(refused.contains("\"other\"") && refused.contains("[cluster] name"), "{refused}");
         std::fs::remove_dir_all(&place.directory).unwrap();

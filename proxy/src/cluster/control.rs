@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use api::Context;
@@ -88,6 +88,9 @@ pub enum Said {
     Joined {
         /// The number.
         node: u64,
+        /// The names of the clusters of whose data this one was made, which each of its nodes keeps. An older node does not say.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        former: Vec<String>,
     },
     /// It is done.
     Done,
@@ -211,6 +214,8 @@ pub struct Desk {
     peers: Option<Peers>,
     // Held for a look.
     phase: Mutex<Phase>,
+    // What `node.json` says of it. Set once the node has its number.
+    former: OnceLock<Vec<String>>,
     // Numbers are given one after another.
     joining: tokio::sync::Mutex<()>,
 }
@@ -247,6 +252,7 @@ impl Desk {
             cluster: cluster.to_owned(),
             peers: None,
             phase: Mutex::new(Phase::Starting),
+            former: OnceLock::new(),
             joining: tokio::sync::Mutex::new(()),
         }
     }
@@ -264,6 +270,11 @@ impl Desk {
     /// The node belongs to the cluster.
     pub fn member(&self, seat: Seat) {
         *self.phase.lock() = Phase::Member(Arc::new(seat));
+    }
+
+    /// The cluster was made of the data of these, the oldest first. Said once: a node does not change its cluster while it runs.
+    pub fn descends_from(&self, former: Vec<String>) {
+        self.former.get_or_init(|| former);
     }
 
     /// The node belongs to the cluster, and its store is not open yet, or not any more: whoever asks lets go of it.
@@ -385,7 +396,7 @@ impl Desk {
             return Said::not_now(why);
         }
         match log.add_learner(node, Member::new(address)).await {
-            Ok(()) => Said::Joined { node },
+            Ok(()) => Said::Joined { node, former: self.former.get().cloned().unwrap_or_default() },
             Err(error) => said(Err(error)),
         }
     }

@@ -20,6 +20,22 @@ pub struct Identity {
     pub node: u64,
     /// Where it comes from.
     pub origin: Origin,
+    /// The names of the clusters of whose data this one was made, the oldest first. Written by `forebay recover`, which gives none of
+    /// them again: nodes of those that come back would take this one for theirs. None in a file of an older program.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<String>,
+}
+
+impl Identity {
+    /// Of a node of a cluster that was made of no other's data, as far as it knows.
+    pub fn new(cluster: impl Into<String>, node: u64, origin: Origin) -> Identity {
+        Identity { cluster: cluster.into(), node, origin, former: Vec::new() }
+    }
+
+    /// Whether a cluster that is made of this data may not have a name, since nodes may come back that know each other by it.
+    pub fn had(&self, name: &str) -> bool {
+        self.cluster == name || self.former.iter().any(|former| former == name)
+    }
 }
 
 /// How a node came by its number.
@@ -103,15 +119,22 @@ mod tests {
             Origin::Recovering,
         ];
         for origin in origins {
-            let identity = Identity { cluster: "c".into(), node: 2, origin };
+            let identity = Identity { former: vec!["b".into()], ..Identity::new("c", 2, origin) };
             file.write(&identity).unwrap();
             assert_eq!(file.read().unwrap(), Some(identity));
         }
+        // As a program wrote it that knew of no recovery.
+        let older = r#"{"cluster":"c","node":2,"origin":"joined"}"#;
+        std::fs::write(directory.join(FILE), older).unwrap();
+        let joined = Identity::new("c", 2, Origin::Joined);
+        assert_eq!(file.read().unwrap().as_ref(), Some(&joined));
+        file.write(&joined).unwrap();
+        assert_eq!(std::fs::read_to_string(directory.join(FILE)).unwrap(), older);
         std::fs::write(directory.join(FILE), "{").unwrap();
         assert!(file.read().unwrap_err().to_string().contains("damaged"));
         std::fs::remove_dir_all(&directory).unwrap();
         let nowhere = IdentityFile::beside(None);
-        nowhere.write(&Identity { cluster: "c".into(), node: 1, origin: Origin::Joined }).unwrap();
+        nowhere.write(&joined).unwrap();
         assert_eq!(nowhere.read().unwrap(), None);
     }
 }

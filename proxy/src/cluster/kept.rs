@@ -84,6 +84,16 @@ impl Kept {
                  was changed. Run it again, with the same settings: it goes on where it was"
             )),
             (Start::Member { address }, Some(identity)) => self.at(identity.node, address, directory),
+            (Start::Recovered { cluster }, Some(identity))
+                if identity.cluster != cluster && identity.had(cluster) =>
+            {
+                Err(format!(
+                    "the data in {data} is of the cluster {:?}, which was made of what a node of the cluster {cluster:?} had, and that is the \
+                 name in these settings. Nothing was changed. Nodes of that one that come back with their data would take this one for \
+                 theirs, and undo what it has written since: give [cluster] name a name that none of them ever had",
+                    identity.cluster
+                ))
+            }
             (Start::Recovered { cluster }, Some(identity)) if identity.cluster == cluster => Err(format!(
                 "the data in {data} is of the cluster {cluster:?}, which is the name in these settings. Nothing was changed. What is \
                  recovered becomes another cluster, so that nodes of this one that come back with their data are refused and can't mix \
@@ -199,7 +209,7 @@ mod tests {
     }
 
     fn identity(node: u64) -> Option<Identity> {
-        Some(Identity { cluster: "orders".into(), node, origin: Origin::Joined })
+        Some(Identity::new("orders", node, Origin::Joined))
     }
 
     const HERE: Start<'_> = Start::Member { address: "n2:8501" };
@@ -254,6 +264,19 @@ mod tests {
         let kept = Kept { identity: identity(2), members: members(THREE) };
         taken(&kept, RECOVERED);
         refused(&kept, Start::Recovered { cluster: "orders" }, &["a new name", "come back"]);
+        let again = Identity {
+            former: vec!["first".into(), "second".into()],
+            ..Identity::new("orders", 2, Origin::Joined)
+        };
+        for former in ["first", "second", "orders"] {
+            let again = Kept { identity: Some(again.clone()), members: members(THREE) };
+            refused(
+                &again,
+                Start::Recovered { cluster: former },
+                &["of the cluster \"orders\"", "come back"],
+            );
+            taken(&again, RECOVERED);
+        }
         let nothing = Kept { identity: identity(2), members: None };
         refused(&nothing, RECOVERED, &["no data"]);
         let alone = Kept { identity: None, members: members(&[(1, "127.0.0.1:8500", "")]) };
