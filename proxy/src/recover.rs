@@ -14,7 +14,7 @@ use http_front::sigv4::time;
 use raft::{Bootstrap, Member, RaftSettings};
 use store::OpenError;
 use store::db::rocks::RocksEngine;
-use store::recovery::{Found, OnDisk};
+use store::recovery::{Drawn, Found, OnDisk};
 
 use crate::cluster::identity::{Identity, IdentityFile, Origin};
 use crate::cluster::kept::{Kept, Start};
@@ -192,7 +192,9 @@ impl Recovery {
                 store.bring_up(raft, surroundings(&self.system)).map_err(|error| self.failed(error))
             }
             Step::BeginAnew => {
-                let begun = store.begin_anew(self.system.random_u64());
+                let random = || self.system.random_u64();
+                let drawn = Drawn { incarnation: random(), lists: random(), passing: random() };
+                let begun = store.begin_anew(drawn);
                 begun.map(drop).map_err(|error| self.failed(error))
             }
             Step::End => {

@@ -7,7 +7,8 @@
 //! Bounded, because names may come from data: [`Demand::Answer`], a list that the node itself wants for an answer, is
 //! refused early, since the node has another way; [`Demand::Client`] has the rest for itself.
 //!
-//! Where a history was cut, the ids that the lost part of it may have given are left out: clients may know them.
+//! Where a history was cut, the ids that the lost part of it may have given are left out: clients may know them. What is left out takes no
+//! memory, however many they are.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub type Names = Arc<[String]>;
 
 /// The first id that is given. 1 is the empty list, which clients know without asking.
 pub const FIRST_ID: u64 = 2;
+/// Beyond the last id that is ever given: from here on ids need not last, and are not ours.
+pub const IDS_END: u64 = 1 << 32;
 /// Most lists there can be.
 pub const LISTS_MAX: usize = 65_536;
 /// Most bytes of names, with [`NAME_OVERHEAD_BYTES`] for each. Unit: bytes.
@@ -30,6 +33,8 @@ pub const LISTS_BYTES_MAX: usize = 64 * 1024 * 1024;
 const NAME_OVERHEAD_BYTES: usize = 32;
 /// How many ids that need not last a node takes at a time.
 pub const PASSING_IDS: u64 = 1 << 20;
+/// Beyond the last passing id: what a client of JavaScript can't hold.
+pub const PASSING_IDS_END: u64 = 1 << 53;
 
 /// Who wants a list registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -47,16 +52,57 @@ pub struct AttributeLists {
     known: RwLock<Known>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     // Where in `lists` the names of a hash stand: names are found as they are borrowed, whatever owns them.
     places: HashTable<usize>,
     // Names may come from whoever writes, so their hashes must not be foreseeable.
     hasher: RandomState,
-    // By id. None: an id that was left out.
-    lists: Vec<Option<Names>>,
-    count: usize,
+    // By id, but for those that were left out.
+    lists: Vec<Names>,
+    // Never none, and ascending in both; only the last may have no list yet.
+    stretches: Vec<Stretch>,
     bytes: usize,
+}
+
+/// Lists whose ids come one after another.
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    // The id of the first of them.
+    id: u64,
+    // Where that stands in `lists`.
+    at: usize,
+}
+
+impl Default for Known {
+    fn default() -> Known {
+        Known {
+            places: HashTable::default(),
+            hasher: RandomState::default(),
+            lists: Vec::new(),
+            stretches: vec![Stretch { id: FIRST_ID, at: 0 }],
+            bytes: 0,
+        }
+    }
+}
+
+impl Known {
+    fn id_at(&self, at: usize) -> u64 {
+        let stretch = self.stretches[self.stretches.partition_point(|stretch| stretch.at <= at) - 1];
+        stretch.id + (at - stretch.at) as u64
+    }
+
+    fn place_of(&self, id: u64) -> Option<usize> {
+        let next = self.stretches.partition_point(|stretch| stretch.id <= id);
+        let stretch = self.stretches.get(next.checked_sub(1)?)?;
+        let end = self.stretches.get(next).map_or(self.lists.len(), |next| next.at);
+        let at = stretch.at.checked_add(usize::try_from(id - stretch.id).ok()?)?;
+        (at < end).then_some(at)
+    }
+
+    fn end(&self) -> u64 {
+        self.id_at(self.lists.len())
+    }
 }
 
 fn hash<S: AsRef<str>>(hasher: &RandomState, names: &[S]) -> u64 {
@@ -69,29 +115,26 @@ impl AttributeLists {
     /// The id of these names in this order.
     pub fn id<S: AsRef<str>>(&self, names: &[S]) -> Option<u64> {
         let known = self.known.read();
-        let is_same = |at: &usize| {
-            known.lists[*at]
-                .as_deref()
-                .is_some_and(|list| list.iter().map(String::as_str).eq(names.iter().map(AsRef::as_ref)))
-        };
+        let is_same =
+            |at: &usize| known.lists[*at].iter().map(String::as_str).eq(names.iter().map(AsRef::as_ref));
         let at = known.places.find(hash(&known.hasher, names), is_same)?;
-        Some(FIRST_ID + *at as u64)
+        Some(known.id_at(*at))
     }
 
     /// The names of an id.
     pub fn names(&self, id: u64) -> Option<Names> {
-        let at = usize::try_from(id.checked_sub(FIRST_ID)?).ok()?;
-        self.known.read().lists.get(at).cloned().flatten()
+        let known = self.known.read();
+        known.place_of(id).map(|at| Arc::clone(&known.lists[at]))
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.known.read().count
+        self.known.read().lists.len()
     }
 
     /// The first id that was not given.
     pub(crate) fn end(&self) -> u64 {
-        FIRST_ID + self.known.read().lists.len() as u64
+        self.known.read().end()
     }
 
     /// Whether there is none.
@@ -111,29 +154,33 @@ impl AttributeLists {
             Demand::Client => 1,
             Demand::Answer => 2,
         };
-        let lists = known.count + more.len();
+        let lists = known.lists.len() + more.len();
         let bytes = known.bytes + more.iter().map(|names| weight(names)).sum::<usize>() + weight(names);
         let fits = lists < LISTS_MAX / share && bytes <= LISTS_BYTES_MAX / share;
-        fits.then_some(FIRST_ID + (known.lists.len() + more.len()) as u64)
+        fits.then(|| known.end() + more.len() as u64)
     }
 
     /// Shows a list that is committed. Ids come one after another.
     pub(crate) fn show(&self, names: Names) {
         let mut known = self.known.write();
-        let Known { places, hasher, lists, count, bytes } = &mut *known;
+        let Known { places, hasher, lists, bytes, .. } = &mut *known;
         *bytes += weight(&names);
-        *count += 1;
-        let hash_of = |at: &usize| hash(hasher, lists[*at].as_deref().unwrap_or_default());
+        let hash_of = |at: &usize| hash(hasher, &lists[*at]);
         places.insert_unique(hash(hasher, &names), lists.len(), hash_of);
-        lists.push(Some(names));
+        lists.push(names);
     }
 
     /// Leaves out every id up to and with this one that was not given.
     pub(crate) fn leave_out(&self, last: u64) {
         let mut known = self.known.write();
-        let end = last.saturating_sub(FIRST_ID) as usize + 1;
-        if known.lists.len() < end {
-            known.lists.resize(end, None);
+        let next = Stretch { id: last.saturating_add(1), at: known.lists.len() };
+        if next.id <= known.end() {
+            return;
+        }
+        let Known { stretches, .. } = &mut *known;
+        match stretches.last_mut() {
+            Some(empty) if empty.at == next.at => *empty = next,
+            _ => stretches.push(next),
         }
     }
 
@@ -219,6 +266,27 @@ mod tests {
         // Hashes are made anew as the table grows, of the lists that there are.
         (0..1000).for_each(|at| lists.show(names(&format!("n{at}"))));
         assert_eq!(lists.id(&names("n999")), Some(1010));
+        // However many they are: what would take memory for each of these would take all there is.
+        lists.leave_out(IDS_END - 1000);
+        lists.leave_out(IDS_END - 100);
+        lists.show(names("far"));
+        lists.show(names("farther"));
+        assert_eq!(
+            (lists.id(&names("far")), lists.id(&names("farther"))),
+            (Some(IDS_END - 99), Some(IDS_END - 98))
+        );
+        assert_eq!((lists.names(IDS_END - 98), lists.names(IDS_END - 97)), (Some(names("farther")), None));
+        for left_out in [1011, 1 << 31, IDS_END - 1000, IDS_END - 100] {
+            assert_eq!(lists.names(left_out), None);
+        }
+        assert_eq!((lists.names(1010), lists.names(10)), (Some(names("n999")), Some(names("b"))));
+        assert_eq!((lists.len(), lists.end()), (1004, IDS_END - 97));
+        // Before any list, as of a store that has none.
+        let lists = AttributeLists::default();
+        lists.leave_out(6);
+        assert_eq!((lists.len(), lists.end(), lists.names(FIRST_ID), lists.names(7)), (0, 7, None, None));
+        lists.show(names("a"));
+        assert_eq!((lists.id(&names("a")), lists.names(7)), (Some(7), Some(names("a"))));
     }
 
     #[test]

@@ -59,6 +59,12 @@ pub enum OpenError {
         "the directory holds records but no format number; point the data directory at an empty directory"
     )]
     NotAStore,
+    /// There is no room for ids that clients can't know.
+    #[error(
+        "so many clusters were made of this one's data, one after the other, that no ids of attribute lists are left; write its items into \
+         an empty cluster through the API"
+    )]
+    NoIds,
     /// The storage engine failed.
     #[error(transparent)]
     Db(#[from] DbError),

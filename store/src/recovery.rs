@@ -7,13 +7,14 @@
 //! Why another history: the group may have committed what this member never heard of, and the versions it gave to that are given
 //! to other writes from here on. So the incarnation changes, after which no version of the old group is taken for one of the new.
 //! For the same reason the log is let go of (what it would be replayed to is of the old history), and ids of attribute lists that
-//! the old group may have given, and clients may remember, are left out.
+//! the old group may have given, and clients may remember, are left out: at least as many as there can have been, and how many more
+//! is drawn, since of one group several may be made, one after the other, and clients may live through two of them.
 
 use api::Version;
 use raft::Member;
 use raft::log::recovery as log_recovery;
 
-use crate::attribute_lists::{LISTS_MAX, PASSING_IDS};
+use crate::attribute_lists::{IDS_END, LISTS_MAX, PASSING_IDS, PASSING_IDS_END};
 use crate::command::{Body, Command, SEMANTICS_LEVEL};
 use crate::db::{Batch, DbLogDisk, Durability, SharedDb};
 use crate::error::OpenError;
@@ -23,6 +24,19 @@ use crate::state::Loaded;
 
 /// Stretches of passing ids that a group is taken to have given at most without this member having heard of it.
 const PASSING_STRETCHES: u64 = 1 << 20;
+/// Which part of the ids that are left a recovery may leave out: so there are always some for another.
+const DRAWN_PART: u64 = 16;
+
+/// Random numbers, for a history of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Drawn {
+    /// For its incarnation.
+    pub incarnation: u64,
+    /// For the ids of attribute lists that it leaves out.
+    pub lists: u64,
+    /// For those that need not last.
+    pub passing: u64,
+}
 
 /// What a store that nobody has open has.
 #[derive(Debug, Clone, Default)]
@@ -77,28 +91,40 @@ pub fn take_over(
     log_recovery::take_over(&DbLogDisk::new(log), mark(&applied), node, member).map_err(from_log)
 }
 
-/// Makes a history of its own of a state that was brought up to its log, under a random number. Durable when it returns, and whole or
+/// Makes a history of its own of a state that was brought up to its log. Durable when it returns, and whole or
 /// not at all whatever happens. Answers where it begins.
 ///
-/// Errors: what opening the store would refuse; a disk that can't be written to.
-pub fn begin_anew(state: &SharedDb, incarnation: u64) -> Result<Version, OpenError> {
+/// Errors: what opening the store would refuse; a state of which so many groups were made that no ids are left; a disk that can't be
+/// written to.
+pub fn begin_anew(state: &SharedDb, drawn: Drawn) -> Result<Version, OpenError> {
     let loaded = Loaded::read(state, SEMANTICS_LEVEL)?;
     let before = loaded.applied();
     // 0 is a store that has not begun.
-    let incarnation = incarnation.max(1);
+    let incarnation = drawn.incarnation.max(1);
     let incarnation = if incarnation == before.version.incarnation { incarnation ^ 2 } else { incarnation };
     let version = Version { incarnation, ..before.version };
     let log_state = log_recovery::without_its_log(&before.log_state).map_err(from_log)?;
     let passing = kv::sequence::PASSING_LISTS;
-    let passing_next = passing.next(state.get(&passing.key())?.as_deref())? + PASSING_IDS * PASSING_STRETCHES;
-    let left_out = loaded.lists_end() + LISTS_MAX as u64 - 1;
+    let stretch = passing.next(state.get(&passing.key())?.as_deref())?.div_ceil(PASSING_IDS);
+    let stretch = beyond(stretch, PASSING_STRETCHES, PASSING_IDS_END / PASSING_IDS, drawn.passing);
+    let list = beyond(loaded.lists_end(), LISTS_MAX as u64, IDS_END, drawn.lists);
+    let (stretch, list) = stretch.zip(list).ok_or(OpenError::NoIds)?;
     let mut batch = Batch::new();
-    batch.put(kv::attribute_list::key(left_out).to_vec(), kv::attribute_list::encode(&[]));
-    batch.put(passing.key().to_vec(), kv::sequence::encode(passing_next));
+    batch.put(kv::attribute_list::key(list - 1).to_vec(), kv::attribute_list::encode(&[]));
+    batch.put(passing.key().to_vec(), kv::sequence::encode(stretch * PASSING_IDS));
     batch.put(&kv::applied::KEY[..], Applied { version, log_state, ..before.clone() }.encode());
     state.write(batch, Durability::Buffered)?;
     state.flush()?;
     Ok(version)
+}
+
+/// Where numbers go on that were at `next`, when others may have given `most` that clients know, and as many again must fit before `end`.
+/// With another random number it is somewhere else: two that go on from one place meet only where the draw lies closer than what one of
+/// them gives. None: there is no room.
+fn beyond(next: u64, most: u64, end: u64, random: u64) -> Option<u64> {
+    let first = next.checked_add(most)?;
+    let room = end.checked_sub(most)?.checked_sub(first)?;
+    Some(first + random % (room / DRAWN_PART + 1))
 }
 
 fn mark(applied: &Applied) -> Option<&bytes::Bytes> {
@@ -171,8 +197,8 @@ mod on_disk {
         }
 
         /// See [`begin_anew`].
-        pub fn begin_anew(&self, incarnation: u64) -> Result<Version, OpenError> {
-            self.with_both(|_, state| begin_anew(state, incarnation))
+        pub fn begin_anew(&self, drawn: Drawn) -> Result<Version, OpenError> {
+            self.with_both(|_, state| begin_anew(state, drawn))
         }
 
         /// The state is made where it is missing, as by any start.
@@ -188,6 +214,29 @@ mod on_disk {
             log.close()?;
             state.close()?;
             Ok(done)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_ids_go_on_is_drawn_and_there_is_always_room_for_another() {
+        let most = LISTS_MAX as u64;
+        assert_eq!(beyond(2, most, IDS_END, 0), Some(2 + most));
+        assert_ne!(beyond(2, most, IDS_END, 1 << 20), beyond(2, most, IDS_END, 1 << 27));
+        for (end, most) in [(IDS_END, most), (PASSING_IDS_END / PASSING_IDS, PASSING_STRETCHES)] {
+            // As far as can be drawn, each time, and after it all that may be given.
+            let mut next = 2;
+            for _ in 0..60 {
+                let room = end - most - (next + most);
+                next = beyond(next, most, end, room / DRAWN_PART).expect("there is room") + most;
+                assert!(next <= end);
+            }
+            assert_eq!(beyond(end - 2 * most + 1, most, end, 0), None);
+            assert_eq!(beyond(u64::MAX, most, end, 7), None);
         }
     }
 }

@@ -1,17 +1,22 @@
 //! What one of three has becomes a group of its own, after the two others are lost for ever.
 
 use api::{Request, Version};
+use bytes::Bytes;
 use raft::{Bootstrap, Member, RaftSettings};
 
 use super::group::{Group, address, eventually};
 use super::*;
-use crate::attribute_lists::{Demand, Names, PASSING_IDS};
-use crate::db::SharedDb;
+use crate::attribute_lists::{Demand, IDS_END, LISTS_MAX, Names, PASSING_IDS, PASSING_IDS_END};
+use crate::command::SEMANTICS_LEVEL;
 use crate::db::home::StateHome;
-use crate::db::memory::CrashTail;
-use crate::recovery::{Found, begin_anew, look, take_over};
+use crate::db::memory::{CrashTail, MemoryDb};
+use crate::db::{Batch, Durability, KeyRange, Scan, SharedDb};
+use crate::kv;
+use crate::recovery::{Drawn, Found, begin_anew, look, take_over};
+use crate::state::Loaded;
 
 const ITEMS: i64 = 20;
+const DRAWN: Drawn = Drawn { incarnation: 77, lists: 1 << 27, passing: 1 << 28 };
 
 fn names(text: &str) -> Names {
     text.split(' ').map(str::to_owned).collect()
@@ -46,7 +51,7 @@ async fn step(group: &Group, id: u64, step: u64) {
                 Embedded::open_in(settings, log, state, home, Surroundings::system(), Arc::new(())).unwrap();
             store.close().await.unwrap();
         }
-        _ => drop(begin_anew(&state, 77).unwrap()),
+        _ => drop(begin_anew(&state, DRAWN).unwrap()),
     }
 }
 
@@ -162,11 +167,42 @@ fn an_id_that_the_lost_may_have_given_is_never_given_another_meaning() {
             let lists = store.attribute_lists();
             assert_eq!((lists.names(2), lists.names(lost.list)), (Some(names("a b")), None));
             let other = store.define_attribute_list(&cx(), names("others"), Demand::Client).await.unwrap();
-            assert!(other >= lost.list + crate::attribute_lists::LISTS_MAX as u64 - 1, "{other}");
+            assert!(other >= lost.list + LISTS_MAX as u64, "{other}");
             assert_eq!(lists.names(other), Some(names("others")));
             assert!(store.take_passing_ids(&cx()).await.unwrap() >= lost.passing + PASSING_IDS);
             drop(store);
             group.stop().await;
         }
+    });
+}
+
+/// The same copy may be recovered twice, or first one survivor and later another, and clients live through both.
+#[test]
+fn two_that_are_made_of_one_give_ids_of_their_own() {
+    run(async {
+        let (group, left, lost) = bereft().await;
+        for number in 1..=2 {
+            step(&group, left, number).await;
+        }
+        let (_, state) = both(&group, left);
+        let begun = |drawn: Drawn| {
+            let copy: SharedDb = Arc::new(MemoryDb::volatile());
+            let mut batch = Batch::new();
+            let snapshot = state.snapshot();
+            let mut cursor = snapshot.scan(&Scan::ascending(KeyRange::all()));
+            while let Some(record) = cursor.advance().unwrap() {
+                batch.put(record.key.to_vec(), Bytes::copy_from_slice(record.value));
+            }
+            copy.write(batch, Durability::Buffered).unwrap();
+            begin_anew(&copy, drawn).unwrap();
+            let passing = kv::sequence::PASSING_LISTS;
+            let passing = passing.next(copy.get(&passing.key()).unwrap().as_deref()).unwrap();
+            (Loaded::read(&copy, SEMANTICS_LEVEL).unwrap().lists_end(), passing)
+        };
+        let (least, least_passing) = begun(Drawn { incarnation: 1, lists: 0, passing: 0 });
+        assert!(least > lost.list && least_passing > lost.passing);
+        let (list, passing) = begun(DRAWN);
+        assert_eq!((list, passing), (least + DRAWN.lists, least_passing + DRAWN.passing * PASSING_IDS));
+        assert!(list + LISTS_MAX as u64 <= IDS_END && passing < PASSING_IDS_END);
     });
 }
