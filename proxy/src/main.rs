@@ -163,7 +163,7 @@ enum Param {
 
 #[derive(Args)]
 struct Recover {
-    /// The config file of the node whose data is to live on, with a new [cluster] name.
+    /// The config file of the node whose data is to live on; with a new [cluster] name, unless it is only looked at.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// Do it, although what the other nodes have acknowledged and this one never heard of is lost.

@@ -2,11 +2,13 @@
 //!
 //! Offline, over the data of a node that is stopped, or of a copy of it. The node becomes the only member, under the number that it
 //! has, of a cluster of another name: nodes of the old one that come back can neither talk to it nor be started in it, since the
-//! handshake and `node.json` have the name. What it can't know it says: what the others acknowledged and this log lacks is lost.
+//! handshake and `node.json` have the name. To look at it the old name does. What it can't know it says: what the others acknowledged
+//! and this log lacks is lost.
 //!
 //! Invariant: between the first step and the last `node.json` says that it is not done, and then no node is started over the data.
 //! Each step is atomic and may be repeated, so whatever cuts them off, running it again ends them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use host::clock::SystemClock;
@@ -59,10 +61,11 @@ pub fn run(config: &Config, losses: Losses) -> Result<(), Failure> {
     if losses == Losses::Refused {
         return Err(Failure::Usage(
             "nothing was changed. If no majority of the other nodes can come back with its data, and no node that can has newer data than \
-             this, keep a copy of this directory and run it again with --accept-lost-writes"
+             this, keep a copy of this directory, give [cluster] name a new name, and run it again with --accept-lost-writes"
                 .into(),
         ));
     }
+    is_new_name(&recovery.identity, &recovery.cluster, &config.store.data).map_err(Failure::Usage)?;
     Step::ALL.iter().try_for_each(|step| recovery.take(*step))?;
     println!(
         "done: start this node. Nodes with empty directories and [cluster] name = {:?} join it",
@@ -91,7 +94,7 @@ impl Recovery {
         let Some(cluster) = &config.cluster else {
             return Err(Failure::Usage(
                 "the config has no [cluster]: `forebay recover` makes a cluster of what one node of a lost one has. Give it the node's own \
-                 config, with a new [cluster] name"
+                 config"
                     .into(),
             ));
         };
@@ -104,7 +107,7 @@ impl Recovery {
         let looked = OnDisk { engine: &engine, directory }.look();
         // First: of data that can't be read nothing else is to be said.
         let looked = looked.map_err(|error| does_not_open(&config.store, error))?;
-        kept.suits(directory, Start::Recovered { cluster: &cluster.name }).map_err(Failure::Usage)?;
+        kept.suits(directory, Start::Recovered).map_err(Failure::Usage)?;
         let has_something = |(_, found): &(Identity, Found)| found.last_millis.is_some();
         let (identity, found) = kept.identity.zip(looked).filter(has_something).ok_or_else(|| {
             Failure::Usage(format!(
@@ -157,10 +160,14 @@ impl Recovery {
             when(*last_write_millis),
             when(*last_millis)
         ));
+        let becomes = match self.identity.had(&self.cluster) {
+            true => "another cluster, by a name that [cluster] does not have yet".to_owned(),
+            false => format!("the cluster {:?}", self.cluster),
+        };
         lines.push(format!(
-            "it becomes the only member of the cluster {:?}, still as {node}, at {}. Lost: every write that the others acknowledged and this \
+            "it becomes the only member of {becomes}, still as {node}, at {}. Lost: every write that the others acknowledged and this \
              log does not have. Kept: all that it has, also what was not known to be committed, since that may have been acknowledged",
-            self.cluster, self.address
+            self.address
         ));
         lines.join("\n") + "\n"
     }
@@ -217,6 +224,28 @@ impl Recovery {
     }
 }
 
+/// Refuses a name by which nodes may come back that take this one for theirs.
+fn is_new_name(identity: &Identity, name: &str, directory: &Path) -> Result<(), String> {
+    if !identity.had(name) {
+        return Ok(());
+    }
+    let data = directory.display();
+    let cluster = &identity.cluster;
+    if cluster == name {
+        return Err(format!(
+            "the data in {data} is of the cluster {cluster:?}, which is the name in these settings. Nothing was changed. What is \
+             recovered becomes another cluster, so that nodes of this one that come back with their data are refused and can't mix \
+             two histories: give [cluster] name a new name, here and on the nodes that are to join. If it has been recovered already, \
+             start it"
+        ));
+    }
+    Err(format!(
+        "the data in {data} is of the cluster {cluster:?}, which was made of what a node of the cluster {name:?} had, and that is the \
+         name in these settings. Nothing was changed. Nodes of that one that come back with their data would take this one for \
+         theirs, and undo what it has written since: give [cluster] name a new name, that none of them ever had"
+    ))
+}
+
 /// A moment, as people read it.
 fn utc(millis: u64) -> String {
     let text = time::write(millis / 1000);
@@ -229,6 +258,21 @@ fn utc(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_nodes_may_come_back_under_is_not_given_again() {
+        let former = vec!["first".to_owned(), "second".to_owned()];
+        for origin in [Origin::Joined, Origin::Recovering] {
+            let identity = Identity { former: former.clone(), ..Identity::new("orders", 2, origin) };
+            for name in ["first", "second", "orders"] {
+                let why = is_new_name(&identity, name, Path::new("/data")).unwrap_err();
+                for said in ["/data", "of the cluster \"orders\"", name, "come back", "a new name"] {
+                    assert!(why.contains(said), "{said:?}: {why}");
+                }
+            }
+            is_new_name(&identity, "orders-2", Path::new("/data")).unwrap();
+        }
+    }
 
     #[test]
     fn a_moment_is_told_as_people_read_it() {

@@ -33,11 +33,8 @@ pub enum Start<'a> {
     },
     /// As one of several nodes of one process.
     OneProcess,
-    /// Not at all yet: it is to become the only member of a cluster of this name first, see [`crate::recover`].
-    Recovered {
-        /// The name.
-        cluster: &'a str,
-    },
+    /// Not at all yet: it is to become the only member of another cluster first, see [`crate::recover`].
+    Recovered,
 }
 
 /// What a directory holds.
@@ -84,34 +81,18 @@ impl Kept {
                  was changed. Run it again, with the same settings: it goes on where it was"
             )),
             (Start::Member { address }, Some(identity)) => self.at(identity.node, address, directory),
-            (Start::Recovered { cluster }, Some(identity))
-                if identity.cluster != cluster && identity.had(cluster) =>
-            {
-                Err(format!(
-                    "the data in {data} is of the cluster {:?}, which was made of what a node of the cluster {cluster:?} had, and that is the \
-                 name in these settings. Nothing was changed. Nodes of that one that come back with their data would take this one for \
-                 theirs, and undo what it has written since: give [cluster] name a name that none of them ever had",
-                    identity.cluster
-                ))
-            }
-            (Start::Recovered { cluster }, Some(identity)) if identity.cluster == cluster => Err(format!(
-                "the data in {data} is of the cluster {cluster:?}, which is the name in these settings. Nothing was changed. What is \
-                 recovered becomes another cluster, so that nodes of this one that come back with their data are refused and can't mix \
-                 two histories: give [cluster] name a new name, here and on the nodes that are to join. If it has been recovered already, \
-                 start it"
-            )),
-            (Start::Recovered { .. }, Some(_)) => match self.begun() {
+            (Start::Recovered, Some(_)) => match self.begun() {
                 Some(_) => Ok(()),
                 None => Err(format!(
                     "{data} has the number of a member, and no data: there is nothing to recover. Nothing was changed"
                 )),
             },
             (_, None) => match (start, self.begun().map(is_alone)) {
-                (Start::Recovered { .. }, None) => Err(format!(
+                (Start::Recovered, None) => Err(format!(
                     "there is no data in {data}: `forebay recover` wants the directory of a member that has some, or a copy of it, in [store] \
                      data. Nothing was changed"
                 )),
-                (Start::Recovered { .. }, Some(true)) => Err(format!(
+                (Start::Recovered, Some(true)) => Err(format!(
                     "the data in {data} is of a node alone, which has no majority to lose. Nothing was changed. Start it without [cluster]; \
                      to have its items in a cluster, write them into one through the API (docs/operations.md, \"From one node to a cluster\")"
                 )),
@@ -126,7 +107,7 @@ impl Kept {
                     "the data in {data} is of a node alone, and it is to be one of several. Nothing was changed. Start it without --nodes, \
                      or choose another directory with --data"
                 )),
-                (Start::Alone | Start::Member { .. } | Start::Recovered { .. }, Some(false)) => Err(format!(
+                (Start::Alone | Start::Member { .. } | Start::Recovered, Some(false)) => Err(format!(
                     "the data in {data} is of one of several nodes ({}), and node.json, which says which one it is, does not lie beside it. \
                      Nothing was changed. If it is of `forebay dev --nodes`, start it by that. If it is of a member, put its node.json \
                      back, or let the node join again with an empty directory",
@@ -257,33 +238,17 @@ mod tests {
         }
     }
 
-    const RECOVERED: Start<'_> = Start::Recovered { cluster: "orders-2" };
-
     #[test]
     fn a_members_data_is_recovered_as_another_cluster_and_no_other_data_is() {
         let kept = Kept { identity: identity(2), members: members(THREE) };
-        taken(&kept, RECOVERED);
-        refused(&kept, Start::Recovered { cluster: "orders" }, &["a new name", "come back"]);
-        let again = Identity {
-            former: vec!["first".into(), "second".into()],
-            ..Identity::new("orders", 2, Origin::Joined)
-        };
-        for former in ["first", "second", "orders"] {
-            let again = Kept { identity: Some(again.clone()), members: members(THREE) };
-            refused(
-                &again,
-                Start::Recovered { cluster: former },
-                &["of the cluster \"orders\"", "come back"],
-            );
-            taken(&again, RECOVERED);
-        }
+        taken(&kept, Start::Recovered);
         let nothing = Kept { identity: identity(2), members: None };
-        refused(&nothing, RECOVERED, &["no data"]);
+        refused(&nothing, Start::Recovered, &["no data"]);
         let alone = Kept { identity: None, members: members(&[(1, "127.0.0.1:8500", "")]) };
-        refused(&alone, RECOVERED, &["of a node alone", "without [cluster]"]);
-        refused(&Kept { identity: None, members: members(THREE) }, RECOVERED, &["node.json"]);
+        refused(&alone, Start::Recovered, &["of a node alone", "without [cluster]"]);
+        refused(&Kept { identity: None, members: members(THREE) }, Start::Recovered, &["node.json"]);
         for known in [None, Some(Members::default())] {
-            refused(&Kept { identity: None, members: known }, RECOVERED, &["there is no data"]);
+            refused(&Kept { identity: None, members: known }, Start::Recovered, &["there is no data"]);
         }
     }
 
@@ -291,10 +256,7 @@ mod tests {
     fn what_was_cut_short_is_gone_on_with_and_not_started() {
         let identity = identity(2).map(|identity| Identity { origin: Origin::Recovering, ..identity });
         let kept = Kept { identity, members: members(&[(2, "n2:8501", "{}")]) };
-        taken(&kept, RECOVERED);
-        // Nor by a third name: the old one alone says that it is the same.
-        taken(&kept, Start::Recovered { cluster: "orders-3" });
-        refused(&kept, Start::Recovered { cluster: "orders" }, &["a new name"]);
+        taken(&kept, Start::Recovered);
         refused(&kept, HERE, &["`forebay recover` was cut short", "again"]);
         refused(&kept, Start::Alone, &["member 2"]);
         refused(&kept, Start::OneProcess, &["member 2"]);
