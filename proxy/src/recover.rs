@@ -20,6 +20,7 @@ use store::recovery::{Drawn, Found, OnDisk};
 
 use crate::cluster::identity::{Identity, IdentityFile, Origin};
 use crate::cluster::kept::{Kept, Start};
+use crate::cluster::node::Plan;
 use crate::config::Config;
 use crate::run::Failure;
 use crate::surroundings::System;
@@ -66,6 +67,8 @@ pub fn run(config: &Config, losses: Losses) -> Result<(), Failure> {
         ));
     }
     is_new_name(&recovery.identity, &recovery.cluster, &config.store.data).map_err(Failure::Usage)?;
+    // With settings that no node starts with it would be a cluster that nobody can be in.
+    Plan::of(config)?;
     Step::ALL.iter().try_for_each(|step| recovery.take(*step))?;
     println!(
         "done: start this node. Nodes with empty directories and [cluster] name = {:?} join it",

@@ -118,6 +118,11 @@ fn one_of_three_becomes_another_cluster_with_every_write_it_had_and_grows_again(
     }
     let same = cluster.try_command(left, &["recover", "--accept-lost-writes"]);
     assert!(same.code == Some(64) && same.said.contains("a new name"), "{same:?}");
+    for no_name in [String::new(), "n".repeat(65)] {
+        let no_name = format!("cluster.name=\"{no_name}\"");
+        let refused = cluster.try_command(left, &["recover", "--accept-lost-writes", "--set", &no_name]);
+        assert!(refused.code == Some(64) && refused.said.contains("name"), "{refused:?}");
+    }
     assert!(before == files(&cluster.data(left)), "it changed the data");
 
     is_recovered(&cluster, left);
