@@ -15,13 +15,14 @@ use host::clock::SystemClock;
 use http_front::sigv4::time;
 use raft::{Bootstrap, Member, RaftSettings};
 use store::OpenError;
+use store::db::DbError;
 use store::db::rocks::RocksEngine;
 use store::recovery::{Drawn, Found, OnDisk};
 
 use crate::cluster::identity::{Identity, IdentityFile, Origin};
-use crate::cluster::kept::{Kept, Start};
+use crate::cluster::kept::{KEEP_IT, Kept, Start};
 use crate::cluster::node::Plan;
-use crate::config::Config;
+use crate::config::{Config, StoreSettings};
 use crate::run::Failure;
 use crate::surroundings::System;
 use crate::upstream::{does_not_open, surroundings};
@@ -106,10 +107,12 @@ impl Recovery {
         }
         let directory = &config.store.data;
         let engine = RocksEngine::new(config.store.engine.clone()).map_err(Failure::internal)?;
+        let identity = IdentityFile::beside(Some(directory)).read();
+        identity.map_err(|error| Failure::Usage(format!("{error}. {KEEP_IT}")))?;
         let kept = Kept::of(&config.store)?;
         let looked = OnDisk { engine: &engine, directory }.look();
         // First: of data that can't be read nothing else is to be said.
-        let looked = looked.map_err(|error| does_not_open(&config.store, error))?;
+        let looked = looked.map_err(|error| is_unreadable(&config.store, error))?;
         kept.suits(directory, Start::Recovered).map_err(Failure::Usage)?;
         let has_something = |(_, found): &(Identity, Found)| found.last_millis.is_some();
         let (identity, found) = kept.identity.zip(looked).filter(has_something).ok_or_else(|| {
@@ -223,7 +226,21 @@ impl Recovery {
     }
 
     fn failed(&self, error: OpenError) -> Failure {
-        does_not_open(&self.config.store, error)
+        is_unreadable(&self.config.store, error)
+    }
+}
+
+/// The failure of data that can't be recovered. To others it says to let the node join again, and here there are none.
+fn is_unreadable(settings: &StoreSettings, error: OpenError) -> Failure {
+    match error {
+        OpenError::Malformed(_) | OpenError::Log(_) | OpenError::Db(DbError::Corrupt(_)) => {
+            Failure::Internal(format!(
+                "the store in {} does not open: {}. {KEEP_IT}",
+                settings.data.display(),
+                error.what()
+            ))
+        }
+        other => does_not_open(settings, other),
     }
 }
 

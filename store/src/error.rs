@@ -76,6 +76,16 @@ pub enum OpenError {
     Log(String),
 }
 
+/// What whoever meets damage is told, wherever that is. It holds only where others have the data.
+const JOIN_AGAIN: &str = "; restore this node from a backup, or remove its data and let it join again";
+
+impl OpenError {
+    /// What is wrong, without what to do about it where a majority has the data.
+    pub fn what(&self) -> String {
+        self.to_string().replace(JOIN_AGAIN, "")
+    }
+}
+
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Error {
         match error {

@@ -301,9 +301,10 @@ fn data_of_which_no_cluster_can_be_made_is_refused_and_left_as_it_is() {
         let ended = recover(cluster, left, &["--accept-lost-writes"]);
         assert_eq!(ended.code, Some(code), "{}", ended.said);
         said.iter().for_each(|said| assert!(ended.said.contains(said), "{said:?}: {}", ended.said));
+        assert!(!ended.said.contains("join again"), "there is nothing to join: {}", ended.said);
         assert!(before == files(&data), "it changed the data");
     };
-    // A damaged entry in the middle of its log: what a start would say.
+    // A damaged entry in the middle of its log: what is wrong is what a start would say, and not what to do.
     {
         let engine = RocksEngine::new(RocksSettings::default()).expect("an engine");
         let db = engine.open_log(&data.join("log")).expect("it opens");
@@ -324,12 +325,14 @@ fn data_of_which_no_cluster_can_be_made_is_refused_and_left_as_it_is() {
         db.write(batch, Durability::Synced).expect("the disk writes");
         db.close().expect("it closes");
     }
-    refused(&cluster, 70, &["does not open", "is damaged"]);
+    refused(&cluster, 70, &["does not open", "is damaged", "Don't empty this directory", "a backup"]);
     // What belongs beside the data is missing.
     remove(&data);
     copy(&kept.path().join("data"), &data);
+    std::fs::write(data.join("node.json"), "{").expect("it is ours");
+    refused(&cluster, 64, &["node.json is damaged", "Don't empty this directory"]);
     std::fs::remove_file(data.join("node.json")).expect("it is ours");
-    refused(&cluster, 64, &["node.json"]);
+    refused(&cluster, 64, &["node.json", "Don't empty this directory"]);
     // Nothing, and the data of a node alone.
     remove(&data);
     std::fs::create_dir_all(&data).expect("ours");

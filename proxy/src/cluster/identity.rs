@@ -77,10 +77,7 @@ impl IdentityFile {
         let Some(path) = &self.path else { return Ok(None) };
         match std::fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-                let what = format!(
-                    "{} is damaged: {error}; empty the data directory and let the node join again",
-                    path.display()
-                );
+                let what = format!("{} is damaged: {error}", path.display());
                 io::Error::new(io::ErrorKind::InvalidData, what)
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

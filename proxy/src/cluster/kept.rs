@@ -21,6 +21,10 @@ use crate::run::Failure;
 /// The number that a node alone has in its log.
 const ALONE: u64 = 1;
 
+/// What to do with data that can't be recovered, where a majority is lost.
+pub const KEEP_IT: &str = "Don't empty this directory: without a majority there is nothing to join, and this may be the last copy. Keep a copy \
+                           of it; then try the same with the data of another node that is left, or with a backup of one";
+
 /// As what a node is to be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start<'a> {
@@ -53,7 +57,9 @@ impl Kept {
             return Ok(Kept::default());
         }
         let identity = IdentityFile::beside(Some(&settings.data)).read();
-        let identity = identity.map_err(|error| Failure::Usage(error.to_string()))?;
+        let identity = identity.map_err(|error| {
+            Failure::Usage(format!("{error}; while a majority of the others runs, empty the data directory and let the node join again"))
+        })?;
         let engine = RocksEngine::new(settings.engine.clone()).map_err(Failure::internal)?;
         let members = match store::kept::members(&engine, &settings.data) {
             Ok(members) => members,
@@ -107,7 +113,12 @@ impl Kept {
                     "the data in {data} is of a node alone, and it is to be one of several. Nothing was changed. Start it without --nodes, \
                      or choose another directory with --data"
                 )),
-                (Start::Alone | Start::Member { .. } | Start::Recovered, Some(false)) => Err(format!(
+                (Start::Recovered, Some(false)) => Err(format!(
+                    "the data in {data} is of one of several nodes ({}), and node.json, which says which one it is, does not lie beside it. \
+                     Nothing was changed. Put its node.json back, from wherever a copy of this directory is kept. {KEEP_IT}",
+                    self.addresses()
+                )),
+                (Start::Alone | Start::Member { .. }, Some(false)) => Err(format!(
                     "the data in {data} is of one of several nodes ({}), and node.json, which says which one it is, does not lie beside it. \
                      Nothing was changed. If it is of `forebay dev --nodes`, start it by that. If it is of a member, put its node.json \
                      back, or let the node join again with an empty directory",
@@ -246,7 +257,10 @@ mod tests {
         refused(&nothing, Start::Recovered, &["no data"]);
         let alone = Kept { identity: None, members: members(&[(1, "127.0.0.1:8500", "")]) };
         refused(&alone, Start::Recovered, &["of a node alone", "without [cluster]"]);
-        refused(&Kept { identity: None, members: members(THREE) }, Start::Recovered, &["node.json"]);
+        let without_number = Kept { identity: None, members: members(THREE) };
+        refused(&without_number, Start::Recovered, &["node.json", KEEP_IT]);
+        let why = without_number.suits(Path::new("/data"), Start::Recovered).unwrap_err();
+        assert!(!why.contains("join again"), "{why}");
         for known in [None, Some(Members::default())] {
             refused(&Kept { identity: None, members: known }, Start::Recovered, &["there is no data"]);
         }

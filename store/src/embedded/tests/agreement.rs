@@ -237,6 +237,16 @@ fn a_damaged_entry_refuses_to_open_with_what_to_do_and_doing_that_heals_the_grou
         let refused = group.try_open(bad, Bootstrap::Join).unwrap_err().to_string();
         assert!(refused.contains(&format!("entry {} is damaged", last - 10)), "{refused}");
         assert!(refused.contains("remove its data and let it join again"), "{refused}");
+        for damaged in [
+            OpenError::Log(refused),
+            OpenError::Db(crate::db::DbError::Corrupt("here".into())),
+            OpenError::Malformed(crate::kv::attribute_list::out_of_order()),
+        ] {
+            // Where nobody has the data, nothing is said of removing it.
+            assert!(damaged.to_string().contains("join again"), "{damaged}");
+            let what = damaged.what();
+            assert!(!what.contains("remove") && !what.contains("join"), "{what}");
+        }
         group.replace(bad, 4).await;
         group.put(key("a", 20)).await;
         group.agrees(4).await;
