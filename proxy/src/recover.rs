@@ -20,7 +20,7 @@ use store::db::rocks::RocksEngine;
 use store::recovery::{Drawn, Found, OnDisk};
 
 use crate::cluster::identity::{Identity, IdentityFile, Origin};
-use crate::cluster::kept::{KEEP_IT, Kept, Start};
+use crate::cluster::kept::{Claim, KEEP_IT, Kept, Start};
 use crate::cluster::node::Plan;
 use crate::config::{Config, StoreSettings};
 use crate::run::Failure;
@@ -89,6 +89,8 @@ pub struct Recovery {
     address: String,
     identity: Identity,
     found: Found,
+    // From before the first look until after the last step.
+    _claim: Option<Claim>,
 }
 
 impl Recovery {
@@ -107,6 +109,7 @@ impl Recovery {
         }
         let directory = &config.store.data;
         let engine = RocksEngine::new(config.store.engine.clone()).map_err(Failure::internal)?;
+        let claim = Claim::of(directory)?;
         let identity = IdentityFile::beside(Some(directory)).read();
         identity.map_err(|error| Failure::Usage(format!("{error}. {KEEP_IT}")))?;
         let kept = Kept::of(&config.store)?;
@@ -129,6 +132,7 @@ impl Recovery {
             address: config.peer_address()?,
             identity,
             found,
+            _claim: claim,
         })
     }
 

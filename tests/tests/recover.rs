@@ -22,6 +22,8 @@ const WRITES: u64 = 40;
 /// Longest until a request is answered that asks for a version of the lost history. A node that waits for what never comes gives up
 /// later.
 const PROMPT: Duration = Duration::from_secs(3);
+/// Longest until a process has ended that can't go on.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Three nodes, of which all have every write, and the place of the one that is going to be left.
 fn three() -> (Cluster, usize) {
@@ -264,7 +266,24 @@ fn a_recovery_that_was_cut_short_anywhere_starts_nothing_and_is_ended_by_the_nex
         remove(&data);
         copy(&kept.path().join("data"), &data);
         let recovery = taken_at_last(|| Recovery::of(&config(&cluster, left)));
-        Step::ALL[..taken].iter().for_each(|step| taken_at_last(|| recovery.take(*step)));
+        for step in &Step::ALL[..taken] {
+            taken_at_last(|| recovery.take(*step));
+            // In between no instance of the store is open, and nobody else gets at it.
+            if *step == Step::Begin || *step == Step::TakeOver {
+                let other = recover(&cluster, left, &["--accept-lost-writes"]);
+                assert!(other.code == Some(75) && other.said.contains("is open already"), "{other:?}");
+                let mut start = cluster.spawn(left);
+                let begun = now();
+                let code = loop {
+                    match start.ended() {
+                        Some(code) => break code,
+                        None => assert!(begun.elapsed() < PATIENCE, "it runs: {}", start.said()),
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                };
+                assert!(code == Some(75) && start.said().contains("is open already"), "{}", start.said());
+            }
+        }
         drop(recovery);
         if (1..Step::ALL.len()).contains(&taken) {
             // By neither name.

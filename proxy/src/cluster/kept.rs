@@ -5,6 +5,7 @@
 //! before the store is opened and before another node can hear of this one, and what does not fit is refused. Nothing is changed
 //! by that.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use raft::Members;
@@ -24,6 +25,40 @@ const ALONE: u64 = 1;
 /// What to do with data that can't be recovered, where a majority is lost.
 pub const KEEP_IT: &str = "Don't empty this directory: without a majority there is nothing to join, and this may be the last copy. Keep a copy \
                            of it; then try the same with the data of another node that is left, or with a backup of one";
+
+/// A data directory that nobody else starts a node over or recovers, for as long as this is kept.
+///
+/// The store's own locks are taken where its instances are opened. That is too late for whoever reads `node.json` first and opens the
+/// store by what it says: a recovery may have taken its steps in between.
+#[derive(Debug)]
+pub struct Claim {
+    // The lock is on the directory itself, so that nothing is made in one that is only looked at.
+    _directory: File,
+}
+
+impl Claim {
+    /// Claims a directory. None: there is none, and so nothing to recover. Errors: somebody has it; one that can't be locked.
+    pub fn of(directory: &Path) -> Result<Option<Claim>, Failure> {
+        let wrong = |error: std::io::Error| {
+            let data = directory.display();
+            Failure::Usage(format!(
+                "the data directory {data} can't be locked: {error}; one of a local disk can"
+            ))
+        };
+        let opened = match File::open(directory) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(wrong(error)),
+        };
+        match opened.try_lock() {
+            Ok(()) => Ok(Some(Claim { _directory: opened })),
+            Err(TryLockError::WouldBlock) => Err(Failure::try_again(DbError::Locked(
+                format!("{} is open already", directory.display()).into(),
+            ))),
+            Err(TryLockError::Error(error)) => Err(wrong(error)),
+        }
+    }
+}
 
 /// As what a node is to be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,6 +253,23 @@ mod tests {
     #[track_caller]
     fn taken(kept: &Kept, start: Start<'_>) {
         kept.suits(Path::new("/data"), start).unwrap();
+    }
+
+    #[test]
+    fn a_directory_is_one_claimants_until_it_lets_go() {
+        let directory = std::env::temp_dir().join(format!("forebay-claim-{}", std::process::id()));
+        assert!(Claim::of(&directory).unwrap().is_none());
+        std::fs::create_dir_all(&directory).unwrap();
+        let claim = Claim::of(&directory).unwrap();
+        assert!(claim.is_some());
+        match Claim::of(&directory) {
+            Err(Failure::TryAgain(why)) => assert!(why.contains("is open already"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "nothing is made in it");
+        drop(claim);
+        assert!(Claim::of(&directory).unwrap().is_some());
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]

@@ -27,7 +27,7 @@ use super::bootstrap::{Beginning, Bootstrapping, founders};
 use super::control::{Desk, Seat, successor};
 use super::follows::Follower;
 use super::identity::IdentityFile;
-use super::kept::{Kept, Start, left_behind};
+use super::kept::{Claim, Kept, Start, left_behind};
 use super::listener::{Lanes, Listener, LogTransport};
 use super::member::OwnStore;
 use super::peers::{Arrived, Peers, tls_settings};
@@ -118,6 +118,8 @@ pub struct Opening {
     farewell: Farewell,
     write_visibility: WriteVisibility,
     listed: Vec<String>,
+    // Until the store is open, which has locks of its own.
+    claim: Option<Claim>,
     /// What the store's log is told of the cluster.
     pub raft: RaftSettings,
     /// The log's way to the others.
@@ -135,6 +137,7 @@ impl Opening {
         registry: &Registry,
     ) -> Result<Opening, Failure> {
         let ready = readiness.require("cluster", "the data directory is being looked at");
+        let claim = claim(&plan, config)?;
         look_at_data(&plan, config, system).await?;
         ready.unmet("the peer port is being opened");
         let at = config.listen.peer();
@@ -211,6 +214,7 @@ impl Opening {
             farewell,
             write_visibility,
             listed,
+            claim,
             raft,
             network,
         })
@@ -219,6 +223,7 @@ impl Opening {
     /// Goes on with the store that was opened. `about` is what the node says of itself.
     pub fn join(self, store: Arc<Embedded>, cache: &Arc<Cache>, about: About, registry: &Registry) -> Node {
         let (max_lag, peers, desk) = (self.max_lag, self.peers, self.desk);
+        drop(self.claim);
         let about = About { write_visibility: self.write_visibility, ..about };
         let presence = Arc::new(Presence::new(store.log().node_id()));
         desk.member(Seat {
@@ -285,6 +290,22 @@ impl Opening {
             tasks,
             _listener: self.listener,
         }
+    }
+}
+
+/// What the data says holds until the store is open: nobody makes another cluster of it meanwhile.
+fn claim(plan: &Plan, config: &Config) -> Result<Option<Claim>, Failure> {
+    match plan.numbered {
+        Numbered::WithTheOthers if !config.store.in_memory => match Claim::of(&config.store.data) {
+            // Nor can it be recovered there.
+            Err(Failure::Usage(why)) => {
+                tracing::warn!("{why}");
+                Ok(None)
+            }
+            claimed => claimed,
+        },
+        // Nothing is recovered that has no number of its own.
+        Numbered::WithTheOthers | Numbered::ByPlace => Ok(None),
     }
 }
 
