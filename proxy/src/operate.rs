@@ -215,7 +215,8 @@ fn ask(question: impl AsyncFnOnce(Arc<System>) -> Result<Said, Failure>) -> Resu
     runtime.block_on(question(system))
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+/// Errors: nobody reads standard output any more.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::internal)
 }
 

@@ -23,6 +23,7 @@ use crate::cluster::identity::{Identity, IdentityFile, Origin};
 use crate::cluster::kept::{Claim, KEEP_IT, Kept, Start};
 use crate::cluster::node::Plan;
 use crate::config::{Config, StoreSettings};
+use crate::operate::print;
 use crate::run::Failure;
 use crate::surroundings::System;
 use crate::upstream::{does_not_open, surroundings};
@@ -59,7 +60,8 @@ impl Step {
 /// Says what there is and what is lost, and, where that is accepted, does it.
 pub fn run(config: &Config, losses: Losses) -> Result<(), Failure> {
     let recovery = Recovery::of(config)?;
-    print!("{}", recovery.describe());
+    // Before the first step: what can't be said is not done.
+    print(&recovery.describe())?;
     if losses == Losses::Refused {
         return Err(Failure::Usage(
             "nothing was changed. If no majority of the other nodes can come back with its data, and no node that can has newer data than \
@@ -71,11 +73,11 @@ pub fn run(config: &Config, losses: Losses) -> Result<(), Failure> {
     // With settings that no node starts with it would be a cluster that nobody can be in.
     Plan::of(config)?;
     Step::ALL.iter().try_for_each(|step| recovery.take(*step))?;
-    println!(
-        "done: start this node. Nodes with empty directories and [cluster] name = {:?} join it",
+    print(&format!(
+        "done: start this node. Nodes with empty directories and [cluster] name = {:?} join it\n",
         recovery.cluster
-    );
-    Ok(())
+    ))
+    .map_err(|why| Failure::Internal(format!("it is done, and can't be said on standard output: {why}")))
 }
 
 /// What is to become another cluster.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use forebay_tests::cluster::Cluster;
 use forebay_tests::directory::{Directory, copy, files};
-use forebay_tests::node::{Ended, Node};
+use forebay_tests::node::{Ended, Node, binary};
 use forebay_tests::numbers::{get, now, number, put, table};
 use forebay_tests::wire::request;
 use proxy::config::Config;
@@ -323,6 +323,18 @@ fn data_of_which_no_cluster_can_be_made_is_refused_and_left_as_it_is() {
         assert!(!ended.said.contains("join again"), "there is nothing to join: {}", ended.said);
         assert!(before == files(&data), "it changed the data");
     };
+    // Nobody reads what it says: it says that, and does nothing.
+    let (nobody, output) = std::io::pipe().expect("a pipe");
+    drop(nobody);
+    let before = files(&data);
+    let unread = std::process::Command::new(binary())
+        .args(["recover", "--accept-lost-writes", "--set", "cluster.name=orders-2", "--config"])
+        .arg(cluster.config(left))
+        .stdout(output)
+        .output()
+        .expect("the binary runs");
+    assert_eq!(unread.status.code(), Some(70), "{unread:?}");
+    assert!(before == files(&data), "it changed the data");
     // A damaged entry in the middle of its log: what is wrong is what a start would say, and not what to do.
     {
         let engine = RocksEngine::new(RocksSettings::default()).expect("an engine");

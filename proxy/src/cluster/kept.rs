@@ -65,9 +65,11 @@ impl Claim {
 pub enum Start<'a> {
     /// Alone.
     Alone,
-    /// As a member of a cluster, that the others reach at this address.
+    /// As a member of a cluster.
     Member {
-        /// The address.
+        /// The cluster's name.
+        cluster: &'a str,
+        /// Where the others reach it.
         address: &'a str,
     },
     /// As one of several nodes of one process.
@@ -121,7 +123,13 @@ impl Kept {
                 "`forebay recover` was cut short while it made another cluster of the data in {data}, which is of member {node}. Nothing \
                  was changed. Run it again, with the same settings: it goes on where it was"
             )),
-            (Start::Member { address }, Some(identity)) => self.at(identity.node, address, directory),
+            (Start::Member { cluster, .. }, Some(identity)) if identity.cluster != cluster => Err(format!(
+                "the data belongs to the cluster {:?}, and [cluster] name is {cluster:?}. Nothing was changed. Set the name back, or, where \
+                 that cluster is lost and this one was made of another node's data by `forebay recover`, give this node an empty data \
+                 directory in the place of {data}",
+                identity.cluster
+            )),
+            (Start::Member { address, .. }, Some(identity)) => self.at(identity.node, address, directory),
             (Start::Recovered, Some(_)) => match self.begun() {
                 Some(_) => Ok(()),
                 None => Err(format!(
@@ -239,7 +247,7 @@ mod tests {
         Some(Identity::new("orders", node, Origin::Joined))
     }
 
-    const HERE: Start<'_> = Start::Member { address: "n2:8501" };
+    const HERE: Start<'_> = Start::Member { cluster: "orders", address: "n2:8501" };
     const THREE: &[(u64, &str, &str)] = &[(1, "n1:8501", "{}"), (2, "n2:8501", "{}"), (30, "n3:8501", "{}")];
 
     #[track_caller]
@@ -288,6 +296,15 @@ mod tests {
             taken(&kept, HERE);
             refused(&kept, Start::Alone, &["member 2 of the cluster \"orders\"", "[cluster] section"]);
             refused(&kept, Start::OneProcess, &["`forebay node`"]);
+        }
+    }
+
+    #[test]
+    fn data_of_another_cluster_is_refused_before_the_others_hear_of_it() {
+        let kept = Kept { identity: identity(2), members: members(THREE) };
+        for address in ["n2:8501", "n1:8501", "n4:8501"] {
+            let said = ["belongs to the cluster \"orders\"", "name is \"orders-2\"", "empty data directory"];
+            refused(&kept, Start::Member { cluster: "orders-2", address }, &said);
         }
     }
 
@@ -346,7 +363,7 @@ mod tests {
         );
         // Where it was, and where nobody was.
         for address in ["n3:8501", "n4:8501"] {
-            taken(&of(30), Start::Member { address });
+            taken(&of(30), Start::Member { cluster: "orders", address });
         }
         assert_eq!(of(30).moved_from("n4:8501"), Some((30, "n3:8501")));
         assert_eq!(of(30).moved_from("n3:8501"), None);

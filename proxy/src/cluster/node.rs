@@ -315,7 +315,7 @@ async fn look_at_data(plan: &Plan, config: &Config, system: &Arc<System>) -> Res
     let looked = tokio::task::spawn_blocking(move || Kept::of(&settings)).await;
     let kept = looked.map_err(Failure::internal)??;
     let start = match plan.numbered {
-        Numbered::WithTheOthers => Start::Member { address: &plan.address },
+        Numbered::WithTheOthers => Start::Member { cluster: &plan.settings.name, address: &plan.address },
         Numbered::ByPlace => Start::OneProcess,
     };
     kept.suits(&config.store.data, start).map_err(Failure::Usage)?;
