@@ -214,6 +214,8 @@ fn a_replica_that_is_cut_off_refuses_whoever_shows_a_token_of_what_it_lacks() {
     }
     cluster.network().expect("it has one").heal().expect("it heals");
     cluster.wait_until_whole();
+    // It calls itself ready for as long as it may lag, whether or not it hears of anybody again.
+    wait_until_in_memory(&runtime, cluster.node(replica), 2);
     for wanted in Read::eventual() {
         for (protocol, db) in with_tokens(cluster.node(replica)) {
             let found = runtime.block_on(read(&ask(protocol, db, Some(version)), &wanted)).0;
