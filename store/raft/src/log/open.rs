@@ -6,8 +6,9 @@
 //! or a hole with good entries behind it, a bad entry known to be committed, a log that ends before
 //! what the state has applied. There is one exception to that: what a quorum of the others has is applied before the own disk has it,
 //! and the state may be flushed before the log is synced. The state's mark then says how far the log was synced. A log that has so
-//! much has lost nothing that it had, and goes on behind the state, as behind one that came from a peer. What is kept of the uncommitted tail is written again and synced,
-//! because a process killed after a failed sync may have left it in the system's memory only.
+//! much has lost nothing that it had, and goes on behind the state, as behind one that came from a peer. What is kept of the
+//! uncommitted tail is written again and synced, because a process killed after a failed sync may have left it in the system's
+//! memory only.
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ use super::settings::check_member;
 use super::{Leadership, Library, RaftNode, peer};
 use crate::error::RaftError;
 use crate::member::{Member, Members};
-use crate::types::Types;
+use crate::types::{StoredMembership, Types};
 
 /// How far a member has followed, as its leader knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -174,7 +174,8 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
         self.on_thread(async move {
             match changed(library.change_membership(change, false).await) {
                 // Of its two steps the first may have been made. To call that not taken would have it asked for again.
-                Err(RaftError::NotLeader { .. }) if is_joint(&library) => Err(RaftError::Unfinished(
+                Err(RaftError::NotLeader { .. })
+                    if is_joint(&library.server_metrics().borrow_watched().membership_config) => Err(RaftError::Unfinished(
                     "leadership moved while the voters were being changed: whoever leads now ends that; look at the members before you \
                      ask again"
                         .to_owned(),
@@ -220,10 +221,8 @@ pub(crate) async fn announced<R: Send + Sync + 'static>(
 }
 
 /// Whether a change of voters is between its two steps.
-fn is_joint<R: Send + Sync + 'static>(library: &Library<R>) -> bool {
-    let metrics = library.server_metrics();
-    let metrics = metrics.borrow_watched();
-    metrics.membership_config.membership().get_joint_config().len() > 1
+pub(super) fn is_joint(members: &StoredMembership) -> bool {
+    members.membership().get_joint_config().len() > 1
 }
 
 /// Ends a change of voters that was left in the middle, by a leader that is gone.

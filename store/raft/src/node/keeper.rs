@@ -10,7 +10,7 @@ use std::time::Duration;
 use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver;
 
-use super::group::settle;
+use super::group::{is_joint, settle};
 use super::{Library, RaftSettings};
 use crate::clock::Clock;
 use crate::log::store::LogStore;
@@ -67,10 +67,11 @@ impl<R: Send + Sync + 'static> Keeper<R> {
             let metrics = self.library.server_metrics();
             let metrics = metrics.borrow_watched();
             let effective = &metrics.membership_config;
-            let joint = effective.membership().get_joint_config().len() > 1;
             let committed = *effective == metrics.committed_membership_config;
             let leads = metrics.state == ServerState::Leader;
-            (joint && committed && leads).then(|| effective.log_id().as_ref().map(|id| id.index())).flatten()
+            (is_joint(effective) && committed && leads)
+                .then(|| effective.log_id().as_ref().map(|id| id.index()))
+                .flatten()
         };
         *unfinished = match (change, &unfinished) {
             (None, _) => (None, 0),
