@@ -10,7 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 ///
 /// Both readings are plain integers so that they can be stored, compared and replayed.
 pub trait Clock: Send + Sync + 'static {
-    /// Wall clock. Unit: milliseconds since 1970-01-01T00:00:00Z. May jump; decides nothing but TTLs and log times.
+    /// Wall clock. Unit: milliseconds since 1970-01-01T00:00:00Z. May jump; decides nothing but log times, and whether
+    /// signatures and certificates are good.
     fn wall_millis(&self) -> u64;
 
     /// Monotonic clock. Unit: nanoseconds since an origin of this clock's own choosing. Never runs back.
@@ -50,7 +51,7 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clock")]
     fn wall_millis(&self) -> u64 {
-        // A machine set before 1970 reads as zero: TTLs then never fire, which loses nothing.
+        // A machine set before 1970 reads as zero: log times stand still then, and signatures are refused.
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
     }
 
