@@ -7,7 +7,7 @@
 //! apart what was synced and what was only written. What is simulated is the disk, the wall clock and all randomness; the
 //! node's own threads are real, and the world asks one thing at a time (or, in half the seeds, several at once).
 //!
-//! The map: [`group`] and [`world`] the nodes and what happens to them; [`oracle`] a file for each property that must hold whatever happens;
+//! The map: [`group`] and [`world`] the nodes and what happens to them; [`oracle`] the properties that must hold whatever happens;
 //! [`ledger`] and [`random`] are those of the kill cycles.
 
 #[cfg(not(tokio_unstable))]

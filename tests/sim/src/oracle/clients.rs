@@ -1,4 +1,4 @@
-//! P1, P2, P3, P5, P6 and P11, as far as clients see them, by the judge of histories.
+//! P1, P2, P3, P5, P6 and P11, and of P12 that nothing is invented, as far as clients see them, by the judge of histories.
 
 use history::record::History;
 use history::verdict::{self, Judging};
