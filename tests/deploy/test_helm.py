@@ -26,6 +26,13 @@ EVERYTHING = TLS | {
     "tolerations": [{"key": "forebay", "operator": "Exists"}],
     "priorityClassName": "important",
 }
+SETS = {
+    "as it is": {},
+    "tls": TLS,
+    "everything": EVERYTHING,
+    "a single node": {"replicas": 1},
+    "no clients": {"networkPolicy": {"clients": []}},
+}
 POD = {"POD_NAME": "set-1", "POD_IP": "192.0.2.7", "ZONE": "1"}
 
 
@@ -60,7 +67,7 @@ def test_helm_finds_nothing_to_say():
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("values", [{}, TLS, EVERYTHING], ids=["as it is", "tls", "everything"])
+@pytest.mark.parametrize("values", SETS.values(), ids=SETS)
 def test_kubernetes_accepts_it(tmp_path, values, version):
     objects = render(tmp_path, values, version=f"{version}.0")
     monitors = [key for key in objects if key[0] == "ServiceMonitor"]
@@ -101,7 +108,7 @@ def test_a_wrong_value_is_refused_by_name(tmp_path, values, named):
     assert named in render(tmp_path, values, good=False)
 
 
-@pytest.mark.parametrize("values", [{}, TLS, EVERYTHING], ids=["as it is", "tls", "everything"])
+@pytest.mark.parametrize("values", SETS.values(), ids=SETS)
 def test_the_binary_accepts_the_settings(tmp_path, values):
     objects = render(tmp_path, values)
     found = settings(tmp_path, objects)
@@ -109,7 +116,7 @@ def test_the_binary_accepts_the_settings(tmp_path, values):
     assert found["advertise"]["address"] == "192.0.2.7"
     assert found["advertise"]["peer"] == "set-1.set-peers.data.svc:8501"
     assert found["cluster"]["name"] == "set"
-    assert ("tls" in found) == ("tls" in found["cluster"]) == bool(values)
+    assert ("tls" in found) == ("tls" in found["cluster"]) == bool(values.get("clients"))
     assert ("sessions" in found["cache"]["tables"]) == (values is EVERYTHING)
 
 
