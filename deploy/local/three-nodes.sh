@@ -2,12 +2,12 @@
 # Three nodes in zones a, b and c on this machine, each a process of its own: what the charts do on three machines.
 #
 #     three-nodes.sh up [BINARY]     make what is not there yet, start what does not run, wait until all are ready
-#     three-nodes.sh down            stop all, at the same time; the data stays
+#     three-nodes.sh down            stop all, at the same time, as `stop` does; the data stays
 #     three-nodes.sh status          which run, which are ready, and what `forebay status` says
 #     three-nodes.sh wait            until all that run are ready
 #     three-nodes.sh restart         rolling: one after the other, the primary last, each ready before the next is stopped
 #     three-nodes.sh start NODE      one node; NODE is a, b or c
-#     three-nodes.sh stop NODE       one node, by SIGTERM
+#     three-nodes.sh stop NODE       one node, by SIGTERM; it gives 5 s of notice first
 #     three-nodes.sh kill NODE       one node, by SIGKILL
 #     three-nodes.sh replace NODE    its data is lost; an empty node takes its place and its vote
 #     three-nodes.sh cut NODE        take its network away; with FOREBAY_NETNS=1 only
@@ -95,6 +95,7 @@ write_settings() {
 	[node]
 	name = "forebay-$node"
 	zone = "$node"
+	notice = "5s"
 
 	[listen]
 	address = "$(address "$node")"

@@ -13,6 +13,10 @@ DEPLOY = ROOT / "deploy"
 FOREBAY = os.environ["FOREBAY_BIN"]
 # A tool that has not answered by then never will.
 PATIENCE_SECONDS = 120
+# Within it a DAX client has asked again who is there: the one for Python asks every 4 s.
+ASKED_AGAIN_SECONDS = 5
+# A node that is told to stop hands leadership over beside its notice, and takes no longer for it than that.
+HAND_OVER_SECONDS = 5
 
 
 def call(*command, good=True, **options):
@@ -60,9 +64,15 @@ def seconds(duration):
     return int(duration[: len(duration) - len(unit)]) * units[unit]
 
 
+def notice(settings):
+    """How long a node that is told to stop goes on as ever. Unit: seconds."""
+    return seconds(settings["node"]["notice"])
+
+
 def longest_stop(settings):
     """How long a node may take to stop by its settings, but for the last sync. Unit: seconds."""
-    return seconds(settings["node"]["drain"]) + settings["dax"]["farewell_timeout_millis"] / 1000
+    farewell = settings["dax"]["farewell_timeout_millis"] / 1000
+    return max(notice(settings), HAND_OVER_SECONDS) + seconds(settings["node"]["drain"]) + farewell
 
 
 def ports(settings):

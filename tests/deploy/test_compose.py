@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from conftest import DEPLOY, FOREBAY, call, effective, longest_stop, overrides, ports, seconds
+from conftest import ASKED_AGAIN_SECONDS, DEPLOY, FOREBAY, call, effective, longest_stop, notice, overrides, ports, seconds
 
 ZONES = ["a", "b", "c"]
 
@@ -62,9 +62,14 @@ def test_a_node_has_what_it_needs_and_no_more(project, zone, tmp_path):
     assert {secret["source"] for secret in one["secrets"]} == {"cluster-secret", "credentials"}
     assert found["credentials"]["file"] == "/run/secrets/credentials"
     assert found["cluster"]["secret_file"] == "/run/secrets/cluster-secret"
-    grace = one["stop_grace_period"]
-    assert seconds(grace) >= longest_stop(found) + 5
     assert project["networks"]["peers"]["internal"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_node_gives_notice_and_has_the_time_it_takes_to_stop(project, zone, tmp_path):
+    found = settings(project, zone, tmp_path)
+    assert notice(found) >= ASKED_AGAIN_SECONDS
+    assert seconds(node(project, zone)["stop_grace_period"]) >= longest_stop(found) + 5
 
 
 @pytest.mark.parametrize("zone", ZONES)

@@ -6,7 +6,7 @@ import urllib.request
 import kubernetes_validate
 import pytest
 import yaml
-from conftest import DEPLOY, call, documents, effective, longest_stop, overrides, ports
+from conftest import ASKED_AGAIN_SECONDS, DEPLOY, call, documents, effective, longest_stop, notice, overrides, ports
 
 CHART = DEPLOY / "helm/forebay"
 # All versions that the chart takes and that schemas are bundled for.
@@ -203,11 +203,13 @@ def test_one_node_is_lost_at_a_time_and_one_with_a_zone(tmp_path):
 
 
 @pytest.mark.parametrize("drain", [20, 300])
-def test_a_node_has_the_time_it_takes_to_stop(tmp_path, drain):
+def test_a_node_gives_notice_and_has_the_time_it_takes_to_stop(tmp_path, drain):
     objects = render(tmp_path, {"drainSeconds": drain})
+    found = settings(tmp_path, objects)
+    assert notice(found) >= ASKED_AGAIN_SECONDS
     before = container(objects)["lifecycle"]["preStop"]["sleep"]["seconds"]
     grace = pod(objects)["terminationGracePeriodSeconds"]
-    assert grace >= before + longest_stop(settings(tmp_path, objects)) + 5
+    assert grace >= before + longest_stop(found) + 5
 
 
 def test_the_process_may_do_nothing_it_need_not(tmp_path):

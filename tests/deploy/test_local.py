@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import DEPLOY, FOREBAY, as_root, call
+from conftest import ASKED_AGAIN_SECONDS, DEPLOY, FOREBAY, as_root, call, effective, notice
 
 SCRIPT = DEPLOY / "local/three-nodes.sh"
 CLIENT = Path(__file__).with_name("client.py")
@@ -88,7 +88,9 @@ def nodes(request, tmp_path):
         made.do("clean")
 
 
-def test_a_set_is_restarted_and_repaired_while_it_is_written_to(nodes):
+def test_a_set_is_restarted_and_repaired_while_it_is_written_to(nodes, tmp_path):
+    settings = effective(tmp_path, (nodes.folder / "set/a/forebay.toml").read_text())
+    assert notice(settings) >= ASKED_AGAIN_SECONDS
     nodes.while_writing(["restart"])
     # One of them is the primary when its turn comes.
     nodes.while_writing(*([what, node] for node in "abc" for what in ("kill", "start")))

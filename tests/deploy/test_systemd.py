@@ -2,7 +2,7 @@
 
 import re
 
-from conftest import DEPLOY, FOREBAY, call, effective, longest_stop, seconds
+from conftest import ASKED_AGAIN_SECONDS, DEPLOY, FOREBAY, call, effective, longest_stop, notice, seconds
 
 UNIT = DEPLOY / "systemd/forebay.service"
 
@@ -28,8 +28,9 @@ def test_it_is_shut_in():
     assert float(exposure) <= 1.5, said
 
 
-def test_a_node_has_the_time_it_takes_to_stop(tmp_path):
+def test_a_node_gives_notice_and_has_the_time_it_takes_to_stop(tmp_path):
     settings = effective(tmp_path, (DEPLOY / "config/forebay.toml").read_text())
+    assert notice(settings) >= ASKED_AGAIN_SECONDS
     assert seconds(setting("TimeoutStopSec")) >= longest_stop(settings) + 5
     assert int(setting("LimitNOFILE")) >= settings["node"]["max_connections"] + 2 * 512 + 1000
 

@@ -6,7 +6,7 @@ import re
 import hcl2
 import pytest
 import yaml
-from conftest import DEPLOY, call, effective
+from conftest import ASKED_AGAIN_SECONDS, DEPLOY, call, effective, longest_stop, notice, seconds
 
 FOLDER = DEPLOY / "terraform"
 FILES = sorted(FOLDER.glob("*.tf"))
@@ -85,6 +85,15 @@ def test_the_binary_accepts_the_settings(machine, tmp_path):
     settings = effective(tmp_path, machine["/etc/forebay/forebay.toml"])
     assert settings["advertise"]["peer"] == settings["cluster"]["nodes"][1] == "192.0.2.74:8501"
     assert settings["node"]["zone"] == "eu-central-1b"
+
+
+def test_a_node_gives_notice_and_the_unit_leaves_it_the_time_to_stop(machine, tmp_path):
+    settings = effective(tmp_path, machine["/etc/forebay/forebay.toml"])
+    assert notice(settings) >= ASKED_AGAIN_SECONDS
+    # The machine runs the unit that the release brings.
+    assert "forebay.service" in machine["/usr/local/sbin/forebay-install"]
+    (allowed,) = re.findall(r"^TimeoutStopSec=(.*)$", (DEPLOY / "systemd/forebay.service").read_text(), re.M)
+    assert seconds(allowed) >= longest_stop(settings) + 5
 
 
 def test_the_first_start_puts_things_where_unit_and_settings_look(machine, tmp_path):
