@@ -3,6 +3,7 @@
 //! Invariant: it comes back as it is, whenever and however the library lets go of it. Costs an allocation for each connection, with
 //! room for what comes back, and nothing for a read or a write.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -80,6 +81,23 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Lent<IO> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.io().poll_shutdown(cx)
     }
+}
+
+/// What a library makes of a connection, which is told once when the server stops. `stop`: that it does; none where that was so before.
+pub async fn until_stopped<C: Future>(
+    mut served: Pin<&mut C>,
+    mut stop: Option<Pin<&mut impl Future<Output = ()>>>,
+    shut_down: impl Fn(Pin<&mut C>),
+) -> C::Output {
+    let mut stopping = false;
+    std::future::poll_fn(|cx| {
+        if !stopping && stop.as_mut().is_none_or(|stop| stop.as_mut().poll(cx).is_ready()) {
+            stopping = true;
+            shut_down(served.as_mut());
+        }
+        served.as_mut().poll(cx)
+    })
+    .await
 }
 
 #[cfg(test)]

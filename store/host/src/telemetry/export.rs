@@ -26,7 +26,6 @@ use prost::Message;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::otlp_metrics::{self, Window};
@@ -153,7 +152,7 @@ impl Poster {
     async fn exchange(&self, signal: Signal, body: Bytes) -> Result<(), ExportError> {
         let port = self.authority.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 });
         let host = self.authority.host().trim_matches(['[', ']']);
-        let stream = TcpStream::connect((host, port)).await.map_err(ExportError::Connect)?;
+        let stream = socket::lookup::connect(host, port).await.map_err(ExportError::Connect)?;
         match &self.tls {
             None => self.send(stream, signal, body).await,
             Some((connector, name)) => {
