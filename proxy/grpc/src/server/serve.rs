@@ -5,8 +5,10 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::DynamoDb;
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -14,7 +16,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket::body::{Refused, collect};
 use socket::farewell;
-use socket::lent::{Lent, lend};
+use socket::lent::{lend, until_stopped};
+use socket::preface::{self, Begun, begun};
+use socket::rewound::Rewound;
 use socket::unwritten::Unwritten;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -33,8 +37,12 @@ const MESSAGE_BYTES: usize = REQUEST_BYTES + PREFIX_BYTES;
 /// The most metadata that a request may bring. Unit: bytes as HTTP/2 counts them.
 const METADATA_BYTES: u32 = 16 * 1024;
 /// How often a silent peer is asked whether it is there, and how long it has to say so.
-const PING_INTERVAL: std::time::Duration = std::time::Duration::from_secs(20);
-const PING_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a peer may take to begin, also where the front stops meanwhile: what is on its way is answered.
+const BEGINNING: preface::Limits =
+    preface::Limits { arrival: Duration::from_secs(10), last: Duration::from_millis(500) };
 
 /// Serves a connection.
 pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'static>(
@@ -52,9 +60,15 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
         let (answers, stopped) = (answers.clone(), stopped.clone());
         async move { Ok::<_, Infallible>(call(&inner, request, &connection, &answers, stopped).await) }
     });
+    let mut stop = Some(stop);
+    let io = Rewound { unread: Bytes::new(), io };
+    let Some(Begun { io, parting }) = begun(io, BEGINNING, stop.as_mut().map(Pin::as_mut)).await? else {
+        return Ok(());
+    };
+    let stop = stop.filter(|_| !parting);
     let (io, owed) = lend(io);
     let served = {
-        let served = pin!(
+        let mut served = pin!(
             http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(inner.settings.max_concurrent_calls)
@@ -64,8 +78,9 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
                 .keep_alive_timeout(PING_TIMEOUT)
                 .serve_connection(TokioIo::new(io), service)
         );
-        let served = until_stopped(served, stop, || {
+        let served = until_stopped(served.as_mut(), stop, |served| {
             stopping.send_replace(true);
+            served.graceful_shutdown();
         });
         unwritten.unless_overdue(served, inner.settings.write_timeout()).await
     };
@@ -79,31 +94,6 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
         // The peer broke off, broke the protocol or a time limit: its own affair, and hyper has answered where it could.
         None => Ok(()),
     }
-}
-
-type Serving<IO, S> = http2::Connection<TokioIo<Lent<IO>>, S, TokioExecutor>;
-
-async fn until_stopped<IO, S>(
-    mut served: Pin<&mut Serving<IO, S>>,
-    mut stop: Pin<&mut impl Future<Output = ()>>,
-    stopping: impl Fn(),
-) -> hyper::Result<()>
-where
-    IO: AsyncRead + AsyncWrite + Unpin + 'static,
-    S: hyper::service::HttpService<Incoming, ResBody = ReplyBody>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    TokioExecutor: hyper::rt::bounds::Http2ServerConnExec<S::Future, ReplyBody>,
-{
-    let mut is_stopping = false;
-    std::future::poll_fn(|cx| {
-        if !is_stopping && stop.as_mut().poll(cx).is_ready() {
-            is_stopping = true;
-            stopping();
-            served.as_mut().graceful_shutdown();
-        }
-        served.as_mut().poll(cx)
-    })
-    .await
 }
 
 fn io_error(error: hyper::Error) -> Option<io::Error> {

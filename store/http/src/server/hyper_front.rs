@@ -6,7 +6,6 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use api::DynamoDb;
 use api::limits::REQUEST_BYTES;
@@ -19,21 +18,23 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Inner;
 use super::answer;
 use super::connection::ConnectionState;
 use super::head::Head;
-use super::http1::{HEAD_BYTES, HEADERS};
+use super::http1::{HEAD_BYTES, HEADERS, LAST_REQUEST_WAIT};
 use super::reply::Reply;
 use socket::body::{Refused, collect};
 use socket::farewell;
-use socket::lent::lend;
+use socket::lent::{lend, until_stopped};
+use socket::preface::{self, Begun, begun};
+use socket::rewound::Rewound;
 use socket::unwritten::{Piece, Unwritten};
 
-/// How an HTTP/2 connection begins.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+/// How an HTTP/2 connection begins, as far as it could be the request line of another.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0";
 /// Requests under way on one HTTP/2 connection.
 const STREAMS: u32 = 128;
 /// How often a silent HTTP/2 peer is asked whether it is there, and how long it has to say so.
@@ -48,7 +49,7 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
     connection: Arc<ConnectionState>,
     stop: Option<Pin<&mut impl Future<Output = ()>>>,
 ) -> io::Result<()> {
-    let speaks_http2 = unread.starts_with(PREFACE);
+    let speaks_http2 = unread.starts_with(HTTP2);
     let head_timeout = inner.settings.head_timeout();
     let write_timeout = inner.settings.write_timeout();
     let unwritten = Unwritten::default();
@@ -59,6 +60,12 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
         async move { Ok::<_, Infallible>(incoming(&inner, request, &connection, &answers).await) }
     });
     let served = if speaks_http2 {
+        let limits = preface::Limits { arrival: head_timeout, last: LAST_REQUEST_WAIT };
+        let mut stop = stop;
+        let Some(Begun { io, parting }) = begun(io, limits, stop.as_mut().map(Pin::as_mut)).await? else {
+            return Ok(());
+        };
+        let stop = stop.filter(|_| !parting);
         let (io, owed) = lend(io);
         let served = {
             let mut served = pin!(
@@ -102,22 +109,6 @@ pub(super) async fn serve<D: DynamoDb, IO: AsyncRead + AsyncWrite + Unpin + 'sta
 fn io_error(error: hyper::Error) -> Option<io::Error> {
     let source = std::error::Error::source(&error)?.downcast_ref::<io::Error>()?;
     Some(io::Error::new(source.kind(), error.to_string()))
-}
-
-async fn until_stopped<C: Future>(
-    mut served: Pin<&mut C>,
-    mut stop: Option<Pin<&mut impl Future<Output = ()>>>,
-    shut_down: impl Fn(Pin<&mut C>),
-) -> C::Output {
-    let mut stopping = false;
-    std::future::poll_fn(|cx| {
-        if !stopping && stop.as_mut().is_none_or(|stop| stop.as_mut().poll(cx).is_ready()) {
-            stopping = true;
-            shut_down(served.as_mut());
-        }
-        served.as_mut().poll(cx)
-    })
-    .await
 }
 
 async fn incoming<D: DynamoDb>(
@@ -192,51 +183,4 @@ fn response<B>(reply: Reply, body: impl FnOnce(Bytes) -> B) -> Response<B> {
         headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
-}
-
-/// A connection with some bytes put back in front.
-struct Rewound<IO> {
-    unread: Bytes,
-    io: IO,
-}
-
-impl<IO: AsyncRead + Unpin> AsyncRead for Rewound<IO> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.unread.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, into);
-        }
-        let bytes = self.unread.len().min(into.remaining());
-        into.put_slice(&self.unread.split_to(bytes));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Rewound<IO> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
 }
