@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
-use openraft::error::{ClientWriteError, RaftError as LibraryError};
+use openraft::error::{ChangeMembershipError, ClientWriteError, RaftError as LibraryError};
 use openraft::{ChangeMembers, Instant};
 use tokio::sync::watch;
 
@@ -18,6 +18,10 @@ use super::{Leadership, Library, RaftNode, peer};
 use crate::error::RaftError;
 use crate::member::{Member, Members};
 use crate::types::{StoredMembership, Types};
+
+/// How long who says who it is waits for another change of members: a leader needs two seconds to end one that the leader before it
+/// left in the middle. Less than the answer may take.
+const OTHER_CHANGE_WAIT: Duration = Duration::from_secs(3);
 
 /// How far a member has followed, as its leader knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +48,14 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
     /// This node's id.
     pub fn node_id(&self) -> u64 {
         self.inner.node_id
+    }
+
+    /// Whether the group has agreed that this node is reached where it is now, and on what is known about it.
+    pub fn is_known_as(&self, about: &str) -> bool {
+        let members = self.inner.members.borrow();
+        let agreed = members.index.is_some_and(|index| index <= self.applied());
+        let own = members.get(self.inner.node_id);
+        agreed && own.is_some_and(|own| own.address == self.inner.address && own.about == about)
     }
 
     /// Whether this node belongs to a group: it has begun one, or was told of one.
@@ -198,24 +210,50 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
     }
 }
 
-/// A member says who it is. Only on the leader.
+/// A member says who it is. Only on the leader. Waits for another change of members to end, the second step of one of voters
+/// too: said between the two, this would be that step, and leave whoever was to go as a learner.
 pub(crate) async fn announced<R: Send + Sync + 'static>(
     library: &Library<R>,
     id: u64,
     member: Member,
 ) -> Result<(), RaftError> {
     check_member(&member)?;
-    let metrics = library.server_metrics();
-    let known = {
-        let metrics = metrics.borrow_watched();
-        metrics.membership_config.membership().get_node(&id).cloned()
-    };
-    match known {
-        None => Err(RaftError::Membership(format!("node {id} does not belong to this group"))),
-        Some(known) if known == member => Ok(()),
-        Some(_) => {
-            let change = ChangeMembers::SetNodes(BTreeMap::from([(id, member)]));
-            changed(library.change_membership(change, true).await)
+    let mut metrics = library.server_metrics();
+    let last = tokio::time::Instant::now() + OTHER_CHANGE_WAIT;
+    loop {
+        let (may, known) = {
+            let now = metrics.borrow_watched();
+            let settled =
+                now.membership_config == now.committed_membership_config && !is_joint(&now.membership_config);
+            // Who does not lead is told by the library who does.
+            let may = settled || now.current_leader != Some(now.id);
+            (may, now.membership_config.membership().get_node(&id).cloned())
+        };
+        match known {
+            None => {
+                return Err(RaftError::Membership(format!("node {id} does not belong to this group")));
+            }
+            Some(known) if may && known == member => return Ok(()),
+            Some(_) if may => {
+                let change = ChangeMembers::SetNodes(BTreeMap::from([(id, member.clone())]));
+                match library.change_membership(change, true).await {
+                    // Another one was sooner.
+                    Err(LibraryError::APIError(ClientWriteError::ChangeMembershipError(
+                        ChangeMembershipError::InProgress(_),
+                    ))) => {}
+                    done => return changed(done),
+                }
+            }
+            Some(_) => {}
+        }
+        match tokio::time::timeout_at(last, metrics.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(RaftError::Shutdown),
+            Err(_) => {
+                return Err(RaftError::Membership(format!(
+                    "another change of members was under way for {OTHER_CHANGE_WAIT:?}; try again"
+                )));
+            }
         }
     }
 }

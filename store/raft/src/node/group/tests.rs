@@ -26,6 +26,9 @@ struct Place {
     node: Option<RaftNode<Bytes>>,
 }
 
+/// Attempts to catch a moment.
+const TRIES: usize = 10;
+
 struct Group {
     board: Switchboard,
     places: BTreeMap<u64, Place>,
@@ -427,6 +430,67 @@ async fn a_member_replaces_another_in_one_step() {
     let last = group.propose(1).await;
     assert_eq!(group.agreed(last).await, expected(0..2));
     group.stop().await;
+}
+
+/// A node that starts says who it is, and three that start at once do it at once.
+#[tokio::test]
+async fn members_that_say_at_once_who_they_are_are_all_heard() {
+    let mut group = Group::of(3);
+    group.propose(0).await;
+    for time in 0..10 {
+        let node = |id| group.node(id);
+        let about = |id: u64| format!("{id}, time {time}");
+        let (first, second, third) = (node(1), node(2), node(3));
+        let said =
+            tokio::join!(first.set_about(about(1)), second.set_about(about(2)), third.set_about(about(3)));
+        assert_eq!((&said.0, &said.1, &said.2), (&Ok(()), &Ok(()), &Ok(())));
+        for (id, node) in group.running() {
+            eventually("it is agreed on", || async { node.is_known_as(&about(id)).then_some(()) }).await;
+        }
+    }
+    group.stop().await;
+}
+
+/// Said between the two steps of the change, it would be taken for the second, by which who is to go stays as a learner: for ever, for
+/// its successor has no learner to replace.
+#[tokio::test]
+async fn who_says_who_it_is_between_the_two_steps_of_a_change_waits_for_the_second() {
+    for _ in 0..TRIES {
+        let mut group = Group::of(3);
+        group.propose(0).await;
+        let leader = group.leader().await;
+        let [gone, other] = group.others(leader)[..] else { panic!("there are three") };
+        group.open(4, Bootstrap::Join);
+        let node = group.node(leader);
+        node.add_learner(4, Member::new(address(4))).await.unwrap();
+        let last = group.propose(1).await;
+        group.agreed(last).await;
+        let mut members = group.node(other).membership();
+        members.borrow_and_update();
+        let changing =
+            tokio::spawn(
+                async move { node.change_members(BTreeSet::from([4]), BTreeSet::from([gone])).await },
+            );
+        // The first step has come, and the leader that would take the second goes.
+        let begun = timeout(PATIENCE, members.wait_for(|members| members.changing)).await;
+        begun.expect("it begins").expect("the log runs");
+        group.isolate(leader);
+        let rest = group.others(leader);
+        let next = group.leader_among(&rest).await;
+        let is_between = group.node(next).membership().borrow().changing;
+        let says = rest.into_iter().find(|id| ![next, gone].contains(id)).unwrap();
+        eventually("it is heard", || async { group.node(says).set_about("about".to_owned()).await.ok() })
+            .await;
+        let members = Arc::clone(&group.node(next).membership().borrow());
+        assert!(!members.changing, "it has waited");
+        assert_eq!(members.get(gone), None, "nobody was kept back");
+        changing.abort();
+        group.stop().await;
+        if is_between {
+            return;
+        }
+    }
+    panic!("a leader was never gone between the two steps");
 }
 
 /// Its data was copied to another machine. The leader has spoken to it at the old address all along, and where that was nobody
