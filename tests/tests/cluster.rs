@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use forebay_tests::cluster::Cluster;
+use forebay_tests::dax_wire::DaxWire;
 use forebay_tests::ledger::{Ledger, Mark, Outcome};
 use forebay_tests::numbers::{TABLE, get, now, number, put, table};
 use forebay_tests::wire::Wire;
@@ -16,6 +17,12 @@ use serde_json::{Value, json};
 const WRITERS: usize = 6;
 /// Keys of each.
 const KEYS: u64 = 16;
+/// How often three nodes are started to see of how many each tells.
+const STARTS: usize = 4;
+/// Of nodes that start together and are ready all are told at once: the others have only to apply what was agreed on.
+const FIRST_TOLD_MAX: Duration = Duration::from_millis(400);
+/// Of one that comes back too, once it was heard again: as soon as of any other change.
+const TOLD_MAX: Duration = Duration::from_secs(1);
 /// First acknowledged write after the primary was killed. The promise is two seconds on an idle machine; a test machine that builds
 /// something else meanwhile is given more, and the report says what it was.
 const FAILOVER_MAX: Duration = Duration::from_secs(10);
@@ -64,6 +71,37 @@ fn what_is_written_through_any_node_is_read_through_any_and_outlives_all_of_them
             cluster.ok(at, "Scan", &json!({"TableName": TABLE, "ConsistentRead": true, "Select": "COUNT"}));
         assert_eq!(scanned["Count"], 60, "on node {at}");
     }
+}
+
+/// Clients of DAX look for other nodes every four seconds: what they are not told at first, they do without for so long.
+#[test]
+fn nodes_that_are_ready_are_all_told_to_the_first_client_of_any() {
+    for _ in 0..STARTS {
+        let mut cluster = Cluster::start(3);
+        told_of_all(&cluster, FIRST_TOLD_MAX);
+        // One that comes back has said before that it stops, which nobody is to go by any more.
+        let replica = cluster.replica();
+        cluster.stop(replica);
+        cluster.start_one(replica);
+        told_of_all(&cluster, TOLD_MAX);
+    }
+}
+
+/// After the last node is ready, each tells of all three within a time.
+fn told_of_all(cluster: &Cluster, within: Duration) {
+    let begun = now();
+    for at in 0..3 {
+        let told = || {
+            DaxWire::connect(cluster.node(at).dax.expect("the port is open"))
+                .expect("it is ready")
+                .endpoints()
+                .len()
+        };
+        while told() < 3 {
+            assert!(begun.elapsed() < within, "node {at} tells of {} nodes only", told());
+        }
+    }
+    println!("told of all {:?} after all were ready", begun.elapsed());
 }
 
 /// Writes its keys in turn, through whichever node answers, until it is told to stop. Answers its ledger and when each write was

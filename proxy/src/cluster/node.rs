@@ -241,7 +241,12 @@ impl Opening {
         let links = Links::new(peers.clone(), self.system, store.log().membership());
         let known = {
             let (presence, peers) = (Arc::clone(&presence), peers.clone());
-            move || upkeep::Known { removed: presence.is_removed(), unreached: peers.troubles() }
+            let (store, text) = (Arc::clone(&store), about.write());
+            move || upkeep::Known {
+                removed: presence.is_removed(),
+                untold: !store.log().is_known_as(&text),
+                unreached: peers.troubles(),
+            }
         };
         let mut tasks = Tasks {
             of_a_member: vec![
@@ -411,7 +416,11 @@ impl PassedOn {
                 drop(open);
             };
             worker += 1;
-            if fronts.spawn_on(worker, serving).await.is_err() {
+            let placed = tokio::select! {
+                placed = fronts.spawn_on(worker, serving) => placed.is_ok(),
+                () = shutdown.drained() => false,
+            };
+            if !placed {
                 break;
             }
         }

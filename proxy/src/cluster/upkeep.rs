@@ -17,6 +17,9 @@ use crate::cache::Cache;
 /// What a node says that was removed and runs on.
 const REMOVED: &str = "this node was removed from the cluster: stop it and delete its data; it can come back only with an empty \
                        directory, as another member";
+/// What a node says that others do not tell clients of.
+const UNTOLD: &str =
+    "the cluster does not know yet where clients reach this node, or has heard that it is about to stop";
 /// How often the age of what is served is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often the primary looks for nodes that have caught up.
@@ -35,11 +38,13 @@ const VOTERS: [usize; 3] = [5, 3, 1];
 pub struct Known {
     /// Whether the primary says that it is no member any more.
     pub removed: bool,
+    /// Whether the group does not know yet who it is, or knows it as it was before.
+    pub untold: bool,
     /// Whom it could not reach of late.
     pub unreached: Vec<Trouble>,
 }
 
-/// Follows how the node stands, for ever. `ready` is met while the node knows a primary and is within `max_lag`.
+/// Follows how the node stands, for ever. `ready` is met while the node knows a primary, is within `max_lag`, and is known itself.
 pub async fn follow(
     store: Arc<Embedded>,
     cache: Arc<Cache>,
@@ -84,7 +89,7 @@ pub async fn follow_knowing(
         let age = cache.confirm(|| store.log().confirmed_age());
         age_gauge.set(age.map_or(-1, |age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)));
         let replaces = replaced(&store.log().membership().borrow(), store.log().node_id());
-        let Known { removed, unreached } = known();
+        let Known { removed, untold, unreached } = known();
         if removed && !told_removed {
             tracing::error!("{REMOVED}");
         }
@@ -99,7 +104,11 @@ pub async fn follow_knowing(
             }
             (None, None, None, _) => ready
                 .unmet(format!("no primary is known: too few nodes reach one another{}", listed(&unreached))),
-            (None, None, Some(_), Some(age)) if age <= max_lag => ready.met(),
+            (None, None, Some(_), Some(age)) if age <= max_lag => match untold {
+                false => ready.met(),
+                // Nobody tells clients of it: to stop the next node now would leave them with one less than there are.
+                true => ready.unmet(UNTOLD),
+            },
             (None, None, Some(_), _) => {
                 ready.unmet(format!("this node has not caught up with the primary{}", listed(&unreached)))
             }
@@ -135,23 +144,24 @@ fn replaced(members: &Members, own: u64) -> Option<u64> {
 /// was before its own farewell, and learns of that only after it has begun.
 pub async fn tell(store: Arc<Embedded>, about: About) {
     let text = about.write();
-    let mut members = store.log().membership();
+    let (mut members, mut leadership) = (store.log().membership(), store.log().leadership());
     loop {
-        let known = {
-            let members = members.borrow_and_update();
-            members.get(store.log().node_id()).is_some_and(|member| member.about == text)
-        };
-        if known {
+        members.borrow_and_update();
+        leadership.borrow_and_update();
+        // Does nothing where it is known already.
+        let Err(error) = store.log().set_about(text.clone()).await else {
             // An error is a log that has ended.
             if members.changed().await.is_err() {
                 return;
             }
             continue;
+        };
+        tracing::debug!(%error, "the group could not be told who this node is; it is tried again");
+        tokio::select! {
+            // Who has just come to be the primary can be told.
+            Ok(()) = leadership.changed() => {}
+            () = tokio::time::sleep(TELL_AGAIN) => {}
         }
-        if let Err(error) = store.log().set_about(text.clone()).await {
-            tracing::debug!(%error, "the group could not be told who this node is; it is tried again");
-        }
-        tokio::time::sleep(TELL_AGAIN).await;
     }
 }
 
