@@ -17,7 +17,7 @@ use host::clock::SystemClock;
 use crate::cluster::about::About;
 use crate::cluster::control::{self, Ask, MemberStatus, Said, Stage, Status};
 use crate::cluster::node::Plan;
-use crate::cluster::peers::Peers;
+use crate::cluster::peers::{Peers, is_lasting};
 use crate::cluster::settings::split_address;
 use crate::cluster::visibility::WriteVisibility;
 use crate::config::Config;
@@ -115,7 +115,7 @@ fn status_of(config: &Config, node: Option<&str>) -> Result<Box<Status>, Failure
     let said = match reach(config, node)? {
         Reach::Cluster { plan, first } => ask(async |system| {
             let asked = control::ask(&plan.peers(&system), &first, &Ask::Status).await;
-            asked.map_err(Failure::try_again)
+            asked.map_err(unanswered)
         })?,
         Reach::Alone(data) => {
             ask(async |_| control::ask_alone(&data, &Ask::Status).await.map_err(Failure::try_again))?
@@ -137,13 +137,21 @@ fn ask_for(config: &Config, node: Option<&str>, change: &Ask) -> Result<Said, Fa
                 let peers = plan.peers(&system);
                 match control::ask_primary(&peers, &all, change).await {
                     Ok(Said::NotPrimary { .. }) => Err(why_no_primary(&peers, &all).await),
-                    said => said.map_err(Failure::try_again),
+                    said => said.map_err(unanswered),
                 }
             })
         }
         Reach::Alone(data) => {
             ask(async |_| control::ask_alone(&data, change).await.map_err(Failure::try_again))
         }
+    }
+}
+
+/// Why a node did not answer. Where it is refused for what is set here or there, another try meets the same.
+fn unanswered(error: std::io::Error) -> Failure {
+    match is_lasting(&error) {
+        true => Failure::Usage(error.to_string()),
+        false => Failure::try_again(error),
     }
 }
 

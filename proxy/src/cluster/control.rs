@@ -22,7 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::about::About;
-use super::peers::Peers;
+use super::peers::{Peers, is_lasting};
 use super::presence::Presence;
 use super::settings::{NODES_MAX, split_address};
 use super::troubles::Trouble;
@@ -662,7 +662,7 @@ pub async fn ask(peers: &Peers, address: &str, ask: &Ask) -> io::Result<Said> {
         }
     };
     let asking = async { Conversation::begin(peers, address).await?.ask(ask).await };
-    in_limit(limit, asking).await.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
+    in_limit(limit, asking).await.map_err(|error| of_node(address, error))
 }
 
 /// Asks the node that stands alone over this data.
@@ -690,16 +690,18 @@ pub async fn ask_primary(peers: &Peers, addresses: &[String], change: &Ask) -> i
 async fn ask_each(peers: &Peers, addresses: &[String], change: &Ask) -> io::Result<Said> {
     let mut asked = BTreeSet::new();
     let mut next: Vec<String> = addresses.iter().rev().cloned().collect();
-    let (mut unreached, mut not_primary) = (None, None);
+    let (mut unreached, mut not_primary): (Option<io::Error>, _) = (None, None);
     while let Some(address) = next.pop() {
         if !asked.insert(address.clone()) {
             continue;
         }
-        let of_node = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
         let mut conversation = match in_limit(ASK_TIMEOUT, Conversation::begin(peers, &address)).await {
             Ok(conversation) => conversation,
             Err(error) => {
-                unreached.get_or_insert(of_node(error));
+                // Of several the one that another try may get past.
+                if unreached.as_ref().is_none_or(|known| is_lasting(known) && !is_lasting(&error)) {
+                    unreached = Some(of_node(&address, error));
+                }
                 continue;
             }
         };
@@ -712,7 +714,7 @@ async fn ask_each(peers: &Peers, addresses: &[String], change: &Ask) -> io::Resu
             Err(error) => {
                 let what =
                     format!("{error}; whether anything was changed is not known, look with `forebay status`");
-                return Err(of_node(io::Error::new(error.kind(), what)));
+                return Err(of_node(&address, io::Error::new(error.kind(), what)));
             }
         }
     }
@@ -721,6 +723,19 @@ async fn ask_each(peers: &Peers, addresses: &[String], change: &Ask) -> io::Resu
         (None, Some(error)) => Err(error),
         (None, None) => Err(io::Error::new(io::ErrorKind::NotFound, "there is no node to ask")),
     }
+}
+
+/// The same error, which names the node.
+fn of_node(address: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), OfNode { address: address.to_owned(), error })
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{address}: {error}")]
+struct OfNode {
+    address: String,
+    #[source]
+    error: io::Error,
 }
 
 async fn in_limit<T>(limit: Duration, asking: impl Future<Output = io::Result<T>>) -> io::Result<T> {

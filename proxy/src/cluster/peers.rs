@@ -61,8 +61,27 @@ pub fn tls_settings(settings: &PeerTlsSettings) -> TlsSettings {
 }
 
 fn is_busy(error: &io::Error) -> bool {
-    let refusal = error.get_ref().and_then(|error| error.downcast_ref::<peer::Refusal>());
-    matches!(refusal, Some(peer::Refusal::Busy))
+    matches!(refusal(error), Some(peer::Refusal::Busy))
+}
+
+/// Whether it tells of a refusal that is met again until somebody changes a setting or a program.
+pub fn is_lasting(error: &io::Error) -> bool {
+    refusal(error).is_some_and(peer::Refusal::is_lasting)
+}
+
+/// The refusal of another node that an error tells of, if it does.
+fn refusal(error: &io::Error) -> Option<&peer::Refusal> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(refusal) = error.downcast_ref() {
+            return Some(refusal);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 impl Peers {
@@ -105,7 +124,7 @@ impl Peers {
     async fn dial_untold(&self, address: &str, lane: Lane) -> io::Result<BoxedStream> {
         let (host, port) = split_address(address)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not host:port"))?;
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port)));
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, socket::lookup::connect(host, port));
         let stream = connecting
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no connection in time"))??;

@@ -121,6 +121,20 @@ pub enum Refusal {
     Io(#[from] io::Error),
 }
 
+impl Refusal {
+    /// Whether it is met again until somebody changes a setting or a program.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Refusal::WrongSecret
+            | Refusal::OtherGroup
+            | Refusal::OtherVersion
+            | Refusal::UnknownLane
+            | Refusal::NotANode => true,
+            Refusal::Busy | Refusal::Silent | Refusal::Io(_) => false,
+        }
+    }
+}
+
 /// The status byte of a challenge or a verdict where nothing is refused.
 const FINE: u8 = 0;
 
