@@ -22,6 +22,8 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 
+use expiry::Earliest;
+
 use crate::clock::Clock;
 use crate::metrics::Registry;
 
@@ -95,7 +97,7 @@ struct Inner {
 struct InForce {
     config: Arc<ServerConfig>,
     // None: the certificate does not say.
-    expiry: Option<Expiry>,
+    expiry: Option<Earliest>,
 }
 
 /// Time of change and length of each file; `None` for one that cannot be looked at.
@@ -136,13 +138,13 @@ impl Tls {
 
     /// When the certificate in force, or the first of its chain, runs out. `None`: it does not say.
     pub fn expiry(&self) -> Option<Expiry> {
-        self.inner.current.load().expiry
+        self.inner.current.load().expiry.map(|earliest| earliest.expiry)
     }
 
     /// Keeps a metric of when the certificate runs out, and warns in the log from thirty days before. `section` are the settings that
     /// name it, without brackets. Spawn it once, as [`Tls::watch`].
     pub async fn watch_expiry(self, section: &'static str, registry: Registry, clock: Arc<dyn Clock>) {
-        expiry::watch(section, || self.expiry(), registry, clock).await;
+        expiry::watch(section, || self.inner.current.load().expiry, registry, clock).await;
     }
 
     /// Does the server's side of the handshake with the configuration in force, within [`HANDSHAKE_TIMEOUT`].

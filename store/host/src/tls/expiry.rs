@@ -47,9 +47,20 @@ impl fmt::Display for Expiry {
     }
 }
 
-/// When the first of a chain runs out that says so.
-pub(super) fn of_chain(chain: &[CertificateDer<'_>]) -> Option<Expiry> {
-    chain.iter().filter_map(|certificate| of(certificate)).min()
+/// The first of a chain to run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Earliest {
+    /// When that is.
+    pub expiry: Expiry,
+    /// Which one it is: 0 is the certificate itself.
+    pub place: usize,
+}
+
+/// Among those that say when they run out.
+pub(super) fn of_chain(chain: &[CertificateDer<'_>]) -> Option<Earliest> {
+    let dated = chain.iter().enumerate();
+    let dated = dated.filter_map(|(place, certificate)| Some(Earliest { expiry: of(certificate)?, place }));
+    dated.min_by_key(|one| one.expiry)
 }
 
 /// Source: RFC 5280, section 4.1.
@@ -136,31 +147,38 @@ fn date(days: u64) -> (u64, u64, u64) {
 /// What is to be said of a certificate, and when it was said last.
 #[derive(Debug, Default)]
 struct Warner {
-    told: Option<(Expiry, u64)>,
+    told: Option<(Earliest, u64)>,
 }
 
 impl Warner {
     /// What is to be logged now, if anything. `section` are the settings that name the certificate.
-    fn look(&mut self, section: &str, expiry: Expiry, now_seconds: u64) -> Option<String> {
+    fn look(&mut self, section: &str, earliest: Earliest, now_seconds: u64) -> Option<String> {
+        let Earliest { expiry, place } = earliest;
         let left = expiry.unix_seconds.saturating_sub(now_seconds);
         if left > WARNED_BEFORE.as_secs() {
             self.told = None;
             return None;
         }
         if let Some((known, at)) = self.told
-            && known == expiry
+            && known == earliest
             && now_seconds.saturating_sub(at) < SILENCE.as_secs()
         {
             return None;
         }
-        self.told = Some((expiry, now_seconds));
+        self.told = Some((earliest, now_seconds));
         let when = match left {
             0 => format!("has run out on {expiry}"),
             left => format!("runs out on {expiry}, in {} days", left / DAY_SECONDS),
         };
+        let (which, mend) = match place {
+            0 => ("the certificate".to_owned(), "put a new one and its key in their place"),
+            place => (
+                format!("certificate {} of the chain", place + 1),
+                "put a new chain in its place, or take this one out where all trust the one before it without it",
+            ),
+        };
         Some(format!(
-            "the certificate of [{section}] {when}: put a new one and its key in their place, which are taken within ten seconds, without \
-             a restart"
+            "{which} of [{section}] {when}: {mend}; files are taken within ten seconds, without a restart"
         ))
     }
 }
@@ -169,18 +187,21 @@ impl Warner {
 /// are the settings that name it, `now` says when the one in force runs out. For ever.
 pub(super) async fn watch(
     section: &'static str,
-    now: impl Fn() -> Option<Expiry>,
+    now: impl Fn() -> Option<Earliest>,
     registry: Registry,
     clock: Arc<dyn Clock>,
 ) {
     let mut warner = Warner::default();
     loop {
-        if let Some(expiry) = now() {
-            let gauge = registry.gauge(names::CERTIFICATE_EXPIRY, &[("section", section)]);
-            gauge.set(i64::try_from(expiry.unix_seconds).unwrap_or(i64::MAX));
-            if let Some(warning) = warner.look(section, expiry, clock.wall_millis() / 1000) {
-                tracing::warn!("{warning}");
-            }
+        // One whose end can't be read has a metric too: whoever watches it is to look.
+        let known = now();
+        let seconds = known.map_or(0, |earliest| earliest.expiry.unix_seconds);
+        let gauge = registry.gauge(names::CERTIFICATE_EXPIRY, &[("section", section)]);
+        gauge.set(i64::try_from(seconds).unwrap_or(i64::MAX));
+        if let Some(warning) =
+            known.and_then(|earliest| warner.look(section, earliest, clock.wall_millis() / 1000))
+        {
+            tracing::warn!("{warning}");
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -212,10 +233,10 @@ mod tests {
             assert_eq!(of(&until(year, month, day)).map(|expiry| expiry.to_string()).as_deref(), Some(shown));
         }
         let chain = [until(2031, 1, 1), until(2030, 6, 7), until(2032, 1, 1)];
-        assert_eq!(
-            of_chain(&chain).map(|expiry| expiry.to_string()).as_deref(),
-            Some("2030-06-07 00:00 UTC")
-        );
+        let first = of_chain(&chain).unwrap();
+        assert_eq!((first.expiry.to_string().as_str(), first.place), ("2030-06-07 00:00 UTC", 1));
+        let same = [until(2030, 6, 7), until(2030, 6, 7)];
+        assert_eq!(of_chain(&same).unwrap().place, 0);
     }
 
     #[test]
@@ -251,18 +272,23 @@ mod tests {
     #[test]
     fn it_is_warned_of_from_thirty_days_before_once_a_day_and_again_when_it_is_another() {
         let mut warner = Warner::default();
-        let expiry = Expiry { unix_seconds: 100 * DAY_SECONDS };
-        assert_eq!(warner.look("tls", expiry, 69 * DAY_SECONDS), None);
-        let said = warner.look("tls", expiry, 70 * DAY_SECONDS).unwrap();
+        let of_day = |day: u64| Earliest { expiry: Expiry { unix_seconds: day * DAY_SECONDS }, place: 0 };
+        assert_eq!(warner.look("tls", of_day(100), 69 * DAY_SECONDS), None);
+        let said = warner.look("tls", of_day(100), 70 * DAY_SECONDS).unwrap();
         assert!(
-            said.contains("of [tls] runs out on 1970-04-11 00:00 UTC, in 30 days: put a new one"),
+            said.contains(
+                "the certificate of [tls] runs out on 1970-04-11 00:00 UTC, in 30 days: put a new one"
+            ),
             "{said}"
         );
-        assert_eq!(warner.look("tls", expiry, 71 * DAY_SECONDS - 1), None);
-        assert!(warner.look("tls", expiry, 71 * DAY_SECONDS).unwrap().contains("in 29 days"));
-        let later = Expiry { unix_seconds: 200 * DAY_SECONDS };
-        assert_eq!(warner.look("tls", later, 71 * DAY_SECONDS), None, "it was replaced");
-        let gone = Expiry { unix_seconds: 70 * DAY_SECONDS };
-        assert!(warner.look("tls", gone, 71 * DAY_SECONDS).unwrap().contains("has run out on 1970-03-12"));
+        assert_eq!(warner.look("tls", of_day(100), 71 * DAY_SECONDS - 1), None);
+        assert!(warner.look("tls", of_day(100), 71 * DAY_SECONDS).unwrap().contains("in 29 days"));
+        assert_eq!(warner.look("tls", of_day(200), 71 * DAY_SECONDS), None, "it was replaced");
+        let gone = warner.look("tls", of_day(70), 71 * DAY_SECONDS).unwrap();
+        assert!(gone.contains("has run out on 1970-03-12"), "{gone}");
+        // Clients may do without it, and then so can the file.
+        let further = warner.look("tls", Earliest { place: 2, ..of_day(70) }, 71 * DAY_SECONDS).unwrap();
+        assert!(further.contains("certificate 3 of the chain of [tls] has run out"), "{further}");
+        assert!(further.contains("take this one out"), "{further}");
     }
 }
