@@ -56,21 +56,14 @@ impl Bootstrapping<'_> {
     /// or is of another cluster.
     pub async fn begin(&self, mut waiting: impl FnMut(&str)) -> io::Result<Beginning> {
         let mut identity = self.file.read()?;
+        if let Some(known) = &identity {
+            let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
+            known.serves(self.cluster, self.file.data()).map_err(invalid)?;
+        }
         let mut rounds = 0;
         loop {
             let why = match identity.take() {
-                Some(known) if known.cluster != self.cluster => {
-                    let what = format!(
-                        "the data belongs to the cluster {:?}, and [cluster] name is {:?}: set the name back, or, where that cluster is \
-                         lost and this one was made of another node's data by `forebay recover`, give this node an empty data directory",
-                        known.cluster, self.cluster
-                    );
-                    return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-                }
-                Some(Identity { origin: Origin::Recovering, .. }) => {
-                    let what = "`forebay recover` was cut short: run it again";
-                    return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-                }
+                Some(Identity { origin: Origin::Recovering, .. }) => unreachable!("it was refused above"),
                 Some(Identity { node, origin: Origin::Joined, former, .. }) => {
                     self.desk.descends_from(former);
                     self.desk.closed();

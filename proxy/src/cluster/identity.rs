@@ -32,6 +32,27 @@ impl Identity {
         Identity { cluster: cluster.into(), node, origin, former: Vec::new() }
     }
 
+    /// Whether a node of a cluster may be started over the data that this belongs to, in `data`. Errors: why not, and what to do.
+    pub fn serves(&self, cluster: &str, data: &Path) -> Result<(), String> {
+        let data = data.display();
+        if self.origin == Origin::Recovering {
+            return Err(format!(
+                "`forebay recover` was cut short while it made another cluster of the data in {data}, which is of member {}. Nothing was \
+                 changed. Run it again, with the same settings: it goes on where it was",
+                self.node
+            ));
+        }
+        if self.cluster != cluster {
+            return Err(format!(
+                "the data belongs to the cluster {:?}, and [cluster] name is {cluster:?}. Nothing was changed. Set the name back, or, where \
+                 that cluster is lost and this one was made of another node's data by `forebay recover`, give this node an empty data \
+                 directory in the place of {data}",
+                self.cluster
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether a cluster that is made of this data may not have a name, since nodes may come back that know each other by it.
     pub fn had(&self, name: &str) -> bool {
         self.cluster == name || self.former.iter().any(|former| former == name)
@@ -70,6 +91,11 @@ impl IdentityFile {
     /// Beside the data; nowhere, for a node whose data is in memory.
     pub fn beside(data: Option<&Path>) -> IdentityFile {
         IdentityFile { path: data.map(|data| data.join(FILE)) }
+    }
+
+    /// The directory of the data. Where nothing is kept, that is no path.
+    pub fn data(&self) -> &Path {
+        self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
     /// The number, if there is one. Errors: a file that can't be read, or is not what this program writes.

@@ -14,7 +14,7 @@ use store::db::DbError;
 use store::db::rocks::RocksEngine;
 
 use super::control::{self, Ask, Said};
-use super::identity::{Identity, IdentityFile, Origin};
+use super::identity::{Identity, IdentityFile};
 use super::peers::Peers;
 use crate::config::StoreSettings;
 use crate::run::Failure;
@@ -119,17 +119,10 @@ impl Kept {
                 "the data in {data} is of member {node} of the cluster {cluster:?}, and not of `forebay dev --nodes`. Nothing was changed. \
                  Start it by `forebay node` with that cluster's [cluster], or choose another directory with --data"
             )),
-            (Start::Member { .. }, Some(Identity { node, origin: Origin::Recovering, .. })) => Err(format!(
-                "`forebay recover` was cut short while it made another cluster of the data in {data}, which is of member {node}. Nothing \
-                 was changed. Run it again, with the same settings: it goes on where it was"
-            )),
-            (Start::Member { cluster, .. }, Some(identity)) if identity.cluster != cluster => Err(format!(
-                "the data belongs to the cluster {:?}, and [cluster] name is {cluster:?}. Nothing was changed. Set the name back, or, where \
-                 that cluster is lost and this one was made of another node's data by `forebay recover`, give this node an empty data \
-                 directory in the place of {data}",
-                identity.cluster
-            )),
-            (Start::Member { address, .. }, Some(identity)) => self.at(identity.node, address, directory),
+            (Start::Member { cluster, address }, Some(identity)) => {
+                identity.serves(cluster, directory)?;
+                self.at(identity.node, address, directory)
+            }
             (Start::Recovered, Some(_)) => match self.begun() {
                 Some(_) => Ok(()),
                 None => Err(format!(
