@@ -11,6 +11,15 @@ from botocore.config import Config
 KEYS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: counts the connections of its own client, while there is no other of DAX")
+
+
+def pytest_collection_modifyitems(items):
+    # The client that the others share lives to the end of the run, and looks after its connections whenever it likes.
+    items.sort(key=lambda item: item.get_closest_marker("alone") is None)
+
+
 def dax_client(endpoint, **how):
     """A DAX client of an endpoint."""
     how = {"config": Config(connect_timeout=5, read_timeout=10), **KEYS, **how}

@@ -95,6 +95,7 @@ def test_a_cancelled_transaction_is_tried_again_with_another_token_and_writes_no
     assert "Item" not in dax.get_item(TableName=things, Key=put["Item"], ConsistentRead=True)
 
 
+@pytest.mark.alone
 def test_each_error_closes_a_connection_and_none_is_left_behind(things):
     def open_connections():
         return counter('forebay_client_connections{protocol="dax"}')
