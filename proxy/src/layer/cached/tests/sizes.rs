@@ -119,6 +119,37 @@ fn items_of_400_kb_and_pages_of_1_mb_are_hits() {
 }
 
 #[test]
+fn absences_and_empty_pages_are_hits_until_somebody_writes_there() {
+    run(async {
+        let world = fresh(CacheSettings::default()).await;
+        let asked = [
+            Request::from(get(&name(), key(1, 1))),
+            query(&name(), None, "pk", "p1".into()).into(),
+            query(&name(), Some("by-l"), "pk", "p1".into()).into(),
+            scan(&name(), None).into(),
+            scan(&name(), Some("by-g")).into(),
+        ];
+        let count = |said: Response| match said {
+            Response::GetItem(output) => u64::from(output.item.is_some()),
+            Response::Query(page) | Response::Scan(page) => page.count as u64,
+            other => panic!("{other:?}"),
+        };
+        for again in [false, true, true] {
+            for ask in &asked {
+                let (said, from_cache) = world.ask(ask.clone()).await.unwrap();
+                assert_eq!((count(said.unwrap()), from_cache), (0, again), "{ask:?}");
+            }
+        }
+        let written = key(1, 1).with("l", s("here")).with("g", s("here"));
+        world.write(put(&name(), written)).await;
+        for ask in &asked {
+            let (said, _) = world.ask(ask.clone()).await.unwrap();
+            assert_eq!(count(said.unwrap()), 1, "{ask:?}");
+        }
+    });
+}
+
+#[test]
 fn capacity_of_a_hit_is_the_stores_or_nothing() {
     run(async {
         let settings = CacheSettings { hit_capacity: HitCapacity::Zero, ..CacheSettings::default() };
