@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use faults::disk::Disk;
@@ -22,6 +21,7 @@ use serde_json::Value;
 use crate::certificate::Authority;
 use crate::directory::{Directory, files};
 use crate::node::{Ended, Node, Spawned, binary, run};
+use crate::ports::{Ports, loopback};
 use crate::wire::Wire;
 
 /// A cluster that has not come to a primary by then has failed.
@@ -30,10 +30,6 @@ const ELECTION_TIMEOUT: Duration = Duration::from_secs(30);
 const HEALING_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a node is asked.
 const POLL: Duration = Duration::from_millis(10);
-/// Where free ports are looked for: below those that the system gives to whoever connects.
-const PORTS: std::ops::Range<u16> = 15_000..30_000;
-/// Ports of a node, those of its relay included.
-const PORTS_OF_A_NODE: u16 = 6;
 /// Size of the small disk. Unit: bytes.
 const DISK_BYTES: u64 = 256 << 20;
 
@@ -54,58 +50,6 @@ pub struct Cluster {
     disk: Option<Disk>,
     network: Option<Network>,
     directory: Directory,
-}
-
-/// The ports of every node.
-#[derive(Debug, Clone, Copy)]
-struct Ports {
-    first: u16,
-}
-
-impl Ports {
-    /// Ports that are free at all these addresses, and that nobody else is likely to take before the nodes do.
-    fn free(count: usize) -> Ports {
-        static NEXT: AtomicU16 = AtomicU16::new(0);
-        let room = (PORTS.end - PORTS.start) / PORTS_OF_A_NODE;
-        let begin = (std::process::id() % u32::from(room)) as u16;
-        for _ in 0..room {
-            let turn = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % room;
-            let first = PORTS.start + turn * PORTS_OF_A_NODE;
-            let is_free = |at: usize| {
-                (first..first + PORTS_OF_A_NODE).all(|port| TcpListener::bind((loopback(at), port)).is_ok())
-            };
-            if (0..count).all(is_free) {
-                return Ports { first };
-            }
-        }
-        panic!("there are no free ports");
-    }
-
-    fn http(self) -> u16 {
-        self.first
-    }
-
-    fn dax(self) -> u16 {
-        self.first + 1
-    }
-
-    fn grpc(self) -> u16 {
-        self.first + 2
-    }
-
-    fn admin(self) -> u16 {
-        self.first + 3
-    }
-
-    /// Where a node hears the others.
-    fn peer(self) -> u16 {
-        self.first + 4
-    }
-
-    /// Where the others believe it does, where there is a relay.
-    fn relay(self) -> u16 {
-        self.first + 5
-    }
 }
 
 impl Cluster {
@@ -130,7 +74,7 @@ impl Cluster {
     pub fn in_network(count: usize, settings: &'static str) -> Cluster {
         let network = Network::new(count).unwrap_or_else(|why| panic!("{why}"));
         network.enter(Place::Clients).unwrap_or_else(|why| panic!("{why}"));
-        Cluster::begin(count, settings, Ports { first: PORTS.start }, Some(network), None)
+        Cluster::begin(count, settings, Ports::all_to_itself(), Some(network), None)
     }
 
     fn begin(
@@ -523,11 +467,6 @@ impl Cluster {
     pub fn ok(&self, at: usize, op: &str, body: &Value) -> Value {
         self.node(at).ok(op, body)
     }
-}
-
-/// The address of a node that has no network of its own.
-fn loopback(at: usize) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::new(127, 0, 0, at as u8 + 1))
 }
 
 #[allow(clippy::disallowed_methods, reason = "the test's own patience")]

@@ -1,7 +1,7 @@
 //! Contract, client and fault suites over any implementation of the contract.
 //!
 //! The map: [`contract`] the cases; [`subject`] who is asked, [`clients`] of a node and [`spread`] all nodes of a cluster in turn; [`ask`] how; [`node`], [`cluster`], [`wire`] and [`dax_wire`] a real process and
-//! raw bytes to it; [`numbers`] and [`seen`] what most of them are asked for; [`ledger`] what a crash may and may not do to writes; [`players`] concurrent clients whose every operation is
+//! raw bytes to it, on [`ports`] that are free; [`numbers`] and [`seen`] what most of them are asked for; [`ledger`] what a crash may and may not do to writes; [`players`] concurrent clients whose every operation is
 //! recorded, over [`dialling`] or from [`outside`]; [`fault`] what happens to a cluster meanwhile, [`rounds`] the histories that come of it;
 //! [`failover`] what the loss of a primary costs, [`wake`] what one that was stopped answers when it goes on.
 
@@ -24,6 +24,7 @@ pub mod node;
 pub mod numbers;
 pub mod outside;
 pub mod players;
+pub mod ports;
 pub mod random;
 pub mod rounds;
 pub mod seen;
