@@ -2,7 +2,7 @@
 //!
 //! The map: [`contract`] the cases; [`subject`] who is asked, [`clients`] of a node and [`spread`] all nodes of a cluster in turn; [`ask`] how; [`node`], [`cluster`], [`wire`] and [`dax_wire`] a real process and
 //! raw bytes to it, on [`ports`] that are free; [`numbers`] and [`seen`] what most of them are asked for; [`ledger`] what a crash may and may not do to writes; [`players`] concurrent clients whose every operation is
-//! recorded, over [`dialling`] or from [`outside`]; [`fault`] what happens to a cluster meanwhile, [`rounds`] the histories that come of it;
+//! recorded, over [`dialling`] or from [`outside`]; [`load`] clients that are there while a cluster is changed; [`fault`] what happens to a cluster meanwhile, [`rounds`] the histories that come of it;
 //! [`failover`] what the loss of a primary costs, [`wake`] what one that was stopped answers when it goes on.
 
 // The whole stack is one future, nested deeper than the compiler looks by default.
@@ -20,6 +20,7 @@ pub mod failover;
 pub mod fault;
 pub mod kill;
 pub mod ledger;
+pub mod load;
 pub mod node;
 pub mod numbers;
 pub mod outside;

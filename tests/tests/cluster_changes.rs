@@ -1,24 +1,16 @@
 //! A cluster of processes that is changed on purpose, under load: leadership moves, nodes restart one after another, members come
 //! and go. No client's request fails for it.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use forebay_tests::cluster::Cluster;
+use forebay_tests::load::{Load, Open};
 use forebay_tests::numbers::{self, TABLE, get, now, put, table};
 use forebay_tests::wire::Wire;
 use serde_json::{Value, json};
 
-/// Clients of each node.
-const CLIENTS: usize = 2;
-/// Keys of each.
-const KEYS: u64 = 8;
-/// The pause of a client between two requests: the tests want clients that are there all the time, not a full machine.
-const PAUSE: Duration = Duration::from_millis(2);
 /// Writes may stand still for so long while leadership moves. The promise is 100 ms on an idle machine; a test machine that
 /// builds something else meanwhile is given more, and the test says what it was.
 const PAUSE_MAX: Duration = Duration::from_secs(3);
@@ -28,143 +20,6 @@ const REMOVAL_TOLD_MAX: Duration = Duration::from_secs(15);
 /// What was never written counts as nothing.
 fn number_or_zero(reply: &Value) -> u64 {
     numbers::number(reply).unwrap_or(0)
-}
-
-/// The nodes that new connections go to, as a load balancer has it.
-#[derive(Clone, Default)]
-struct Open(Arc<Mutex<BTreeMap<usize, SocketAddr>>>);
-
-impl Open {
-    fn of(cluster: &Cluster) -> Open {
-        let open = Open::default();
-        cluster.running().for_each(|(at, node)| open.take(at, node.http));
-        open
-    }
-
-    fn take(&self, at: usize, address: SocketAddr) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(at, address);
-    }
-
-    fn leave(&self, at: usize) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&at);
-    }
-
-    /// A connection to a node, or to another where that is closed.
-    fn connect(&self, home: usize) -> Option<Wire> {
-        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (own, others) = (open.get(&home), open.values());
-        own.into_iter().chain(others).find_map(|address| Wire::connect(*address).ok())
-    }
-}
-
-/// What became of a client's requests.
-#[derive(Debug, Default)]
-struct Tally {
-    answered: u64,
-    failed: Vec<String>,
-    slowest_write: Duration,
-    slowest_read: Duration,
-}
-
-/// Writes and reads its own keys through a node until it is told to stop: each strong read, and each eventual one on the
-/// connection of the write, must give what was written last.
-fn client(home: usize, name: &str, open: &Open, stop: &AtomicBool) -> Tally {
-    let mut tally = Tally::default();
-    let mut written: BTreeMap<String, u64> = BTreeMap::new();
-    let (mut round, mut wire, mut wrote_here) = (0, None, false);
-    while !stop.load(Ordering::Relaxed) {
-        let Some(connected) = &mut wire else {
-            (wire, wrote_here) = (open.connect(home), false);
-            if wire.is_none() {
-                std::thread::sleep(PAUSE);
-            }
-            continue;
-        };
-        round += 1;
-        let key = format!("{name}-{}", round / 3 % KEYS);
-        let (op, body) = match round % 3 {
-            0 => ("PutItem", put(&key, round)),
-            1 => ("GetItem", get(&key, true)),
-            _ => ("GetItem", get(&key, false)),
-        };
-        let begun = now();
-        let asked = connected.ask(op, &body);
-        let took = begun.elapsed();
-        let closing = match asked {
-            Ok(reply) if reply.status == 200 => {
-                tally.answered += 1;
-                if op == "PutItem" {
-                    written.insert(key, round);
-                    (wrote_here, tally.slowest_write) = (true, tally.slowest_write.max(took));
-                } else {
-                    tally.slowest_read = tally.slowest_read.max(took);
-                    let strong = round % 3 == 1;
-                    let (found, last) =
-                        (number_or_zero(&reply.json()), written.get(&key).copied().unwrap_or(0));
-                    if (strong || wrote_here) && found != last {
-                        tally
-                            .failed
-                            .push(format!("{name}: {key} is {found} and not {last}, strong: {strong}"));
-                    }
-                }
-                reply.header("connection") == Some("close")
-            }
-            Ok(reply) => {
-                let said = String::from_utf8_lossy(&reply.body).into_owned();
-                tally.failed.push(format!("{name}: {op}: {} {said} after {took:?}", reply.status));
-                false
-            }
-            Err(error) => {
-                tally.failed.push(format!("{name}: {op}: {error} after {took:?}"));
-                true
-            }
-        };
-        if closing {
-            wire = None;
-        }
-        std::thread::sleep(PAUSE);
-    }
-    tally
-}
-
-/// Clients of all nodes.
-struct Load {
-    stop: Arc<AtomicBool>,
-    clients: Vec<JoinHandle<Tally>>,
-}
-
-impl Load {
-    /// `prefix` is what the keys begin with, which are nobody else's.
-    fn begin(nodes: usize, prefix: &str, open: &Open) -> Load {
-        let stop = Arc::new(AtomicBool::new(false));
-        let clients = (0..nodes * CLIENTS).map(|client_at| {
-            let (open, stop, name) = (open.clone(), Arc::clone(&stop), format!("{prefix}{client_at}"));
-            std::thread::spawn(move || client(client_at % nodes, &name, &open, &stop))
-        });
-        Load { clients: clients.collect(), stop }
-    }
-
-    /// What became of all requests; none has failed.
-    fn end(self, what: &str) -> Tally {
-        self.stop.store(true, Ordering::Relaxed);
-        let mut all = Tally::default();
-        for client in self.clients {
-            let tally = client.join().expect("a client meets nothing but what it counts");
-            all.answered += tally.answered;
-            all.failed.extend(tally.failed);
-            all.slowest_write = all.slowest_write.max(tally.slowest_write);
-            all.slowest_read = all.slowest_read.max(tally.slowest_read);
-        }
-        println!(
-            "{what}: {} answered, {} failed, slowest write {:?}, slowest read {:?}",
-            all.answered,
-            all.failed.len(),
-            all.slowest_write,
-            all.slowest_read
-        );
-        assert_eq!(all.failed, Vec::<String>::new(), "{what}");
-        all
-    }
 }
 
 #[test]
