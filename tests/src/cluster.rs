@@ -58,6 +58,11 @@ impl Cluster {
         Cluster::start_with(count, "")
     }
 
+    /// The same, on ports that are free where it may grow to, too.
+    pub fn start_to_grow(count: usize, most: usize) -> Cluster {
+        Cluster::begin(count, "", Ports::free(most), None, None)
+    }
+
     /// The same, with further lines in the config of every node, the first of them in the section `[cluster]`.
     pub fn start_with(count: usize, settings: &'static str) -> Cluster {
         Cluster::begin(count, settings, Ports::free(count), None, None)
@@ -186,13 +191,14 @@ impl Cluster {
         let peers: Vec<String> =
             (0..self.founders).map(|at| format!("\"{}\"", self.peer_address(at))).collect();
         let text = format!(
-            "[node]\nname = \"n{at}\"\nzone = \"{zone}\"\n\
+            "[node]\nname = \"{name}\"\nzone = \"{zone}\"\n\
              [listen]\naddress = \"{own}\"\nadmin_address = \"{own}\"\nanyone_may_read_and_write_everything = {open}\n\
              http_port = {http}\ndax_port = {dax}\ngrpc_port = {grpc}\nadmin_port = {admin}\npeer_port = {port}\n\
              [advertise]\npeer = \"{peer}\"\n\
              [store]\ndata = \"{data}\"\n\
              [cluster]\nnodes = [{peers}]\nsecret_file = \"{secret}\"\n{settings}\n",
-            zone = char::from(b'a' + at as u8),
+            name = name(at),
+            zone = zone(at),
             own = self.address(at),
             open = self.network.is_some(),
             http = self.ports.http(),
@@ -303,6 +309,14 @@ impl Cluster {
     /// The same; null where the node can't say, as while it changes its mind of who leads.
     fn told(&self, at: usize) -> Value {
         serde_json::from_str(&self.try_command(at, &["status", "--json"]).said).unwrap_or(Value::Null)
+    }
+
+    /// The number under which the node at a place is a member, as another says.
+    pub fn number_of(&self, asked: usize, at: usize) -> String {
+        let (status, address) = (self.status(asked), self.peer_address(at));
+        let members = status["members"].as_array().expect("a list");
+        let own = members.iter().find(|member| member["address"] == address.as_str());
+        own.expect("it is a member")["node"].to_string()
     }
 
     /// Waits until the cluster, as a node says, stands so; answers how that is.
@@ -467,6 +481,16 @@ impl Cluster {
     pub fn ok(&self, at: usize, op: &str, body: &Value) -> Value {
         self.node(at).ok(op, body)
     }
+}
+
+/// The name of a node.
+pub fn name(at: usize) -> String {
+    format!("n{at}")
+}
+
+/// Its zone.
+pub fn zone(at: usize) -> String {
+    char::from(b'a' + at as u8).to_string()
 }
 
 #[allow(clippy::disallowed_methods, reason = "the test's own patience")]

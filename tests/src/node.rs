@@ -213,10 +213,7 @@ impl Node {
 
     /// A page of the admin port; `None` where it does not answer.
     pub fn get(&self, path: &str) -> Option<Reply> {
-        let mut wire = Wire::connect(self.admin).ok()?;
-        wire.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes())
-            .ok()?;
-        wire.reply().ok()
+        page(self.admin, path)
     }
 
     /// The value of a metric, all label sets summed; `None` where there is none of that name.
@@ -314,6 +311,14 @@ impl Drop for Node {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A page of an admin port; `None` where nobody answers there.
+pub fn page(admin: SocketAddr, path: &str) -> Option<Reply> {
+    let mut wire = Wire::connect(admin).ok()?;
+    wire.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes())
+        .ok()?;
+    wire.reply().ok()
 }
 
 /// Runs the binary to its end, which must come by itself.
