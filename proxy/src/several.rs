@@ -1,7 +1,7 @@
 //! Several nodes of one cluster in this process, for development: on 127.0.0.1, 127.0.0.2 and so on, in zones a, b, c.
 //!
 //! They speak to each other over sockets, as nodes of a real set do, with a secret that is drawn at each start. Deliberately no
-//! stand-in for a real set: they share a process, so they fail together.
+//! stand-in for a real set: they share a process, so they fail together, and all of them vote, however many they are.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -4,12 +4,14 @@
 //! |---|---|---|
 //! | has a number | | goes on under it |
 //! | has nothing | one belongs to the cluster | joins through it, under a new number |
-//! | has nothing, and is listed | all listed answer, and none belongs to anything | takes the number of its place in the list, keeps it, and says so |
-//! | has the number of its place | all others have theirs, or belong already | begins |
+//! | has nothing, and is one of the first five listed | all listed answer, and none belongs to anything | takes the number of its place in the list, keeps it, and says so |
+//! | has the number of its place | all others of those have theirs, or belong already | begins |
 //! | anything else | | waits, and says for whom |
 //!
 //! Why in two steps: a node that finds the others part of a cluster must know whether it has been one of them. It has, only if
 //! its number is kept beside its data. So nobody begins before everybody has kept a number; who then has none has lost it.
+//!
+//! Why five: whoever begins has a vote, and no more than five are to have one. Those listed behind them join.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -26,6 +28,9 @@ const ROUND: Duration = Duration::from_millis(250);
 /// How often the log says for whom the node waits. Unit: rounds.
 const TELL_EVERY: u64 = 40;
 
+/// How many nodes begin a cluster at most: as many as vote.
+const FOUNDERS_MAX: usize = 5;
+
 /// What a node begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beginning {
@@ -39,7 +44,7 @@ pub struct Beginning {
 pub struct Bootstrapping<'a> {
     /// The cluster's name.
     pub cluster: &'a str,
-    /// The nodes that begin it, in order.
+    /// The nodes that are listed, of which the first begin it, in order.
     pub nodes: &'a [String],
     /// Where this node is reached by the others.
     pub address: &'a str,
@@ -114,6 +119,11 @@ impl Bootstrapping<'_> {
         nodes.iter().filter(|node| *node != self.address)
     }
 
+    /// Those of the list that begin the cluster.
+    fn beginning(&self) -> &[String] {
+        &self.nodes[..self.nodes.len().min(FOUNDERS_MAX)]
+    }
+
     async fn stage_of(&self, node: &str) -> Result<Stage, String> {
         match control::ask(self.peers, node, &Ask::Status).await {
             Ok(Said::Status(status)) => Ok(status.stage),
@@ -131,7 +141,7 @@ impl Bootstrapping<'_> {
                 Ok(Stage::Member) => member = true,
                 Ok(Stage::Empty) => {}
                 Ok(Stage::Starting) => missing = Some(format!("{node} is starting")),
-                Ok(Stage::Founding { nodes }) if nodes == self.nodes => {}
+                Ok(Stage::Founding { nodes }) if nodes == self.beginning() => {}
                 Ok(Stage::Founding { .. }) => {
                     missing = Some(format!(
                         "{node} has another list of nodes; [cluster] nodes must be the same on all"
@@ -160,10 +170,13 @@ impl Bootstrapping<'_> {
             return Err(why);
         }
         match self.nodes.iter().position(|node| node == self.address) {
-            Some(at) => {
-                let origin = Origin::Founding { nodes: self.nodes.to_vec() };
+            Some(at) if at < FOUNDERS_MAX => {
+                let origin = Origin::Founding { nodes: self.beginning().to_vec() };
                 Ok(Identity::new(cluster, at as u64 + 1, origin))
             }
+            Some(_) => Err(format!(
+                "the first {FOUNDERS_MAX} of [cluster] nodes begin the cluster; this one joins it then"
+            )),
             None => Err(format!(
                 "{} is not in [cluster] nodes, and none of those belongs to a cluster yet",
                 self.address
@@ -270,6 +283,26 @@ mod tests {
             assert_eq!(begin(first, &nodes).await.unwrap().node, 1);
         });
         places.iter().for_each(|place| std::fs::remove_dir_all(&place.directory).unwrap());
+    }
+
+    #[test]
+    fn who_is_listed_behind_the_fifth_waits_until_those_have_begun() {
+        let places: Vec<Place> = (0..6).map(|at| place(&format!("five-{at}"))).collect();
+        let nodes: Vec<String> = places.iter().map(|place| place.address.clone()).collect();
+        run(async {
+            let five = places[..5].iter().map(|place| begin(place, &nodes));
+            let begun = tokio::select! {
+                begun = futures_util::future::join_all(five) => begun,
+                sixth = begin(&places[5], &nodes) => panic!("nobody can have let it in: {sixth:?}"),
+            };
+            for (at, begun) in begun.into_iter().enumerate() {
+                let expected =
+                    Beginning { node: at as u64 + 1, bootstrap: Bootstrap::Members(founders(&nodes[..5])) };
+                assert_eq!(begun.unwrap(), expected);
+            }
+        });
+        assert_eq!(IdentityFile::beside(Some(&places[5].directory)).read().unwrap(), None);
+        places[..5].iter().for_each(|place| std::fs::remove_dir_all(&place.directory).unwrap());
     }
 
     #[test]

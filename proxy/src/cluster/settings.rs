@@ -26,7 +26,8 @@ const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct ClusterSettings {
     /// Where the nodes that begin the cluster reach each other, as `host:port`: the same list, in the same order, on every
-    /// node. A node that joins later needs one of those that are there.
+    /// node. Of more than five the first five begin it, and vote; the others join them. A node that joins later needs one of those that are
+    /// there.
     pub nodes: Vec<String>,
     /// File with the secret that all nodes share, readable by this node's user only.
     pub secret_file: PathBuf,
