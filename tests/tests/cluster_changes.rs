@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use forebay_tests::cluster::Cluster;
 use forebay_tests::load::{Load, Open};
+use forebay_tests::node::page;
 use forebay_tests::numbers::{self, TABLE, get, now, put, table};
 use forebay_tests::wire::Wire;
+use forebay_tests::{hand_over, roster};
 use serde_json::{Value, json};
 
 /// Writes may stand still for so long while leadership moves. The promise is 100 ms on an idle machine; a test machine that
@@ -118,20 +120,10 @@ fn a_cluster_grows_by_a_node_without_a_vote_and_by_two_with_one_and_shrinks_agai
     load.end("growing and shrinking");
 }
 
-/// The number under which the node at a place is a member, as another says.
-fn number_of(cluster: &Cluster, asked: usize, at: usize) -> String {
-    let (status, address) = (cluster.status(asked), cluster.peer_address(at));
-    let members = status["members"].as_array().expect("a list");
-    let own = members.iter().find(|member| member["address"] == address.as_str()).expect("it is a member");
-    own["node"].to_string()
-}
-
 /// Waits until a node says that it was removed, to whoever asks whether it is ready and to its operator.
 fn says_that_it_was_removed(cluster: &Cluster, at: usize, begun: Instant) {
     let ready = || {
-        let mut wire = Wire::connect(cluster.admin_address(at)).ok()?;
-        wire.send(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
-        let reply = wire.reply().ok()?;
+        let reply = page(cluster.admin_address(at), "/ready")?;
         Some((reply.status, String::from_utf8_lossy(&reply.body).into_owned()))
     };
     loop {
@@ -159,7 +151,7 @@ fn a_primary_that_is_removed_hands_over_first_and_learns_of_it_and_no_request_fa
     let load = Load::begin(3, "removed", &open);
     std::thread::sleep(Duration::from_millis(500));
     let removed = cluster.primary();
-    let number = number_of(&cluster, removed, removed);
+    let number = cluster.number_of(removed, removed);
     open.leave(removed);
     let begun = now();
     cluster.command(removed, &["member", "remove", &number]);
@@ -184,11 +176,11 @@ fn a_primary_that_is_removed_hands_over_first_and_learns_of_it_and_no_request_fa
 
     // Whoever is the last but one goes likewise, and the last one not at all.
     let (next, last) = (cluster.primary(), cluster.replica());
-    cluster.command(last, &["member", "remove", &number_of(&cluster, last, next)]);
+    cluster.command(last, &["member", "remove", &cluster.number_of(last, next)]);
     cluster.wait_for(last, "one member", |status| status["members"].as_array().map(Vec::len) == Some(1));
     says_that_it_was_removed(&cluster, next, now());
     cluster.stop(next);
-    let refused = cluster.try_command(last, &["member", "remove", &number_of(&cluster, last, last)]);
+    let refused = cluster.try_command(last, &["member", "remove", &cluster.number_of(last, last)]);
     assert_eq!(refused.code, Some(64), "{}", refused.said);
     assert!(refused.said.contains("is the only voter: nobody would be left"), "{}", refused.said);
     let refused = cluster.try_command(last, &["member", "transfer-primary"]);
@@ -203,8 +195,8 @@ fn what_can_never_be_done_is_bad_usage() {
     let mut cluster = Cluster::start(3);
     let fourth = cluster.grow();
     let primary = cluster.primary();
-    let learner = number_of(&cluster, primary, fourth);
-    let own = number_of(&cluster, primary, primary);
+    let learner = cluster.number_of(primary, fourth);
+    let own = cluster.number_of(primary, primary);
     let taken = cluster.peer_address(cluster.replica());
     for (asked, said) in [
         (&["member", "remove", "9"][..], "there is no member 9; there are 1, 2, 3".to_owned()),
@@ -229,70 +221,16 @@ fn what_can_never_be_done_is_bad_usage() {
 
 #[test]
 fn the_roster_on_every_node_follows_what_becomes_of_the_others() {
-    use dax::codec::handshake::Role;
-    use forebay_tests::dax_wire::DaxWire;
-    let mut cluster = Cluster::start(3);
-    // The nodes, the leader and its session, as one node tells its clients.
-    let told = |cluster: &Cluster, at: usize| {
-        let address = cluster.node(at).dax.expect("it serves DAX");
-        let endpoints = DaxWire::connect(address).expect("the node listens").endpoints();
-        let names: Vec<String> = endpoints.iter().map(|endpoint| endpoint.host.clone()).collect();
-        let leader = endpoints.iter().find(|endpoint| endpoint.role == Role::Leader);
-        (names, leader.map(|leader| (leader.host.clone(), leader.leader_session)))
-    };
-    let wait = |cluster: &Cluster, what: &str, begun: Instant, names: &[usize], leader: Option<usize>| {
-        let mut expected: Vec<String> = names.iter().map(|at| format!("n{at}")).collect();
-        expected.sort();
-        for (at, _) in cluster.running() {
-            loop {
-                let (mut names, led) = told(cluster, at);
-                names.sort();
-                let led_by = led.as_ref().map(|(name, _)| name.clone());
-                let right_leader = match leader {
-                    Some(leader) => led_by == Some(format!("n{leader}")),
-                    None => led_by.is_some_and(|name| expected.contains(&name)),
-                };
-                if names == expected && right_leader {
-                    println!("{what}: n{at} tells of it after {:?}", begun.elapsed());
-                    break;
-                }
-                assert!(
-                    begun.elapsed() < Duration::from_secs(10),
-                    "{what}: n{at} tells of {names:?}, {led:?}"
-                );
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        }
-    };
-    let primary = cluster.primary();
-    wait(&cluster, "all are there", now(), &[0, 1, 2], Some(primary));
-    let session = told(&cluster, primary).1.expect("a leader").1;
-    // A replica is lost, and comes back.
-    let lost = cluster.replica();
-    let others: Vec<usize> = (0..3).filter(|at| *at != lost).collect();
-    cluster.kill(lost);
-    wait(&cluster, "a replica is gone", now(), &others, Some(primary));
-    let begun = now();
-    while !cluster.command(primary, &["status"]).contains(" entries behind  silent for ") {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{}", cluster.command(primary, &["status"]));
-        std::thread::sleep(Duration::from_millis(50));
+    println!("{}", roster::run(1));
+}
+
+#[test]
+fn a_writer_goes_on_over_a_planned_hand_over() {
+    let pauses = hand_over::run(3, 1);
+    println!("{pauses}");
+    for kind in [hand_over::TRANSFERRED, hand_over::STOPPED] {
+        assert!(pauses.worst(kind) < PAUSE_MAX, "{kind}: {:?}", pauses.worst(kind));
     }
-    cluster.start_all();
-    wait(&cluster, "it is back", now(), &[0, 1, 2], Some(primary));
-    // The primary is lost: nobody tells of it, least of all as the leader, and the next one is another session.
-    let others: Vec<usize> = (0..3).filter(|at| *at != primary).collect();
-    cluster.kill(primary);
-    wait(&cluster, "the primary is gone", now(), &others, None);
-    let next = cluster.primary();
-    assert!(told(&cluster, next).1.expect("a leader").1 > session);
-    cluster.start_all();
-    wait(&cluster, "it is back as a replica", now(), &[0, 1, 2], Some(next));
-    // A planned stop is told before it comes about.
-    let replica = cluster.replica();
-    let others: Vec<usize> = (0..3).filter(|at| *at != replica).collect();
-    let begun = now();
-    cluster.stop(replica);
-    wait(&cluster, "a replica has stopped", begun, &others, Some(next));
 }
 
 #[test]

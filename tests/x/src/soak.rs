@@ -46,6 +46,18 @@ const SOAKS: &[Soak] = &[
         tests: &["--package", "forebay-tests", "--test", "soak_failover"],
     },
     Soak {
+        name: "transfers",
+        about: "leadership moved 50 times by command, and the primary stopped 10 times by SIGTERM, under load: no request fails, and for how long writes pause (FOREBAY_ROUNDS)",
+        amount: None,
+        tests: &["--package", "forebay-tests", "--test", "soak_transfers"],
+    },
+    Soak {
+        name: "roster",
+        about: "20 rounds of nodes that are lost, stop, start, hand over, join and go: all others tell DAX clients within a second (FOREBAY_ROUNDS)",
+        amount: None,
+        tests: &["--package", "forebay-tests", "--test", "soak_roster"],
+    },
+    Soak {
         name: "wake",
         about: "200 times a primary is stopped under writes, and goes on when another has taken its place: nothing old is answered; as root (FOREBAY_SLEEPS)",
         amount: None,
