@@ -48,6 +48,7 @@ pub(crate) fn run(program: &str, arguments: &[&str], input: &str) -> Result<Stri
         "ip" | "tc" => "iproute2",
         "nft" => "nftables",
         "mount" | "umount" => "mount",
+        "env" | "date" => "coreutils",
         _ => "util-linux",
     };
     let missing = |why| FaultError::Missing { program: program.to_owned(), package, why };

@@ -1,7 +1,7 @@
 //! Each fault by itself, on plain sockets and files: it happens, it happens to nobody else, and it ends.
 
 use std::collections::BTreeSet;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -247,6 +247,59 @@ fn a_process_starts_at_another_uptime_and_the_machine_keeps_its_own() {
     let theirs = uptime(String::from_utf8_lossy(&output.stdout).into_owned());
     assert!((3_599.9..3_660.0).contains(&(theirs - before)), "{theirs} and {before}");
     assert!(ours() - before < 60.0);
+}
+
+#[test]
+fn a_wall_clock_jumps_for_a_running_process_and_for_nothing_else() {
+    const HOUR: i64 = 3_600;
+    let clock = clock::WallClock::new().expect("libfaketime");
+    let told = "import sys, time\nfor line in sys.stdin: print(time.time(), time.monotonic(), flush=True)";
+    let mut process = clock.command("python3");
+    process.args(["-c", told]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process = process.spawn().expect("env and python3");
+    let mut to = process.stdin.take().expect("piped");
+    let mut from = BufReader::new(process.stdout.take().expect("piped"));
+    // How far its wall clock is from ours, and what its monotonic one says. Unit: seconds.
+    let mut ask = || {
+        to.write_all(b"\n").expect("it reads");
+        let mut line = String::new();
+        from.read_line(&mut line).expect("it answers");
+        let (wall, monotonic) = line.trim().split_once(' ').expect("two clocks");
+        let seconds = |text: &str| text.parse::<f64>().expect("seconds");
+        (seconds(wall) - ours(), seconds(monotonic))
+    };
+    let (off, begun) = ask();
+    assert!(off.abs() < 1.0, "{off}");
+    clock.started(process.id()).expect("ours");
+    let mut last = begun;
+    for ahead in [HOUR, -HOUR, 0] {
+        clock.set(ahead).expect("ours");
+        let begun = now();
+        let shown = loop {
+            let (off, monotonic) = ask();
+            assert!(monotonic >= last && monotonic - last < 60.0, "{monotonic} after {last}");
+            last = monotonic;
+            if (off - ahead as f64).abs() < 1.0 {
+                break begun.elapsed();
+            }
+            assert!(begun.elapsed() < Duration::from_secs(5), "{off} s and not {ahead}");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        println!("{ahead} s, {shown:?} after it was told");
+    }
+    process.kill().expect("it runs");
+    process.wait().expect("ours");
+    for left in ["faketime_shm_", "sem.faketime_sem_"] {
+        let left = format!("/dev/shm/{left}{}", process.id());
+        assert!(!std::path::Path::new(&left).exists(), "{left} is left");
+    }
+}
+
+/// The machine's wall clock. Unit: seconds since 1970.
+#[allow(clippy::disallowed_methods, reason = "what is tested is that it stays what it is")]
+fn ours() -> f64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("it is later").as_secs_f64()
 }
 
 /// Every namespace there is.

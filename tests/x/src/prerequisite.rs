@@ -114,6 +114,12 @@ pub const FAULTS: &[Prerequisite] = &[
         packages: &["nftables"],
         present: || answers("nft", &["--version"]),
     },
+    Prerequisite {
+        name: "libfaketime",
+        why: "the tests of faults make the wall clock of one node jump with it",
+        packages: &["libfaketime"],
+        present: has_libfaketime,
+    },
 ];
 
 /// Makes sure that all of `needed` is there: installs what is missing where that is possible, else says how to.
@@ -198,6 +204,14 @@ fn version(text: &str) -> Option<Version> {
     let dotted = text[start..].trim_start_matches(|letter: char| letter.is_ascii_digit()).starts_with('.');
     let minor = if dotted { numbers.next().and_then(|minor| minor.parse().ok()).unwrap_or(0) } else { 0 };
     Some(Version(major, minor))
+}
+
+/// Whether a program can be told another time. The loader passes over what it can't load, so that the time itself is looked at.
+fn has_libfaketime() -> bool {
+    let mut date = Command::new("date");
+    date.arg("+%Y").stdin(Stdio::null()).stderr(Stdio::null());
+    date.env("LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1").env("FAKETIME", "@2001-06-15 12:00:00");
+    date.output().is_ok_and(|output| output.stdout.trim_ascii() == b"2001")
 }
 
 /// Where the bindings' generator looks for libclang, near enough: its own variable, LLVM's folders, the library folders.
