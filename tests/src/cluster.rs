@@ -1,8 +1,8 @@
 //! Several nodes of one cluster, each a process of its own: on 127.0.0.1, 127.0.0.2 and so on, or each in a network namespace.
 //!
 //! In namespaces the network between them can be broken ([`Cluster::network`]), what they say to each other goes through relays
-//! that can deliver late ([`Cluster::delay`]), and the last node has a small disk ([`Cluster::fill_disk`]). Ports stay the same
-//! over restarts.
+//! that can deliver late ([`Cluster::delay`]), and the last node has a small disk ([`Cluster::fill_disk`]). There the nodes' wall clocks
+//! can be set, too, where that was asked for ([`Cluster::set_clock`]). Ports stay the same over restarts.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use faults::clock::WallClock;
 use faults::disk::Disk;
 use faults::network::{Network, Place};
 use faults::relay::Relay;
 use faults::{clock, process};
+use host::clock::{Clock, SystemClock};
 use serde_json::Value;
 
 use crate::certificate::Authority;
@@ -28,6 +30,10 @@ use crate::wire::Wire;
 const ELECTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// A cluster that has not healed by then has failed.
 const HEALING_TIMEOUT: Duration = Duration::from_secs(60);
+/// A node whose wall clock does not show by then what it was set to has failed.
+const CLOCK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much the time a node tells may differ from what is meant: it has seconds only, and an answer takes its time.
+const CLOCK_MARGIN_SECONDS: u64 = 2;
 /// How often a node is asked.
 const POLL: Duration = Duration::from_millis(10);
 /// Size of the small disk. Unit: bytes.
@@ -47,6 +53,8 @@ pub struct Cluster {
     amended: BTreeMap<usize, (String, String)>,
     /// Who signs the nodes' certificates, where they show each other any.
     authority: Option<Authority>,
+    /// The nodes' wall clocks, where they are not the machine's.
+    clocks: Vec<WallClock>,
     disk: Option<Disk>,
     network: Option<Network>,
     directory: Directory,
@@ -60,26 +68,36 @@ impl Cluster {
 
     /// The same, on ports that are free where it may grow to, too.
     pub fn start_to_grow(count: usize, most: usize) -> Cluster {
-        Cluster::begin(count, "", Ports::free(most), None, None)
+        Cluster::begin(count, "", Ports::free(most), None, None, Vec::new())
     }
 
     /// The same, with further lines in the config of every node, the first of them in the section `[cluster]`.
     pub fn start_with(count: usize, settings: &'static str) -> Cluster {
-        Cluster::begin(count, settings, Ports::free(count), None, None)
+        Cluster::begin(count, settings, Ports::free(count), None, None, Vec::new())
     }
 
     /// The same, whose nodes show each other certificates.
     pub fn start_with_certificates(count: usize) -> Cluster {
         let authority = Authority::new("the cluster's authority");
-        Cluster::begin(count, "", Ports::free(count), None, Some(authority))
+        Cluster::begin(count, "", Ports::free(count), None, Some(authority), Vec::new())
     }
 
     /// The same in network namespaces. The calling thread is put where their clients are, for good. Panics where there is no
     /// root or a program is missing.
     pub fn in_network(count: usize, settings: &'static str) -> Cluster {
+        Cluster::in_network_by(count, settings, Vec::new())
+    }
+
+    /// The same, each node by a wall clock of its own, which can be set.
+    pub fn in_network_with_clocks(count: usize, settings: &'static str) -> Cluster {
+        let clock = |_| WallClock::new().unwrap_or_else(|why| panic!("{why}"));
+        Cluster::in_network_by(count, settings, (0..count).map(clock).collect())
+    }
+
+    fn in_network_by(count: usize, settings: &'static str, clocks: Vec<WallClock>) -> Cluster {
         let network = Network::new(count).unwrap_or_else(|why| panic!("{why}"));
         network.enter(Place::Clients).unwrap_or_else(|why| panic!("{why}"));
-        Cluster::begin(count, settings, Ports::all_to_itself(), Some(network), None)
+        Cluster::begin(count, settings, Ports::all_to_itself(), Some(network), None, clocks)
     }
 
     fn begin(
@@ -88,6 +106,7 @@ impl Cluster {
         ports: Ports,
         network: Option<Network>,
         authority: Option<Authority>,
+        clocks: Vec<WallClock>,
     ) -> Cluster {
         let directory = Directory::new("cluster");
         let secret = directory.path().join("secret");
@@ -115,6 +134,7 @@ impl Cluster {
             settings,
             amended,
             authority,
+            clocks,
             disk,
             network,
             directory,
@@ -135,13 +155,20 @@ impl Cluster {
             })
             .collect();
         for (at, starting) in starting {
-            self.nodes[at] = Some(starting.join().expect("the node starts"));
+            self.started(at, starting.join().expect("the node starts"));
         }
     }
 
     /// Starts one node, and waits until it is ready.
     pub fn start_one(&mut self, at: usize) {
-        self.nodes[at] = Some(Node::launch(self.launching(at, None)));
+        self.started(at, Node::launch(self.launching(at, None)));
+    }
+
+    fn started(&mut self, at: usize, node: Node) {
+        if let Some(clock) = self.clocks.get(at) {
+            clock.started(node.pid()).unwrap_or_else(|why| panic!("{why}"));
+        }
+        self.nodes[at] = Some(node);
     }
 
     /// Starts a node without waiting until it is ready.
@@ -167,15 +194,16 @@ impl Cluster {
         }
     }
 
-    /// Starts a node whose monotonic clock and uptime are ahead of the machine's.
+    /// Starts a node whose monotonic clock and uptime are ahead of the machine's. Its wall clock is the machine's.
     pub fn start_ahead(&mut self, at: usize, by: Duration) {
         self.nodes[at] = Some(Node::launch(self.launching(at, Some(by))));
     }
 
     fn launching(&self, at: usize, ahead: Option<Duration>) -> Command {
-        let plain = match ahead {
-            None => Command::new(binary()),
-            Some(by) => clock::ahead(by, binary()),
+        let plain = match (ahead, self.clocks.get(at)) {
+            (Some(by), _) => clock::ahead(by, binary()),
+            (None, Some(clock)) => clock.command(binary()),
+            (None, None) => Command::new(binary()),
         };
         let arguments: Vec<OsString> = plain.get_args().map(Into::into).collect();
         let mut command = match &self.network {
@@ -380,6 +408,23 @@ impl Cluster {
         let full = std::fs::write(&filler, vec![1; DISK_BYTES as usize]);
         assert!(full.is_err(), "the small disk has room for more than its size");
         Some(filler)
+    }
+
+    /// Sets the wall clock of a node that runs so far ahead of the machine's, or behind where that is less than nothing, in a cluster
+    /// that has clocks; waits until the node itself tells that time to whoever asks it. Unit: seconds.
+    pub fn set_clock(&self, at: usize, seconds: i64) {
+        let clock = self.clocks.get(at).expect("a cluster with clocks");
+        clock.set(seconds).unwrap_or_else(|why| panic!("{why}"));
+        let begun = now();
+        loop {
+            let meant = (SystemClock::new().wall_millis() / 1000).saturating_add_signed(seconds);
+            let told = self.node(at).wall_seconds();
+            if told.is_some_and(|told| told.abs_diff(meant) <= CLOCK_MARGIN_SECONDS) {
+                return;
+            }
+            assert!(begun.elapsed() < CLOCK_TIMEOUT, "node {at} says it is {told:?}, and not {meant}");
+            std::thread::sleep(POLL);
+        }
     }
 
     /// A node that runs.

@@ -20,6 +20,8 @@ const LOSS: u8 = 15;
 const NARROW_KILOBITS: u32 = 200;
 /// How far the odd clock is ahead.
 const AHEAD: Duration = Duration::from_secs(3_600);
+/// Where a wall clock jumps to, one after the other, off the machine's: the last is where it belongs. Unit: seconds.
+const JUMPS: [i64; 3] = [3_600, -3_600, 0];
 /// A process that was killed through its parent is gone by then.
 const GONE: Duration = Duration::from_millis(300);
 
@@ -62,6 +64,10 @@ pub enum Fault {
     FullDisk,
     /// A node comes back with its monotonic clock an hour ahead, and later with the machine's.
     OddClock,
+    /// The primary's wall clock jumps an hour ahead, then two hours back, then to what it should be, while it runs.
+    JumpPrimary,
+    /// The same of a replica.
+    JumpReplica,
 }
 
 impl Fault {
@@ -76,8 +82,8 @@ impl Fault {
         Fault::EmptyReplica,
     ];
 
-    /// Those that need root, and a cluster in a network of its own.
-    pub const OF_NETWORKS: [Fault; 11] = [
+    /// Those that need root, and a cluster in a network of its own with clocks.
+    pub const OF_NETWORKS: [Fault; 13] = [
         Fault::CutPrimary,
         Fault::CutReplica,
         Fault::DeafPrimary,
@@ -89,6 +95,8 @@ impl Fault {
         Fault::Narrow,
         Fault::FullDisk,
         Fault::OddClock,
+        Fault::JumpPrimary,
+        Fault::JumpReplica,
     ];
 
     /// One of all.
@@ -174,6 +182,8 @@ impl Fault {
                 std::thread::sleep(GONE);
                 cluster.start_all();
             }
+            Fault::JumpPrimary => jump(cluster, primary),
+            Fault::JumpReplica => jump(cluster, replica),
         }
         cluster.wait_until_whole();
     }
@@ -183,6 +193,13 @@ fn kill(cluster: &mut Cluster, nodes: &[usize]) {
     nodes.iter().for_each(|at| cluster.kill(*at));
     std::thread::sleep(BETWEEN);
     cluster.start_all();
+}
+
+fn jump(cluster: &Cluster, node: usize) {
+    for seconds in JUMPS {
+        cluster.set_clock(node, seconds);
+        std::thread::sleep(LASTING);
+    }
 }
 
 fn broken(cluster: &mut Cluster, how: impl FnOnce(&mut Network) -> Result<(), FaultError>) {

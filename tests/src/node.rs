@@ -216,6 +216,13 @@ impl Node {
         page(self.admin, path)
     }
 
+    /// Its wall clock, as it tells whoever asks it over HTTP; `None` where it does not answer. Unit: seconds since 1970.
+    pub fn wall_seconds(&self) -> Option<u64> {
+        let mut wire = Wire::connect(self.http).ok()?;
+        let reply = wire.ask("ListTables", &serde_json::json!({})).ok()?;
+        read_date(reply.header("date").expect("every answer is dated"))
+    }
+
     /// The value of a metric, all label sets summed; `None` where there is none of that name.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metric_of(name, "")
@@ -365,7 +372,30 @@ fn wait(process: &mut Child) -> ExitStatus {
     }
 }
 
+/// The moment of a date as in `Sun, 06 Nov 1994 08:49:37 GMT`, in seconds since 1970; `None` where it is none.
+fn read_date(text: &str) -> Option<u64> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let [_, day, month, year, time, "GMT"] = text.split_whitespace().collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let month = MONTHS.find(month)? / 3 + 1;
+    let time = time.replace(':', "");
+    http_front::sigv4::time::read(format!("{year}{month:02}{day}T{time}Z").as_bytes())
+}
+
 fn address(url: &str) -> SocketAddr {
     let (_, address) = url.split_once("://").expect("an address is printed as a URL");
     address.trim_end_matches('/').parse().expect("an address is printed as IP and port")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_answers_are_read() {
+        assert_eq!(read_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(read_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(read_date("Sun, 06 Nov 1994 08:49:37"), None);
+    }
 }

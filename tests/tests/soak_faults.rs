@@ -33,7 +33,7 @@ fn every_promise_holds_in_many_storms() {
             // The last one's namespaces go first.
             drop(cluster.take());
         }
-        let cluster = cluster.get_or_insert_with(|| Cluster::in_network(3, settings));
+        let cluster = cluster.get_or_insert_with(|| Cluster::in_network_with_clocks(3, settings));
         let mut random = Random::new(seed ^ 0x0fa1_0fa1);
         let faults: Vec<Fault> = (0..FAULTS).map(|_| Fault::draw(&mut random)).collect();
         let storm = Storm { seed, faults: &faults, outside: &[], rules: Rules { visible_everywhere } };

@@ -39,7 +39,7 @@ fn every_promise_holds_of_three_nodes_that_are_killed_stopped_and_emptied() {
 
 #[test]
 fn every_promise_holds_of_three_nodes_whose_network_disk_and_clock_fail() {
-    every_promise_holds(&mut Cluster::in_network(3, ""), &Fault::OF_NETWORKS, 20_261_222);
+    every_promise_holds(&mut Cluster::in_network_with_clocks(3, ""), &Fault::OF_NETWORKS, 20_261_222);
 }
 
 /// `write_visibility = "all"`: whoever asks any node, over any protocol and without a token, sees every write that was acknowledged before,
