@@ -1,9 +1,11 @@
 //! The long form of the storms: `FOREBAY_ROUNDS` rounds, 50 unless said otherwise, each of a cluster of three nodes in a network of its
-//! own and of three faults drawn from all; `FOREBAY_SEED` is the first round's seed, and each further one has the next. With `FOREBAY_WRITE_VISIBILITY=all`
-//! the nodes promise that what was acknowledged is seen on all of them, and are held to it. As root.
+//! own and of three faults drawn from all, asked by the clients of the short form, those for Python and Go too; `FOREBAY_SEED` is the first
+//! round's seed, and each further one has the next. With `FOREBAY_WRITE_VISIBILITY=all` the nodes promise that what was acknowledged is seen
+//! on all of them, and are held to it. As root.
 
 use forebay_tests::cluster::Cluster;
 use forebay_tests::fault::Fault;
+use forebay_tests::outside::Language;
 use forebay_tests::random::Random;
 use forebay_tests::rounds::several::{Storm, round};
 use history::session::Rules;
@@ -36,7 +38,9 @@ fn every_promise_holds_in_many_storms() {
         let cluster = cluster.get_or_insert_with(|| Cluster::in_network_with_clocks(3, settings));
         let mut random = Random::new(seed ^ 0x0fa1_0fa1);
         let faults: Vec<Fault> = (0..FAULTS).map(|_| Fault::draw(&mut random)).collect();
-        let storm = Storm { seed, faults: &faults, outside: &[], rules: Rules { visible_everywhere } };
+        let outside = [Language::Python, Language::Go];
+        let rules = Rules { visible_everywhere };
+        let storm = Storm { seed, faults: &faults, outside: &outside, rules };
         let round = round(cluster, storm);
         println!("seed {seed}, {faults:?}: {}", round.verdict);
         operations += round.verdict.operations;

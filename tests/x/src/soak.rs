@@ -35,7 +35,7 @@ const SOAKS: &[Soak] = &[
     },
     Soak {
         name: "faults",
-        about: "50 rounds of three nodes under three faults each, every operation recorded and judged; as root (FOREBAY_ROUNDS, FOREBAY_SEED, FOREBAY_WRITE_VISIBILITY)",
+        about: "50 rounds of three nodes under three faults each, every operation recorded and judged, those of the DAX clients for Python and Go too; as root (FOREBAY_ROUNDS, FOREBAY_SEED, FOREBAY_WRITE_VISIBILITY)",
         amount: None,
         tests: &["--package", "forebay-tests", "--test", "soak_faults"],
     },
@@ -164,6 +164,10 @@ pub fn soak(name: &str) -> Result<(), Failure> {
         && std::env::var_os(variable).is_none()
     {
         command.env(variable, amount);
+    }
+    if soak.name == "faults" {
+        // Clients of other languages ask, too.
+        command.env("PATH", prerequisite::ensure_clients()?);
     }
     if soak.tests.contains(&"forebay-tests") {
         command.env("FOREBAY_BIN", binary("forebay-proxy", "forebay")?);
