@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use raft::{Bootstrap, Member};
 
-use super::control::{self, Ask, Desk, Said, Stage};
+use super::control::{self, Ask, Desk, MemberStatus, Said, Stage, Status};
 use super::identity::{Identity, IdentityFile, Origin};
 use super::peers::Peers;
 
@@ -75,12 +75,13 @@ impl Bootstrapping<'_> {
                     return Ok(Beginning { node, bootstrap: Bootstrap::Join });
                 }
                 Some(Identity { node, origin: Origin::Founded { nodes }, .. }) => {
-                    self.desk.closed();
-                    return Ok(Beginning { node, bootstrap: Bootstrap::Members(founders(&nodes)) });
+                    let bootstrap = Bootstrap::Members(founders(&nodes));
+                    self.desk.founded(nodes);
+                    return Ok(Beginning { node, bootstrap });
                 }
                 Some(Identity { node, origin: Origin::Founding { nodes }, cluster, former }) => {
                     self.desk.founding(&nodes);
-                    let why = self.founded(&nodes).await;
+                    let why = self.founded(node, &nodes).await;
                     let origin = match why {
                         None => Origin::Founded { nodes },
                         Some(_) => Origin::Founding { nodes },
@@ -124,9 +125,9 @@ impl Bootstrapping<'_> {
         &self.nodes[..self.nodes.len().min(FOUNDERS_MAX)]
     }
 
-    async fn stage_of(&self, node: &str) -> Result<Stage, String> {
+    async fn status_of(&self, node: &str) -> Result<Box<Status>, String> {
         match control::ask(self.peers, node, &Ask::Status).await {
-            Ok(Said::Status(status)) => Ok(status.stage),
+            Ok(Said::Status(status)) => Ok(status),
             Ok(_) => Err(format!("{node} did not say how it stands")),
             Err(error) => Err(error.to_string()),
         }
@@ -137,15 +138,13 @@ impl Bootstrapping<'_> {
         let mut missing = None;
         let mut member = false;
         for node in self.others(self.nodes) {
-            match self.stage_of(node).await {
+            match self.status_of(node).await.map(|status| status.stage) {
                 Ok(Stage::Member) => member = true,
                 Ok(Stage::Empty) => {}
                 Ok(Stage::Starting) => missing = Some(format!("{node} is starting")),
                 Ok(Stage::Founding { nodes }) if nodes == self.beginning() => {}
                 Ok(Stage::Founding { .. }) => {
-                    missing = Some(format!(
-                        "{node} has another list of nodes; [cluster] nodes must be the same on all"
-                    ));
+                    missing = Some(another_list(node));
                 }
                 Err(why) => missing = Some(why),
             }
@@ -184,24 +183,48 @@ impl Bootstrapping<'_> {
         }
     }
 
-    /// Whether all others have their numbers; else for whom this node waits.
-    async fn founded(&self, nodes: &[String]) -> Option<String> {
+    /// Whether all others have their numbers, of the same cluster as this node, which has one there; else for whom this node waits.
+    async fn founded(&self, number: u64, nodes: &[String]) -> Option<String> {
         for node in self.others(nodes) {
-            match self.stage_of(node).await {
-                Ok(Stage::Member) => {}
-                Ok(Stage::Founding { nodes: theirs }) if theirs == nodes => {}
-                Ok(Stage::Founding { .. }) => {
-                    return Some(format!(
-                        "{node} has another list of nodes; [cluster] nodes must be the same on all"
-                    ));
-                }
-                Ok(Stage::Starting) => return Some(format!("{node} is starting")),
-                Ok(Stage::Empty) => return Some(format!("{node} has not taken its number yet")),
+            let status = match self.status_of(node).await {
+                Ok(status) => status,
                 Err(why) => return Some(why),
+            };
+            let why = match &status.stage {
+                Stage::Member => self.begun_otherwise(number, nodes, node, &status),
+                Stage::Founding { nodes: theirs } => (theirs != nodes).then(|| another_list(node)),
+                Stage::Starting => Some(format!("{node} is starting")),
+                Stage::Empty => Some(format!("{node} has not taken its number yet")),
+            };
+            if why.is_some() {
+                return why;
             }
         }
         None
     }
+
+    /// Why a node that belongs to a cluster does not belong to the one that this node would begin. It may have begun with another list while
+    /// this one's number was not on the disk yet.
+    fn begun_otherwise(&self, number: u64, nodes: &[String], node: &str, status: &Status) -> Option<String> {
+        if !status.founders.is_empty() {
+            return (status.founders != nodes).then(|| another_list(node));
+        }
+        if status.members.is_empty() {
+            return Some(format!("{node} does not say yet who belongs to its cluster"));
+        }
+        let known = |member: &MemberStatus| member.node == number && member.address == self.address;
+        (!status.members.iter().any(known)).then(|| {
+            format!(
+                "{node} belongs to a cluster that knows no member {number} at {}: empty this node's data directory, which holds nothing but \
+                 this number, and it joins",
+                self.address
+            )
+        })
+    }
+}
+
+fn another_list(node: &str) -> String {
+    format!("{node} has another list of nodes; [cluster] nodes must be the same on all")
 }
 
 /// The members that a cluster begins with. The same, to the letter, on each: what nodes say of themselves comes later.
@@ -303,6 +326,33 @@ mod tests {
         });
         assert_eq!(IdentityFile::beside(Some(&places[5].directory)).read().unwrap(), None);
         places[..5].iter().for_each(|place| std::fs::remove_dir_all(&place.directory).unwrap());
+    }
+
+    #[test]
+    fn a_node_begins_nothing_where_another_has_begun_with_another_list() {
+        let places = [place("other-a"), place("other-b")];
+        let nodes: Vec<String> = places.iter().map(|place| place.address.clone()).collect();
+        let swapped: Vec<String> = nodes.iter().rev().cloned().collect();
+        let file = IdentityFile::beside(Some(&places[1].directory));
+        let founding = Identity::new("test", 2, Origin::Founding { nodes: nodes.clone() });
+        run(async {
+            // With another list, and by a program that does not say with which, before its store is open.
+            for say in [|desk: &Desk, nodes| desk.founded(nodes), |desk: &Desk, _| desk.closed()] {
+                let other = place("other-c");
+                say(&other.desk, swapped.clone());
+                let nodes = [other.address.clone(), nodes[1].clone()];
+                let founding =
+                    Identity { origin: Origin::Founding { nodes: nodes.to_vec() }, ..founding.clone() };
+                file.write(&founding).unwrap();
+                let waited = tokio::time::timeout(3 * ROUND, begin(&places[1], &nodes)).await;
+                assert!(waited.is_err(), "it would be another cluster: {waited:?}");
+                assert_eq!(file.read().unwrap(), Some(founding));
+            }
+            file.write(&founding).unwrap();
+            places[0].desk.founded(nodes.clone());
+            assert_eq!(begin(&places[1], &nodes).await.unwrap().node, 2);
+        });
+        std::fs::remove_dir_all(&places[1].directory).unwrap();
     }
 
     #[test]

@@ -159,6 +159,9 @@ pub struct Status {
     pub changing: bool,
     /// All members.
     pub members: Vec<MemberStatus>,
+    /// Where the nodes were reached that began the cluster, in order, if the node that answers was one of them.
+    #[serde(default)]
+    pub founders: Vec<String>,
     /// Nodes that it could not reach of late.
     #[serde(default)]
     pub unreached: Vec<Trouble>,
@@ -216,6 +219,7 @@ pub struct Desk {
     phase: Mutex<Phase>,
     // What `node.json` says of it. Set once the node has its number.
     former: OnceLock<Vec<String>>,
+    founders: OnceLock<Vec<String>>,
     // Numbers are given one after another.
     joining: tokio::sync::Mutex<()>,
 }
@@ -253,6 +257,7 @@ impl Desk {
             peers: None,
             phase: Mutex::new(Phase::Starting),
             former: OnceLock::new(),
+            founders: OnceLock::new(),
             joining: tokio::sync::Mutex::new(()),
         }
     }
@@ -265,6 +270,12 @@ impl Desk {
     /// The node has taken its number among these, for good.
     pub fn founding(&self, nodes: &[String]) {
         *self.phase.lock() = Phase::Founding(nodes.to_vec());
+    }
+
+    /// The node begins the cluster with these, or has done so. Its store is not open yet.
+    pub fn founded(&self, nodes: Vec<String>) {
+        self.founders.get_or_init(|| nodes);
+        self.closed();
     }
 
     /// The node belongs to the cluster.
@@ -322,6 +333,7 @@ impl Desk {
             failure: None,
             changing: false,
             members: Vec::new(),
+            founders: self.founders.get().cloned().unwrap_or_default(),
             unreached: self.peers.as_ref().map_or_else(Vec::new, Peers::troubles),
             removed: false,
             compared: None,
