@@ -111,7 +111,7 @@ impl Drop for Ending {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
 
@@ -138,18 +138,23 @@ mod tests {
     #[test]
     fn all_that_ask_for_a_name_at_once_share_a_look_up_and_the_next_is_a_new_one() {
         static ASKED: AtomicUsize = AtomicUsize::new(0);
+        static GO: AtomicBool = AtomicBool::new(false);
         static COUNTED: Lookups = Lookups::by(|host| {
             ASKED.fetch_add(1, Ordering::Relaxed);
-            std::thread::sleep(Duration::from_millis(100));
+            while !GO.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
             match host {
                 "known" => Ok(vec!["10.0.0.1:0".parse().unwrap(), "[fe80::1%3]:0".parse().unwrap()]),
                 _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such name")),
             }
         });
-        let runtime = runtime();
-        runtime.block_on(async {
-            let both = tokio::join!(COUNTED.find("known"), COUNTED.find("known"));
-            assert_eq!((both.0.unwrap().len(), both.1.unwrap().len()), (2, 2));
+        let [mut first, second] = [COUNTED.begin("known").unwrap(), COUNTED.begin("known").unwrap()];
+        assert!(first.same_channel(&second));
+        GO.store(true, Ordering::Relaxed);
+        runtime().block_on(async {
+            let found = first.wait_for(Option::is_some).await.unwrap().clone();
+            assert_eq!(found.unwrap().unwrap().len(), 2);
             assert_eq!(ASKED.load(Ordering::Relaxed), 1);
             for _ in 0..2 {
                 let error = COUNTED.find("unknown").await.unwrap_err();

@@ -26,7 +26,9 @@ struct Place {
     node: Option<RaftNode<Bytes>>,
 }
 
-/// Attempts to catch a moment.
+/// How long everything takes where a moment is to be caught.
+const BETWEEN_STEPS: Duration = Duration::from_millis(20);
+/// Attempts to catch it.
 const TRIES: usize = 10;
 
 struct Group {
@@ -436,7 +438,8 @@ async fn a_member_replaces_another_in_one_step() {
 #[tokio::test]
 async fn members_that_say_at_once_who_they_are_are_all_heard() {
     let mut group = Group::of(3);
-    group.propose(0).await;
+    let last = group.propose(0).await;
+    group.agreed(last).await;
     for time in 0..10 {
         let node = |id| group.node(id);
         let about = |id: u64| format!("{id}, time {time}");
@@ -467,14 +470,26 @@ async fn who_says_who_it_is_between_the_two_steps_of_a_change_waits_for_the_seco
         group.agreed(last).await;
         let mut members = group.node(other).membership();
         members.borrow_and_update();
-        let changing =
+        // So that there is time between the steps.
+        group.board.delay(BETWEEN_STEPS);
+        let mut changing =
             tokio::spawn(
                 async move { node.change_members(BTreeSet::from([4]), BTreeSet::from([gone])).await },
             );
         // The first step has come, and the leader that would take the second goes.
-        let begun = timeout(PATIENCE, members.wait_for(|members| members.changing)).await;
-        begun.expect("it begins").expect("the log runs");
+        let begun = tokio::select! {
+            begun = timeout(PATIENCE, members.wait_for(|members| members.changing)) => {
+                begun.expect("it begins").expect("the log runs");
+                true
+            }
+            _ = &mut changing => false,
+        };
+        if !begun {
+            group.stop().await;
+            continue;
+        }
         group.isolate(leader);
+        group.board.delay(Duration::ZERO);
         let rest = group.others(leader);
         let next = group.leader_among(&rest).await;
         let is_between = group.node(next).membership().borrow().changing;
