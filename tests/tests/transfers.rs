@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use faults::process::Paused;
 use forebay_tests::cluster::Cluster;
-use forebay_tests::node::Spawned;
+use forebay_tests::node::{Spawned, page};
 use forebay_tests::numbers::{TABLE, get, now, number, put, table};
 use serde_json::{Value, json};
 
@@ -17,6 +17,12 @@ const LARGE: usize = 380_000;
 /// Requests that each write as many of them as one may: more than 100 MB, several times what is kept.
 const ROUNDS: usize = 12;
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How often a node is left behind until it is sent a state.
+const TRIES: usize = 5;
+/// How often such a node is asked whether it has been brought up without one.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+/// A pause in which what was written is flushed, on most machines.
+const FLUSHED_AFTER: Duration = Duration::from_secs(1);
 
 fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = now();
@@ -59,16 +65,41 @@ fn in_use(data: &Path) -> Option<String> {
     std::fs::read_to_string(data.join("STATE")).ok()
 }
 
+/// Writes several times what is kept of the log.
+fn outgrow_the_log(cluster: &Cluster, primary: usize) {
+    for round in 0..ROUNDS {
+        let written = cluster.ok(primary, "BatchWriteItem", &large(round));
+        assert_eq!(written["UnprocessedItems"], json!({}), "round {round}");
+    }
+}
+
 /// Starts a node that is sent a state, and has it stand still in the middle of that: a fast machine is done with the whole of it in a
-/// tenth of a second. `before` is what it has in use.
-fn receives(cluster: &Cluster, at: usize, before: &Option<String>) -> (Spawned, Paused) {
-    let process = cluster.spawn(at);
-    let (data, config) = (cluster.data(at), cluster.config(at));
-    // Its config was written when it was started: what an earlier attempt has left behind is older.
-    eventually("a state arrives", || attempts(&data).iter().any(|attempt| is_younger(attempt, &config)));
-    let paused = faults::process::pause(process.pid()).expect("it is ours");
-    assert_eq!(in_use(&data), *before, "it is not whole yet");
-    (process, paused)
+/// tenth of a second. `before` is what it has in use. The log goes only once the state is flushed: where that had not come about yet, the
+/// node is brought up from the log, and has to be left behind once more.
+fn receives(cluster: &Cluster, at: usize, primary: usize, before: &Option<String>) -> (Spawned, Paused) {
+    for _ in 0..TRIES {
+        let mut process = cluster.spawn(at);
+        let (data, config) = (cluster.data(at), cluster.config(at));
+        let (mut arrives, mut asked) = (false, now());
+        eventually("a state arrives, or the log", || {
+            // Its config was written when it was started: what an earlier attempt has left behind is older.
+            arrives = attempts(&data).iter().any(|attempt| is_younger(attempt, &config));
+            arrives
+                || (asked.elapsed() >= ASK_EVERY && {
+                    asked = now();
+                    page(cluster.admin_address(at), "/ready").is_some_and(|reply| reply.status == 200)
+                })
+        });
+        if arrives {
+            let paused = faults::process::pause(process.pid()).expect("it is ours");
+            assert_eq!(in_use(&data), *before, "it is not whole yet");
+            return (process, paused);
+        }
+        process.kill();
+        outgrow_the_log(cluster, primary);
+        std::thread::sleep(FLUSHED_AFTER);
+    }
+    panic!("it was brought up from the log each time");
 }
 
 /// What a node had after the last entry at which replicas compare themselves.
@@ -85,21 +116,18 @@ fn who_was_away_for_longer_than_the_log_is_kept_gets_the_state_however_often_tha
     let away = cluster.replica();
     cluster.kill(away);
     let primary = cluster.primary();
-    for round in 0..ROUNDS {
-        let written = cluster.ok(primary, "BatchWriteItem", &large(round));
-        assert_eq!(written["UnprocessedItems"], json!({}), "round {round}");
-    }
+    outgrow_the_log(&cluster, primary);
     cluster.ok(primary, "PutItem", &put("kept", 2));
     let before = in_use(&cluster.data(away));
 
     // The receiver goes in the middle of it.
-    let (mut receiver, _paused) = receives(&cluster, away, &before);
+    let (mut receiver, _paused) = receives(&cluster, away, primary, &before);
     receiver.kill();
     assert_eq!(in_use(&cluster.data(away)), before);
     cluster.ok(primary, "PutItem", &put("kept", 3));
 
     // The sender goes in the middle of it. The two that are left are a majority once the state is whole.
-    let (receiver, paused) = receives(&cluster, away, &before);
+    let (receiver, paused) = receives(&cluster, away, primary, &before);
     cluster.kill(primary);
     drop(paused);
     assert_eq!(in_use(&cluster.data(away)), before);
@@ -160,10 +188,10 @@ fn a_node_that_serves_is_sent_a_state_and_answers_all_the_while() {
     let away = cluster.replica();
     cluster.kill(away);
     let primary = cluster.primary();
-    (0..ROUNDS).for_each(|round| drop(cluster.ok(primary, "BatchWriteItem", &large(round))));
+    outgrow_the_log(&cluster, primary);
     cluster.ok(primary, "PutItem", &put("n", 0));
     let before = in_use(&cluster.data(away));
-    let (receiver, paused) = receives(&cluster, away, &before);
+    let (receiver, paused) = receives(&cluster, away, primary, &before);
     drop(paused);
     let (mut n, begun) = (0, now());
     while in_use(&cluster.data(away)) == before {
