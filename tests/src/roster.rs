@@ -134,8 +134,7 @@ pub fn run(rounds: usize) -> Durations {
     let mut run = Run { cluster, watched: BTreeMap::new(), times: Durations::default(), joining };
     let begun = now();
     (0..3).for_each(|at| run.watch(at));
-    let primary = run.cluster.primary();
-    run.told("three nodes begin, from /ready", begun, &[0, 1, 2], primary);
+    run.told("three nodes begin, from /ready", begun, &[0, 1, 2], None);
     for _ in 0..rounds {
         run.replica_is_killed();
         run.primary_is_killed();
@@ -180,15 +179,26 @@ impl Run {
     }
 
     /// Waits until all tell of these and no others, one of them as the leader, in one session; notes how long after a moment that was.
-    fn told(&mut self, what: &'static str, begun: Instant, nodes: &[usize], leader: usize) {
+    /// No leader: whichever leads.
+    fn told(&mut self, what: &'static str, begun: Instant, nodes: &[usize], leader: Option<usize>) {
         let told = |at: &usize| Told {
             name: name(*at),
             zone: zone(*at),
             address: self.cluster.node(*at).dax.expect("it serves DAX"),
-            leads: *at == leader,
+            leads: leader == Some(*at),
         };
         let expected: BTreeSet<Told> = nodes.iter().map(told).collect();
-        let since = self.since(what, |look| look.nodes == expected && look.sessions.len() == 1);
+        let is_right = |look: &Look| {
+            let leads = look.nodes.iter().filter(|told| told.leads).count();
+            let nobody_leads =
+                || look.nodes.iter().map(|told| Told { leads: false, ..told.clone() }).collect();
+            let nodes = match leader {
+                Some(_) => look.nodes == expected,
+                None => expected == nobody_leads(),
+            };
+            nodes && leads == 1 && look.sessions.len() == 1
+        };
+        let since = self.since(what, is_right);
         self.times.note(what, since.saturating_duration_since(begun));
     }
 
@@ -196,9 +206,15 @@ impl Run {
     fn session(&self) -> i64 {
         let told =
             |watched: &Watched| watched.seen(|seen| seen.looks.last().map(|look| look.sessions.clone()));
-        let all: BTreeSet<i64> = self.watched.values().filter_map(told).flatten().collect();
-        assert_eq!(all.len(), 1, "they tell of one session");
-        all.into_iter().next().expect("there is one")
+        let begun = now();
+        loop {
+            let all: BTreeSet<i64> = self.watched.values().filter_map(told).flatten().collect();
+            if let (1, Some(session)) = (all.len(), all.first()) {
+                return *session;
+            }
+            assert!(begun.elapsed() < PATIENCE, "they tell of one session: {all:?}");
+            std::thread::sleep(ASK_EVERY);
+        }
     }
 
     fn others(&self, than: usize) -> Vec<usize> {
@@ -207,24 +223,24 @@ impl Run {
 
     /// Starts a node again, which all tell of once it is ready.
     fn starts(&mut self, what: &'static str, at: usize) {
-        let leader = self.cluster.primary();
         self.cluster.start_one(at);
         let ready = now();
         self.watch(at);
         let all: Vec<usize> = self.cluster.running().map(|(at, _)| at).collect();
-        self.told(what, ready, &all, leader);
+        self.told(what, ready, &all, None);
     }
 
     fn replica_is_killed(&mut self) {
-        let (primary, lost) = (self.cluster.primary(), self.cluster.replica());
+        let lost = self.cluster.replica();
         self.watch_no_more(lost);
         let killed = now();
         self.cluster.kill(lost);
-        self.told("kill -9 of a replica, from the kill", killed, &self.others(lost), primary);
+        self.told("kill -9 of a replica, from the kill", killed, &self.others(lost), None);
         // Its operator is told as well.
         let heard = now();
-        while !self.cluster.command(primary, &["status"]).contains(" entries behind  silent for ") {
-            assert!(heard.elapsed() < PATIENCE, "{}", self.cluster.command(primary, &["status"]));
+        let said = || self.cluster.command(self.cluster.primary(), &["status"]);
+        while !said().contains(" entries behind  silent for ") {
+            assert!(heard.elapsed() < PATIENCE, "{}", said());
             std::thread::sleep(Duration::from_millis(50));
         }
         self.starts("a start, from /ready", lost);
@@ -245,7 +261,7 @@ impl Run {
             "kill -9 of the primary, from the election, until the next one is told of",
             elected,
             &others,
-            next,
+            Some(next),
         );
         assert!(self.session() > session, "who leads next leads another session");
         self.starts("a start, from /ready", primary);
@@ -269,11 +285,11 @@ impl Run {
     }
 
     fn replica_stops(&mut self) {
-        let (primary, replica) = (self.cluster.primary(), self.cluster.replica());
+        let replica = self.cluster.replica();
         self.watch_no_more(replica);
         let asked = now();
         self.cluster.stop(replica);
-        self.told("a stop of a replica, from SIGTERM", asked, &self.others(replica), primary);
+        self.told("a stop of a replica, from SIGTERM", asked, &self.others(replica), None);
         self.starts("a start, from /ready", replica);
     }
 
@@ -283,7 +299,7 @@ impl Run {
         let asked = now();
         self.cluster.stop(primary);
         let next = self.cluster.primary();
-        self.told("a stop of the primary, from SIGTERM", asked, &self.others(primary), next);
+        self.told("a stop of the primary, from SIGTERM", asked, &self.others(primary), Some(next));
         assert!(self.session() > session, "who leads next leads another session");
         self.starts("a start, from /ready", primary);
     }
@@ -293,7 +309,7 @@ impl Run {
         let asked = now();
         self.cluster.command(self.cluster.replica(), &["member", "transfer-primary"]);
         let next = self.cluster.primary_besides(Some(primary));
-        self.told("a transfer, from the command", asked, &[0, 1, 2], next);
+        self.told("a transfer, from the command", asked, &[0, 1, 2], Some(next));
         assert!(self.session() > session, "who leads next leads another session");
     }
 
@@ -304,7 +320,7 @@ impl Run {
         self.watch_no_more(joining);
         let asked = now();
         self.cluster.command(primary, &["member", "remove", &number]);
-        self.told("a member is removed, from the command", asked, &[0, 1, 2], primary);
+        self.told("a member is removed, from the command", asked, &[0, 1, 2], None);
         self.cluster.stop(joining);
         // Next time it comes as somebody else.
         std::fs::remove_dir_all(self.cluster.data(joining)).expect("it is ours");

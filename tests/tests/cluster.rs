@@ -17,12 +17,13 @@ use serde_json::{Value, json};
 const WRITERS: usize = 6;
 /// Keys of each.
 const KEYS: u64 = 16;
-/// How often three nodes are started to see of how many each tells.
-const STARTS: usize = 4;
-/// Of nodes that start together and are ready all are told at once: the others have only to apply what was agreed on.
-const FIRST_TOLD_MAX: Duration = Duration::from_millis(400);
-/// Of one that comes back too, once it was heard again: as soon as of any other change.
-const TOLD_MAX: Duration = Duration::from_secs(1);
+/// How often three nodes are started to see how soon each tells of all.
+const STARTS: usize = 5;
+/// The middle one of those times: the others have only to apply what was agreed on before. It was 220 to 620 ms where nodes were ready
+/// before that.
+const FIRST_TOLD_MAX: Duration = Duration::from_millis(150);
+/// The longest of such times.
+const TOLD_MAX: Duration = Duration::from_secs(10);
 /// First acknowledged write after the primary was killed. The promise is two seconds on an idle machine; a test machine that builds
 /// something else meanwhile is given more, and the report says what it was.
 const FAILOVER_MAX: Duration = Duration::from_secs(10);
@@ -76,32 +77,31 @@ fn what_is_written_through_any_node_is_read_through_any_and_outlives_all_of_them
 /// Clients of DAX look for other nodes every four seconds: what they are not told at first, they do without for so long.
 #[test]
 fn nodes_that_are_ready_are_all_told_to_the_first_client_of_any() {
-    for _ in 0..STARTS {
-        let mut cluster = Cluster::start(3);
-        told_of_all(&cluster, FIRST_TOLD_MAX);
-        // One that comes back has said before that it stops, which nobody is to go by any more.
-        let replica = cluster.replica();
-        cluster.stop(replica);
-        cluster.start_one(replica);
-        told_of_all(&cluster, TOLD_MAX);
-    }
+    let mut times: Vec<Duration> = (0..STARTS).map(|_| told_of_all(&Cluster::start(3))).collect();
+    println!("after all are ready, each tells of all after {times:?}");
+    // One may meet an election, or a machine that is busy.
+    times.sort_unstable();
+    assert!(times[STARTS / 2] < FIRST_TOLD_MAX, "{times:?}");
+    // One that comes back has said before that it stops, which nobody is to go by any more.
+    let mut cluster = Cluster::start(3);
+    let replica = cluster.replica();
+    cluster.stop(replica);
+    cluster.start_one(replica);
+    println!("one that comes back is told of after {:?}", told_of_all(&cluster));
 }
 
-/// After the last node is ready, each tells of all three within a time.
-fn told_of_all(cluster: &Cluster, within: Duration) {
+/// How long it takes until each node tells of all three.
+fn told_of_all(cluster: &Cluster) -> Duration {
     let begun = now();
     for at in 0..3 {
-        let told = || {
-            DaxWire::connect(cluster.node(at).dax.expect("the port is open"))
-                .expect("it is ready")
-                .endpoints()
-                .len()
-        };
-        while told() < 3 {
-            assert!(begun.elapsed() < within, "node {at} tells of {} nodes only", told());
+        let dax = cluster.node(at).dax.expect("the port is open");
+        let mut wire = DaxWire::connect(dax).expect("it is ready");
+        while wire.endpoints().len() < 3 {
+            assert!(begun.elapsed() < TOLD_MAX, "node {at} does not tell of all");
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
-    println!("told of all {:?} after all were ready", begun.elapsed());
+    begun.elapsed()
 }
 
 /// Writes its keys in turn, through whichever node answers, until it is told to stop. Answers its ledger and when each write was

@@ -31,7 +31,8 @@ pub fn ahead(by: Duration, program: impl AsRef<std::ffi::OsStr>) -> Command {
 pub struct WallClock(PathBuf);
 
 impl WallClock {
-    /// One that shows the machine's time. First removes what runs that were killed have left. Errors: libfaketime is missing, or
+    /// One that shows the machine's time. First removes the files of runs that were killed; what the library itself
+    /// left in shared memory where a node was killed as it started stays. Errors: libfaketime is missing, or
     /// does not work here.
     pub fn new() -> Result<WallClock, FaultError> {
         sweep()?;
