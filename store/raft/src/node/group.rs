@@ -50,12 +50,15 @@ impl<R: Send + Sync + 'static> RaftNode<R> {
         self.inner.node_id
     }
 
-    /// Whether the group has agreed that this node is reached where it is now, and on what is known about it.
+    /// Whether the group has agreed that this node is reached where it is now and on what is known about it, and nothing newer says
+    /// otherwise. Not in doubt while something else of the members changes.
     pub fn is_known_as(&self, about: &str) -> bool {
-        let members = self.inner.members.borrow();
-        let agreed = members.index.is_some_and(|index| index <= self.applied());
-        let own = members.get(self.inner.node_id);
-        agreed && own.is_some_and(|own| own.address == self.inner.address && own.about == about)
+        let metrics = self.inner.library.server_metrics();
+        let metrics = metrics.borrow_watched();
+        [&metrics.committed_membership_config, &metrics.membership_config].into_iter().all(|members| {
+            let own = members.membership().get_node(&self.inner.node_id);
+            own.is_some_and(|own| own.address == self.inner.address && own.about == about)
+        })
     }
 
     /// Whether this node belongs to a group: it has begun one, or was told of one.
